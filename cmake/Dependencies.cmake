@@ -1,0 +1,104 @@
+# Every dependency is found here, and each missing one ends the configuration with one sentence.
+
+function(pixelclip_require name package hint)
+  find_package(${package} QUIET ${ARGN})
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR "${name} was not found: ${hint}, or run tools/setup.sh.")
+  endif()
+endfunction()
+
+macro(pixelclip_apt name package debian)
+  pixelclip_require("${name}" ${package} "install the Debian package ${debian}" ${ARGN})
+endmacro()
+
+find_package(Threads REQUIRED)
+pixelclip_apt("yaml-cpp" yaml-cpp libyaml-cpp-dev GLOBAL)
+pixelclip_apt("spdlog" spdlog libspdlog-dev GLOBAL)
+pixelclip_apt("nlohmann-json" nlohmann_json nlohmann-json3-dev GLOBAL)
+pixelclip_apt("CLI11" CLI11 libcli11-dev GLOBAL)
+# Debian keeps OpenCV's CMake files in a package that needs every module; three modules are enough here.
+find_path(opencv_include opencv2/core.hpp PATH_SUFFIXES opencv4)
+foreach(module core imgproc imgcodecs)
+  find_library(opencv_${module}_library opencv_${module})
+  if(NOT opencv_include OR NOT opencv_${module}_library)
+    message(FATAL_ERROR "OpenCV was not found: install the Debian package libopencv-${module}-dev, or "
+                        "run tools/setup.sh.")
+  endif()
+  add_library(opencv_${module} INTERFACE IMPORTED GLOBAL)
+  set_target_properties(opencv_${module} PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${opencv_include}"
+    INTERFACE_LINK_LIBRARIES "${opencv_${module}_library}")
+endforeach()
+pixelclip_apt("libjpeg-turbo" JPEG libjpeg62-turbo-dev GLOBAL)
+pixelclip_apt("libpng" PNG libpng-dev GLOBAL)
+pixelclip_apt("zlib" ZLIB zlib1g-dev GLOBAL)
+find_path(utf8proc_include utf8proc.h)
+find_library(utf8proc_library utf8proc)
+if(NOT utf8proc_include OR NOT utf8proc_library)
+  message(FATAL_ERROR "utf8proc was not found: install the Debian package libutf8proc-dev, or run "
+                      "tools/setup.sh.")
+endif()
+add_library(utf8proc INTERFACE IMPORTED GLOBAL)
+set_target_properties(utf8proc PROPERTIES
+  INTERFACE_INCLUDE_DIRECTORIES "${utf8proc_include}"
+  INTERFACE_LINK_LIBRARIES "${utf8proc_library}")
+if(PIXELCLIP_TESTS)
+  pixelclip_apt("GoogleTest" GTest "libgtest-dev libgmock-dev" GLOBAL)
+endif()
+
+# LibTorch comes from the pinned wheel or from a folder the user names. find_package(Torch) would
+# ask for a CUDA toolkit; an imported target made from the wheel's folders needs none.
+set(torch_dir "${PIXELCLIP_TORCH_DIR}")
+if(NOT torch_dir)
+  file(GLOB torch_dir "${CMAKE_SOURCE_DIR}/.deps/venv/lib/python3*/site-packages/torch")
+endif()
+if(NOT EXISTS "${torch_dir}/include/torch/csrc/api/include/torch/torch.h")
+  message(FATAL_ERROR "LibTorch was not found in '${torch_dir}': run tools/setup.sh, or name one with "
+                      "-DPIXELCLIP_TORCH_DIR=/path/to/libtorch.")
+endif()
+set(version_header "${torch_dir}/include/torch/headeronly/version.h")
+if(NOT EXISTS "${version_header}")
+  set(version_header "${torch_dir}/include/torch/csrc/api/include/torch/version.h")
+endif()
+file(READ "${version_header}" version_text)
+string(REGEX MATCH "define TORCH_VERSION_MAJOR ([0-9]+)" _ "${version_text}")
+set(torch_version "${CMAKE_MATCH_1}")
+string(REGEX MATCH "define TORCH_VERSION_MINOR ([0-9]+)" _ "${version_text}")
+string(APPEND torch_version ".${CMAKE_MATCH_1}")
+if(torch_version VERSION_LESS 2.4)
+  message(FATAL_ERROR "LibTorch ${torch_version} in '${torch_dir}' is too old: 2.4 or newer is needed.")
+endif()
+find_path(gloo_include gloo/algorithm.h)
+if(NOT gloo_include)
+  message(FATAL_ERROR "Gloo's headers were not found: install the Debian package libgloo-dev, or run "
+                      "tools/setup.sh.")
+endif()
+
+add_library(pixelclip_torch INTERFACE)
+target_include_directories(pixelclip_torch SYSTEM INTERFACE
+  "${torch_dir}/include" "${torch_dir}/include/torch/csrc/api/include")
+target_compile_definitions(pixelclip_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+set(torch_libraries torch_cpu c10)
+set(PIXELCLIP_CUDA OFF)
+file(GLOB cuda_include "${torch_dir}/../nvidia/cu*/include")
+file(GLOB nccl_include "${torch_dir}/../nvidia/nccl/include")
+if(EXISTS "${torch_dir}/lib/libtorch_cuda.so" AND cuda_include AND nccl_include)
+  set(PIXELCLIP_CUDA ON)
+  target_include_directories(pixelclip_torch SYSTEM INTERFACE ${cuda_include} ${nccl_include})
+  target_compile_definitions(pixelclip_torch INTERFACE USE_C10D_NCCL)
+  list(PREPEND torch_libraries torch_cuda c10_cuda)
+endif()
+# Nothing refers to the CUDA library by symbol in most programs, so the linker must be told to keep it.
+# libtorch.so exports an old std::filesystem whose remove_all calls a null pointer: the real libstdc++
+# must come first in the search order.
+target_link_options(pixelclip_torch INTERFACE "LINKER:--no-as-needed" "-lstdc++"
+  "LINKER:-rpath,${torch_dir}/lib")
+foreach(library torch ${torch_libraries})
+  target_link_libraries(pixelclip_torch INTERFACE "${torch_dir}/lib/lib${library}.so")
+endforeach()
+message(STATUS "LibTorch ${torch_version} in ${torch_dir} (CUDA: ${PIXELCLIP_CUDA})")
+
+find_program(lld_path ld.lld)
+if(lld_path)
+  add_link_options(-fuse-ld=lld)
+endif()

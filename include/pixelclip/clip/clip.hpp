@@ -1,0 +1,42 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pixelclip/clip/convnext.hpp"
+#include "pixelclip/clip/text_encoder.hpp"
+#include "pixelclip/clip/vit.hpp"
+#include "pixelclip/io/state_dict.hpp"
+
+namespace pixelclip {
+
+/// The sizes of a CLIP, read off its weights. Exactly one of `vit` and `convnext` is set.
+struct ClipArchitecture {
+  std::optional<VitOptions> vit;
+  std::optional<ConvNextOptions> convnext;
+  TextOptions text;
+
+  int64_t embedding() const { return text.embedding; }
+  /// For people: "ViT, width 768, 12 layers, patch 16 …".
+  std::string describe() const;
+};
+
+/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. Errors: tensors that tell
+/// the architecture are missing, or their shapes contradict each other. Other shapes are checked
+/// when the weights are loaded.
+ClipArchitecture clip_architecture(const StateDict& weights, const std::string& prefix = "");
+
+/// CLIP keeps its text tower's tensors at the top level of a checkpoint and the image encoder's
+/// under `visual`; so this module is the text tower with an image encoder beside it.
+class CLIPImpl : public TextEncoderImpl {
+ public:
+  explicit CLIPImpl(const ClipArchitecture& architecture);
+
+  ImageEncoder visual;
+};
+TORCH_MODULE(CLIP);
+
+/// The image encoder of `architecture` with fresh parameters.
+ImageEncoder make_image_encoder(const ClipArchitecture& architecture);
+
+}  // namespace pixelclip

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <torch/torch.h>
+
+namespace pixelclip {
+
+/// What every CLIP image encoder offers. Images are float [B, 3, H, W], already normalised.
+class ImageEncoderImpl : public torch::nn::Module {
+ public:
+  /// An embedding at every position: [B, h, w, C], not normalised.
+  virtual torch::Tensor dense(const torch::Tensor& images) = 0;
+  /// CLIP's ordinary image embedding: [B, C], not normalised.
+  virtual torch::Tensor pooled(const torch::Tensor& images) = 0;
+};
+using ImageEncoder = std::shared_ptr<ImageEncoderImpl>;
+
+}  // namespace pixelclip

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "pixelclip/nn/transformer.hpp"
+
+namespace pixelclip {
+
+struct TextOptions {
+  int64_t width = 512;
+  int64_t layers = 12;
+  int64_t heads = 8;
+  int64_t context = 77;      // positions
+  int64_t vocabulary = 49408;
+  int64_t embedding = 512;
+  Activation activation = Activation::quick_gelu;
+};
+
+/// CLIP's text tower. Attention is causal, so positions after the end token change nothing: callers
+/// pass only the first `length` positions of a batch, which is exact.
+class TextEncoderImpl : public torch::nn::Module {
+ public:
+  explicit TextEncoderImpl(const TextOptions& options);
+
+  /// tokens [N, L] int64, zero-padded, L ≤ context → [N, C]: the row of the end token (the largest
+  /// id), projected, not normalised.
+  torch::Tensor encode_text(const torch::Tensor& tokens);
+
+  /// As encode_text from token embeddings [N, L, W] whose end tokens stand at `ends` [N].
+  torch::Tensor encode_embedded(const torch::Tensor& embedded, const torch::Tensor& ends);
+
+  /// tokens [N, L] → [N, L, W].
+  torch::Tensor embed_tokens(const torch::Tensor& tokens) { return token_embedding(tokens); }
+
+  const TextOptions& text_options() const { return options_; }
+
+ protected:
+  TextOptions options_;
+  torch::nn::Embedding token_embedding{nullptr};
+  torch::Tensor positional_embedding, text_projection, logit_scale;
+  Transformer transformer{nullptr};
+  torch::nn::LayerNorm ln_final{nullptr};
+};
+
+/// Ids of several texts as one zero-padded tensor [N, longest] int64.
+torch::Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids);
+
+}  // namespace pixelclip

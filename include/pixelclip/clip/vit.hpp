@@ -1,0 +1,41 @@
+#pragma once
+
+#include "pixelclip/clip/image_encoder.hpp"
+#include "pixelclip/nn/transformer.hpp"
+
+namespace pixelclip {
+
+struct VitOptions {
+  int64_t width = 768;
+  int64_t layers = 12;
+  int64_t patch = 16;      // pixels
+  int64_t grid = 14;       // patches a side of the position embedding
+  int64_t embedding = 512;
+  Activation activation = Activation::quick_gelu;
+};
+
+/// CLIP's vision transformer in OpenAI's layout; heads = width / 64.
+class VisionTransformerImpl : public ImageEncoderImpl {
+ public:
+  explicit VisionTransformerImpl(const VitOptions& options);
+
+  torch::Tensor dense(const torch::Tensor& images) override;
+  torch::Tensor pooled(const torch::Tensor& images) override;
+
+ private:
+  /// Patches, class token, positions and ln_pre: [B, 1 + h·w, W].
+  torch::Tensor embed(const torch::Tensor& images);
+
+  VitOptions options_;
+  torch::nn::Conv2d conv1{nullptr};
+  torch::Tensor class_embedding, positional_embedding, proj;
+  torch::nn::LayerNorm ln_pre{nullptr};
+  Transformer transformer{nullptr};
+  torch::nn::LayerNorm ln_post{nullptr};
+};
+
+/// The position embedding [1 + g·g, W] resized to an h×w grid, [1 + h·w, W]: the class token's row
+/// stays, the rest is resized bicubically (align_corners = false, no antialias).
+torch::Tensor resize_positions(const torch::Tensor& positions, int64_t height, int64_t width);
+
+}  // namespace pixelclip

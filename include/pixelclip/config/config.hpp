@@ -1,0 +1,72 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pixelclip/config/data_config.hpp"
+#include "pixelclip/config/model_config.hpp"
+#include "pixelclip/config/solver_config.hpp"
+#include "pixelclip/config/test_config.hpp"
+
+namespace pixelclip {
+
+/// Everything a run can be told, with the defaults. MODEL.EPS of the YAML files is `model.eps`.
+struct Config {
+  ModelConfig model;
+  SolverConfig solver;
+  InputConfig input;
+  DatasetsConfig datasets;
+  DataloaderConfig dataloader;
+  TestConfig test;
+  int64_t seed = -1;
+  bool cudnn_benchmark = false;
+  std::string output_dir = "./output";
+  int64_t version = 2;
+  int64_t vis_period = 0;
+
+  void visit(config::Keys& key) {
+    using namespace config;
+    key.section("MODEL", model);
+    key.section("SOLVER", solver);
+    key.section("INPUT", input);
+    key.section("DATASETS", datasets);
+    key.section("DATALOADER", dataloader);
+    key.section("TEST", test);
+    key("SEED", seed, "of every random draw; -1: a new one each run", at_least(-1));
+    key("CUDNN_BENCHMARK", cudnn_benchmark, "let cuDNN time its algorithms");
+    key("OUTPUT_DIR", output_dir, "folder for checkpoints, logs and scores");
+    key("VERSION", version, "of the file format", between(2, 2));
+    key("VIS_PERIOD", vis_period, "iterations between pictures in the TensorBoard files; 0: none",
+        at_least(0));
+  }
+};
+
+/// The defaults, then the `_BASE_` chain and the file at `path`, then `overrides` (KEY VALUE KEY
+/// VALUE …, values in YAML or Python form). An empty path: defaults and overrides alone. Errors:
+/// unknown key, wrong type, value out of range, broken YAML; each names file, line and column.
+Config load_config(const std::filesystem::path& path,
+                   const std::vector<std::string>& overrides = {});
+
+/// Every key with its value; load_config of that text gives the same Config.
+std::string to_yaml(const Config& config);
+
+/// What a run is about to do; scoring alone needs neither the batch nor the training masks' source.
+enum class Purpose { train, evaluate };
+
+/// Checks what one key alone does not show, before data or model are touched: files exist, class
+/// lists parse, the batch divides by world_size × ACCUMULATE_STEPS … Errors name the key.
+void check(const Config& config, int world_size = 1, Purpose purpose = Purpose::train);
+
+/// Markdown of every key: default, what it accepts, meaning.
+std::string config_reference();
+
+/// The names in a JSON list ["wall", …] or map {"0": "wall", …} with the keys 0 … n − 1. A relative
+/// path that does not exist is looked for in the source tree as well. Errors: missing, not such a
+/// list, empty names.
+std::vector<std::string> read_class_names(const std::filesystem::path& path);
+
+/// The path itself, or its place in the source tree when only that exists.
+std::filesystem::path find_data_file(const std::filesystem::path& path);
+
+}  // namespace pixelclip

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace pixelclip {
+
+/// What the demo's world is made of. Everything follows from these numbers: the same options give
+/// the same pictures on every machine and with any number of threads.
+struct DemoWorldOptions {
+  uint64_t seed = 0;
+  int photos = 4000;      ///< With captions, for the small CLIP.
+  int scenes = 1200;      ///< With unnamed masks, for PixelCLIP.
+  int validation = 200;   ///< Labelled scenes.
+  int photo_side = 48;    ///< Of the square photos, pixels.
+  int scene_side = 192;   ///< Of the square scenes, pixels.
+  int threads = 0;        ///< 0: all cores.
+};
+
+/// Reports `done` of `total` steps of the work called `what`; may be empty.
+using DemoProgress = std::function<void(const std::string& what, int64_t done, int64_t total)>;
+
+/// Writes the demo's data set to `folder`, all at once or not at all:
+///   photos/photo_N.jpg, captions.json         {"photo_N": "a photo of a ball and sand", …}
+///   images/sa_000000/sa_N.jpg, annotations/sa_000000/sa_N.json          SA-1B's layout
+///   images/validation/demo_val_N.jpg, annotations/validation/demo_val_N.png
+///                                             labels: positions in demo_classes()
+///   world.json                                the stamp, vouching for the rest
+/// A whole world of the same options is kept; another one is replaced. Errors: options below 1, a
+/// folder that holds something else.
+void make_demo_world(const std::filesystem::path& folder, const DemoWorldOptions& options = {},
+                     const DemoProgress& progress = {});
+
+/// Whether `folder` holds a whole world made by this version, whatever its seed and size.
+bool demo_world_ready(const std::filesystem::path& folder);
+
+/// What the world in `folder` was made of. Errors: no whole world of this version there.
+DemoWorldOptions demo_world_options(const std::filesystem::path& folder);
+
+/// Makes what is missing of the world and of its small CLIP (`folder`/clip.pth), and logs its
+/// progress; at once done when both are there. Other processes that want the same wait meanwhile.
+/// Without options a world that is already there is kept, whatever its numbers.
+void prepare_demo(const std::filesystem::path& folder);
+void prepare_demo(const std::filesystem::path& folder, const DemoWorldOptions& options);
+
+}  // namespace pixelclip

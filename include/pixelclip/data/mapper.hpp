@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "pixelclip/base/random.hpp"
+#include "pixelclip/config/config.hpp"
+#include "pixelclip/data/sa1b.hpp"
+#include "pixelclip/image/image.hpp"
+#include "pixelclip/modeling/sample.hpp"
+
+namespace pixelclip {
+
+/// What is drawn for the geometry of one sample.
+struct CropGeometry {
+  int64_t height = 0, width = 0;  ///< of the resized picture
+  Rect crop;                      ///< in it
+  bool flip_x = false, flip_y = false;
+};
+
+/// detectron2's ResizeShortestEdge, RandomCrop and RandomFlip for a picture of height × width.
+CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width, Random& random);
+
+/// The frame of a sample, pixels: `image` is the crop padded to the right and below; masks are
+/// sampled to MASK_RESOLUTION from `masks`, the crop's top left part of it.
+struct SampleFrame {
+  Size2 image, masks;
+};
+/// Both sides grow to the next multiple of INPUT.SIZE_DIVISIBILITY (−1, 0: not at all), picture and
+/// masks alike unless INPUT.PAD_MASKS is off.
+SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputConfig& input);
+
+/// Seconds spent in each part of making samples.
+struct MapperTimes {
+  double read = 0, annotations = 0, decode = 0, resize = 0, jitter = 0, strong = 0, masks = 0,
+         tensors = 0;
+};
+
+/// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
+/// cut-out, padding; masks go from runs to bits directly. Only the pixels that the crop depends on
+/// are decoded and resized. Safe to use from many threads at once.
+class Sa1bMapper {
+ public:
+  /// `pinned`: tensors lie in page-locked memory, for asynchronous copies to a GPU.
+  explicit Sa1bMapper(const Config& config, bool pinned = false);
+
+  /// A function of the files and the random stream alone. Errors name the file: unreadable, damaged,
+  /// no SA-1B JSON, masks whose size is not the picture's. `times` collects when given.
+  TrainSample operator()(const Sa1bSample& sample, Random random,
+                         MapperTimes* times = nullptr) const;
+
+  /// The same with the geometry given, for tests and pictures.
+  TrainSample map(const Sa1bSample& sample, const CropGeometry& geometry, Random random) const;
+
+ private:
+  struct Scratch;
+  TrainSample make(const Sa1bSample& sample, const CropGeometry* geometry, Random& random,
+                   MapperTimes* times) const;
+  void load_crop(Scratch& scratch, std::span<const uint8_t> bytes, const std::string& name,
+                 const CropGeometry& geometry, MapperTimes& times) const;
+  torch::Tensor to_tensor(const Image& image, const Size2& frame) const;
+  torch::Tensor sample_masks(Scratch& scratch, const CropGeometry& geometry,
+                             const SampleFrame& frame, const Rect& cutout) const;
+
+  InputConfig input_;
+  Size2 mask_resolution_;
+  int64_t max_masks_;
+  bool with_masks_, pinned_;
+};
+
+}  // namespace pixelclip

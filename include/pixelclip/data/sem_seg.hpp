@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pixelclip/data/catalog.hpp"
+#include "pixelclip/image/image.hpp"
+
+namespace pixelclip {
+
+/// A picture and its labels. When the labels lie in a merged file, `label` names that file.
+struct SemSegItem {
+  std::filesystem::path image, label;
+  std::string stem;
+};
+
+/// What matched and what did not.
+struct PairReport {
+  std::filesystem::path images, labels;                                  ///< Where they were found.
+  std::vector<std::string> images_without_labels, labels_without_image;  ///< Stems.
+  std::string summary(const std::string& set, size_t pairs) const;       ///< One line.
+};
+
+class MergedLabels;
+
+/// A test set on disk: its pairs, matched by stem, in natural order (2 before 10), and its labels.
+class SemSegSet {
+ public:
+  /// Errors: the set is not there (path and remedy), an unreadable list or merged file.
+  explicit SemSegSet(const DatasetInfo& info);
+
+  const DatasetInfo& info() const { return info_; }
+  const std::vector<SemSegItem>& items() const { return items_; }
+  const PairReport& report() const { return report_; }
+
+  /// The labels of an item as classes, with the set's id map applied; ignored pixels hold
+  /// info().ignore. `classes` is the number of classes that may occur. Thread-safe. Errors: an
+  /// unreadable file, a file that is not one channel of ids, an id without meaning (file and
+  /// value).
+  LabelMap labels(const SemSegItem& item, int classes) const;
+  /// The ids of an item as the file holds them, and their meaning.
+  LabelMap stored_ids(const SemSegItem& item) const;
+  const IdMap& id_map() const { return source_.map; }
+
+ private:
+  DatasetInfo info_;
+  LabelSource source_;
+  std::vector<SemSegItem> items_;
+  PairReport report_;
+  std::shared_ptr<const MergedLabels> merged_;  ///< Null unless labels lie in one file.
+};
+
+/// The pairs of a set, as SemSegSet lists them.
+std::vector<SemSegItem> list_sem_seg(const DatasetInfo& info, PairReport& report);
+
+/// Replaces ids by classes in place; `classes` is how many there are. `name` stands for the file in
+/// errors: an id without meaning.
+void apply_ids(LabelMap& labels, const IdMap& map, int classes, int ignore,
+               const std::string& name);
+
+/// Whether `a` comes before `b` when runs of digits compare as numbers.
+bool natural_less(const std::string& a, const std::string& b);
+
+}  // namespace pixelclip

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "pixelclip/config/config.hpp"
+#include "pixelclip/modeling/pixelclip.hpp"
+
+namespace pixelclip {
+
+/// MODEL.DEVICE on the GPU of this process; the CPU, with a warning, where there is no GPU.
+torch::Device pick_device(const Config& config, int local_rank = 0);
+
+/// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint, loaded strictly, or a
+/// plain CLIP), else from CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that
+/// do not fit, settings that contradict the weights.
+PixelCLIP build_model(const Config& config, torch::Device device);
+
+}  // namespace pixelclip

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pixelclip/config/config.hpp"
+#include "pixelclip/dist/comm.hpp"
+
+namespace pixelclip {
+
+/// How a command was called.
+struct RunOptions {
+  std::string config_file;
+  int num_gpus = 1;  ///< processes on this machine, one a GPU
+  int num_machines = 1;
+  int machine_rank = 0;
+  std::string dist_url = "auto";
+  std::vector<std::string> overrides;
+  std::vector<std::string> argv;  ///< of this process, for the workers
+};
+
+/// Reads and checks the configuration, makes the demo's data when the configuration asks for it, and
+/// runs `body` on every rank: here for one process, else in workers that this process starts and
+/// watches. The log and config.yaml go to `OUTPUT_DIR`/`subfolder`. Returns the exit status.
+int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
+                 const std::function<int(Config&, Comm&)>& body);
+
+}  // namespace pixelclip

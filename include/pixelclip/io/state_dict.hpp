@@ -1,0 +1,56 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pixelclip/io/value.hpp"
+
+namespace pixelclip {
+
+/// Tensors by name, ordered by name.
+using StateDict = std::map<std::string, torch::Tensor>;
+
+/// True when the file's first bytes are those of a safetensors file.
+bool is_safetensors(const std::filesystem::path& path);
+
+/// The weights of a torch.save, TorchScript or safetensors file, recognised by content. Looks under
+/// "model" or "state_dict" when the file has such a dict, and drops a prefix "module." that all
+/// names share. `dropped`, when given, receives how many entries were no tensors.
+/// Tensors lie on the mapped file. Errors: as read_torch_file and read_safetensors; no tensors.
+StateDict read_state_dict(const std::filesystem::path& path, int64_t* dropped = nullptr);
+
+/// The same from a value already read; `source` names the file in errors.
+StateDict to_state_dict(const Value& value, const std::string& source, int64_t* dropped = nullptr);
+
+/// A dict for write_torch_file.
+Value to_value(const StateDict& state);
+
+struct LoadOptions {
+  std::string source = "the weights";  ///< named first in the error
+  /// Names that may be absent, or present without being used: a whole name, or a prefix that ends
+  /// with a dot. An empty string stands for every name.
+  std::vector<std::string> may_be_missing;
+  std::vector<std::string> may_be_unused;
+};
+
+struct LoadReport {
+  std::vector<std::string> loaded;
+  std::vector<std::string> missing;     ///< in the module, not in the state
+  std::vector<std::string> unexpected;  ///< in the state, not in the module
+  std::vector<std::string> misshapen;   ///< "name [1, 2] instead of [2, 2]"
+};
+
+/// Copies `state` into the module's parameters and buffers of the same names (any floating type into
+/// any other). Strict: missing, unexpected and misshapen names that the options do not allow make
+/// one Error that lists at most ten of each with totals, and then nothing was copied.
+LoadReport load_into(torch::nn::Module& module, const StateDict& state,
+                     const LoadOptions& options = {});
+
+/// The module's parameters and buffers by name (no copies).
+StateDict state_of(const torch::nn::Module& module);
+
+}  // namespace pixelclip

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pixelclip/clip/clip.hpp"
+
+namespace pixelclip {
+
+/// Starting values of the learnable prompts (PixelCLIP §3.2): token embeddings of ids drawn uniformly
+/// from [0, vocabulary − 10) by a generator seeded with 0. Returns [K, L, text width].
+torch::Tensor initial_prompt_tokens(CLIP& clip, int64_t clusters, int64_t length);
+
+/// The sentence into which a cluster's L tokens are put: token ids, and where the L `{}` stand.
+struct PromptTemplate {
+  std::vector<int64_t> ids;
+  std::vector<int64_t> slots;
+};
+
+/// "A photo of a {} {} {} {} in the scene": each template's single `{}` repeated `length` times.
+/// Errors: a template in which the tokeniser does not find exactly `length` slots.
+std::vector<PromptTemplate> prompt_templates(const std::vector<std::string>& templates, int64_t length);
+
+/// Cluster embeddings: prompt_tokens [K, L, text width] → [K, C], the mean over the templates, each
+/// with its own layout; not normalised. Gradients reach the prompt tokens.
+torch::Tensor encode_prompts(CLIP& clip, const torch::Tensor& prompt_tokens,
+                             const std::vector<PromptTemplate>& templates);
+
+/// Class embeddings [T, N, C] of `names` under `templates`: encoded, normalised; the synonyms of a
+/// name (", " between them) averaged and normalised again. No gradient. Texts are encoded in large
+/// batches of similar length, cut to the longest of the batch, which is exact.
+torch::Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
+                             const std::vector<std::string>& templates);
+
+}  // namespace pixelclip

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <optional>
+
+namespace pixelclip {
+
+/// While it lives, this thread's matrix products and convolutions on `device` run in `type`
+/// (PyTorch's autocast); without a type nothing changes.
+class Autocast {
+ public:
+  Autocast(const torch::Device& device, std::optional<torch::ScalarType> type);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  torch::DeviceType device_;
+  bool active_;
+  bool was_enabled_ = false;
+  torch::ScalarType was_type_ = torch::kFloat;
+};
+
+}  // namespace pixelclip

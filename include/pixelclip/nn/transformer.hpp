@@ -1,0 +1,75 @@
+#pragma once
+
+#include <torch/torch.h>
+
+namespace pixelclip {
+
+/// OpenAI's CLIP uses x·σ(1.702x); open_clip's ConvNeXt models use the exact GELU.
+enum class Activation { quick_gelu, gelu };
+
+torch::Tensor activate(const torch::Tensor& x, Activation activation);
+
+/// Multi-head self-attention with PyTorch's parameter names (in_proj_weight, out_proj.weight, …).
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(int64_t width, int64_t heads);
+
+  /// x [B, N, W] → [B, N, W]. With `causal`, position i sees positions 0..i.
+  torch::Tensor forward(const torch::Tensor& x, bool causal);
+
+  /// out_proj(v) alone, x [B, N, W] → [B, N, W]: each position attends to itself (the dense output
+  /// of the last block). Queries and keys are not computed.
+  torch::Tensor value_path(const torch::Tensor& x);
+
+ private:
+  int64_t heads_;
+  torch::Tensor in_proj_weight, in_proj_bias;
+  torch::nn::Linear out_proj{nullptr};
+};
+TORCH_MODULE(Attention);
+
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(int64_t width, Activation activation);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  Activation activation_;
+  torch::nn::Linear c_fc{nullptr}, c_proj{nullptr};
+};
+TORCH_MODULE(Mlp);
+
+/// Pre-norm block: x + attn(ln_1(x)), then + mlp(ln_2(·)).
+class ResidualBlockImpl : public torch::nn::Module {
+ public:
+  ResidualBlockImpl(int64_t width, int64_t heads, Activation activation);
+
+  torch::Tensor forward(const torch::Tensor& x, bool causal);
+
+  /// The dense form of CLIP's last block (PixelCLIP §3; algorithm of MaskCLIP with the class token's
+  /// residual): x [B, 1 + P, W], class token first → [B, P, W].
+  torch::Tensor dense(const torch::Tensor& x);
+
+ private:
+  torch::nn::LayerNorm ln_1{nullptr};
+  Attention attn{nullptr};
+  torch::nn::LayerNorm ln_2{nullptr};
+  Mlp mlp{nullptr};
+};
+TORCH_MODULE(ResidualBlock);
+
+class TransformerImpl : public torch::nn::Module {
+ public:
+  TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation);
+
+  /// x [B, N, W] → [B, N, W].
+  torch::Tensor forward(torch::Tensor x, bool causal);
+  /// As forward, but the last block gives the dense output: [B, 1 + P, W] → [B, P, W].
+  torch::Tensor dense(torch::Tensor x);
+
+ private:
+  torch::nn::ModuleList resblocks{nullptr};
+};
+TORCH_MODULE(Transformer);
+
+}  // namespace pixelclip

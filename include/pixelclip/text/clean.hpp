@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace pixelclip {
+
+/// A text as CLIP's tokenizer sees it: ftfy's default repairs (curly quotes, Latin ligatures, full-
+/// and half-width forms, control characters, terminal escapes, HTML entities, NFC), HTML unescaped
+/// twice, white space collapsed to single spaces, trimmed, lower-cased. Valid UTF-8 in and out.
+/// One of ftfy's repairs is left out: guessing at text decoded with a wrong encoding ("cafÃ©").
+/// Errors: not UTF-8, longer than 16 KiB.
+std::string clean_text(std::string_view text);
+
+}  // namespace pixelclip

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pixelclip {
+
+/// The sentences class names are put into: a set's name (single, imagenet_select, imagenet, vild)
+/// or a text file with one template a line, each with one {} where the name goes (or {category},
+/// with {article} for "a" or "an" before it). Errors: neither; a line without a place for the name.
+std::vector<std::string> templates(const std::string& name_or_file);
+
+/// The template with the class name in it.
+std::string fill_template(const std::string& text_template, const std::string& name);
+
+/// The synonyms in a class name: "person, child" → {"person", "child"}.
+std::vector<std::string> split_synonyms(const std::string& name);
+
+}  // namespace pixelclip

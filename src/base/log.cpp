@@ -1,0 +1,86 @@
+#include "pixelclip/base/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <mutex>
+
+namespace pixelclip::log {
+namespace {
+
+constexpr const char* kPattern = "[%m/%d %H:%M:%S] %^%l%$: %v";
+
+struct State {
+  std::mutex mutex;
+  spdlog::logger logger{"pixelclip", std::make_shared<spdlog::sinks::stderr_color_sink_st>()};
+  bool terminal = isatty(STDERR_FILENO) != 0;
+  int rank = 0;
+  std::string progress;
+
+  State() {
+    logger.set_pattern(kPattern);
+    logger.flush_on(spdlog::level::info);
+  }
+};
+
+State& state() {
+  static State instance;
+  return instance;
+}
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warning: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+void draw(const std::string& text) {
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+void write(Level level, const std::string& text) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  if (s.rank != 0 && level < Level::warning) return;
+  const bool live = s.terminal && !s.progress.empty();
+  if (live) draw("");
+  s.logger.log(to_spdlog(level), s.rank == 0 ? text : str("rank ", s.rank, ": ", text));
+  if (live) draw(s.progress);
+}
+
+void add_file(const std::filesystem::path& path) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path.string());
+    sink->set_pattern(kPattern);
+    s.logger.sinks().push_back(std::move(sink));
+  } catch (const spdlog::spdlog_ex& e) {
+    fail("cannot write the log file ", path.string(), ": ", e.what());
+  }
+}
+
+void set_rank(int rank) {
+  std::lock_guard lock(state().mutex);
+  state().rank = rank;
+}
+
+void progress(const std::string& text) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  if (!s.terminal || (text.empty() && s.progress.empty())) return;
+  s.progress = text;
+  draw(text);
+}
+
+}  // namespace pixelclip::log

@@ -1,0 +1,135 @@
+#include "pixelclip/clip/clip.hpp"
+
+#include <cmath>
+
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// Looks tensors up by name behind a prefix and checks their rank.
+class Weights {
+ public:
+  Weights(const StateDict& weights, std::string prefix)
+      : weights_(weights), prefix_(std::move(prefix)) {}
+
+  bool has(const std::string& name) const { return weights_.count(prefix_ + name) != 0; }
+
+  torch::IntArrayRef shape(const std::string& name, int64_t dimensions) const {
+    const auto found = weights_.find(prefix_ + name);
+    if (found == weights_.end()) {
+      fail("these weights hold no CLIP: the tensor ", prefix_, name, " is missing");
+    }
+    if (found->second.dim() != dimensions || found->second.numel() == 0) {
+      fail("the tensor ", prefix_, name, " should have ", dimensions, " dimensions but has shape ",
+           found->second.sizes());
+    }
+    return found->second.sizes();
+  }
+
+  /// The number of consecutive i from 0 for which `head` + i + `tail` exists.
+  int64_t count(const std::string& head, const std::string& tail) const {
+    int64_t n = 0;
+    while (has(str(head, n, tail))) ++n;
+    return n;
+  }
+
+ private:
+  const StateDict& weights_;
+  std::string prefix_;
+};
+
+VitOptions read_vit(const Weights& weights) {
+  VitOptions vit;
+  const auto patch = weights.shape("visual.conv1.weight", 4);
+  vit.width = patch[0];
+  vit.patch = patch[3];
+  vit.layers = weights.count("visual.transformer.resblocks.", ".attn.in_proj_weight");
+  const int64_t positions = weights.shape("visual.positional_embedding", 2)[0];
+  vit.grid = static_cast<int64_t>(std::lround(std::sqrt(positions - 1.0)));
+  vit.embedding = weights.shape("visual.proj", 2)[1];
+  if (vit.grid * vit.grid + 1 != positions || vit.layers == 0 || vit.width % 64 != 0) {
+    fail("these weights hold no vision transformer that can be used: ", positions, " positions, ",
+         vit.layers, " layers, width ", vit.width, " (a square grid and a class token, at least one ",
+         "layer and a multiple of 64 are expected)");
+  }
+  return vit;
+}
+
+ConvNextOptions read_convnext(const Weights& weights) {
+  ConvNextOptions convnext;
+  for (size_t stage = 0; stage < 4; ++stage) {
+    const std::string blocks = str("visual.trunk.stages.", stage, ".blocks.");
+    convnext.depths[stage] = weights.count(blocks, ".gamma");
+    convnext.widths[stage] = weights.shape(blocks + "0.gamma", 1)[0];
+  }
+  if (weights.has("visual.head.mlp.fc1.weight")) {
+    convnext.head_hidden = weights.shape("visual.head.mlp.fc1.weight", 2)[0];
+    convnext.embedding = weights.shape("visual.head.mlp.fc2.weight", 2)[0];
+  } else {
+    convnext.embedding = weights.shape("visual.head.proj.weight", 2)[0];
+  }
+  return convnext;
+}
+
+}  // namespace
+
+std::string ClipArchitecture::describe() const {
+  std::ostringstream out;
+  if (vit) {
+    out << "ViT, width " << vit->width << ", " << vit->layers << " layers, patch " << vit->patch
+        << ", grid " << vit->grid << "x" << vit->grid;
+  } else if (convnext) {
+    out << "ConvNeXt, depths";
+    for (const auto depth : convnext->depths) out << ' ' << depth;
+    out << ", widths";
+    for (const auto width : convnext->widths) out << ' ' << width;
+  }
+  out << "; text width " << text.width << ", " << text.layers << " layers, context " << text.context
+      << ", vocabulary " << text.vocabulary << "; embedding " << text.embedding;
+  return out.str();
+}
+
+ClipArchitecture clip_architecture(const StateDict& state_dict, const std::string& prefix) {
+  const Weights weights(state_dict, prefix);
+  ClipArchitecture architecture;
+  auto& text = architecture.text;
+  int64_t image_embedding = 0;
+  if (weights.has("visual.trunk.stem.0.weight")) {
+    architecture.convnext = read_convnext(weights);
+    text.activation = Activation::gelu;
+    image_embedding = architecture.convnext->embedding;
+  } else {
+    architecture.vit = read_vit(weights);
+    image_embedding = architecture.vit->embedding;
+  }
+  const auto tokens = weights.shape("token_embedding.weight", 2);
+  text.vocabulary = tokens[0];
+  text.width = tokens[1];
+  text.heads = std::max<int64_t>(1, text.width / 64);
+  text.layers = weights.count("transformer.resblocks.", ".attn.in_proj_weight");
+  text.context = weights.shape("positional_embedding", 2)[0];
+  text.embedding = weights.shape("text_projection", 2)[1];
+  if (text.layers == 0 || text.width % text.heads != 0) {
+    fail("these weights hold no text tower that can be used: ", text.layers, " layers, width ",
+         text.width);
+  }
+  if (text.embedding != image_embedding) {
+    fail("the text tower's embedding has ", text.embedding, " numbers, the image encoder's ",
+         image_embedding, ": these weights do not belong together");
+  }
+  return architecture;
+}
+
+ImageEncoder make_image_encoder(const ClipArchitecture& architecture) {
+  if (architecture.vit) return std::make_shared<VisionTransformerImpl>(*architecture.vit);
+  TORCH_CHECK(architecture.convnext.has_value(), "an architecture without an image encoder");
+  return std::make_shared<ConvNextImpl>(*architecture.convnext);
+}
+
+CLIPImpl::CLIPImpl(const ClipArchitecture& architecture)
+    : TextEncoderImpl(architecture.text), visual(make_image_encoder(architecture)) {
+  register_module("visual", visual);
+}
+
+}  // namespace pixelclip

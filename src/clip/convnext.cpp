@@ -1,0 +1,111 @@
+#include "pixelclip/clip/convnext.hpp"
+
+#include <numeric>
+
+namespace pixelclip {
+namespace nn = torch::nn;
+using torch::Tensor;
+namespace {
+
+nn::LayerNorm layer_norm(int64_t width) {
+  return nn::LayerNorm(nn::LayerNormOptions({width}).eps(1e-6));
+}
+
+/// LayerNorm over the channels of [B, C, h, w]; in channels-last memory both permutations are views.
+class ChannelNormImpl : public nn::LayerNormImpl {
+ public:
+  explicit ChannelNormImpl(int64_t width)
+      : nn::LayerNormImpl(nn::LayerNormOptions({width}).eps(1e-6)) {}
+  Tensor forward(const Tensor& x) {
+    return nn::LayerNormImpl::forward(x.permute({0, 2, 3, 1})).permute({0, 3, 1, 2});
+  }
+};
+TORCH_MODULE(ChannelNorm);
+
+nn::Conv2d patch_conv(int64_t in, int64_t out, int64_t size) {
+  return nn::Conv2d(nn::Conv2dOptions(in, out, size).stride(size));
+}
+
+/// A module that only groups children, so that parameters get their checkpoint names.
+std::shared_ptr<nn::Module> group(nn::Module& parent, const std::string& name) {
+  return parent.register_module(name, std::make_shared<nn::ModuleDictImpl>());
+}
+
+}  // namespace
+
+ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, double drop_path) : drop_path_(drop_path) {
+  conv_dw = register_module(
+      "conv_dw", nn::Conv2d(nn::Conv2dOptions(width, width, 7).padding(3).groups(width)));
+  norm = register_module("norm", layer_norm(width));
+  mlp = register_module("mlp", nn::ModuleDict());
+  mlp->update({{"fc1", nn::Linear(width, 4 * width).ptr()}, {"fc2", nn::Linear(4 * width, width).ptr()}});
+  gamma = register_parameter("gamma", torch::full({width}, 1e-6));
+}
+
+Tensor ConvNextBlockImpl::forward(const Tensor& x) {
+  auto y = norm(conv_dw(x).permute({0, 2, 3, 1}));  // [B, h, w, W]
+  y = mlp["fc2"]->as<nn::Linear>()->forward(at::gelu(mlp["fc1"]->as<nn::Linear>()->forward(y)));
+  y = (y * gamma).permute({0, 3, 1, 2});  // [B, W, h, w]
+  if (is_training() && drop_path_ > 0) {
+    const double keep = 1.0 - drop_path_;
+    y = y * (torch::empty({y.size(0), 1, 1, 1}, y.options()).bernoulli_(keep) / keep);
+  }
+  return x + y;
+}
+
+ConvNextImpl::ConvNextImpl(const ConvNextOptions& options) {
+  const auto trunk = group(*this, "trunk");
+  stem_ = trunk->register_module(
+      "stem", nn::Sequential(patch_conv(3, options.widths[0], 4), ChannelNorm(options.widths[0])));
+  const auto stages = group(*trunk, "stages");
+  const int64_t total = std::accumulate(options.depths.begin(), options.depths.end(), int64_t{0});
+  int64_t index = 0;
+  for (size_t s = 0; s < 4; ++s) {
+    const int64_t width = options.widths[s];
+    const auto stage = group(*stages, std::to_string(s));
+    if (s > 0) {
+      const int64_t previous = options.widths[s - 1];
+      downsample_[s] = stage->register_module(
+          "downsample", nn::Sequential(ChannelNorm(previous), patch_conv(previous, width, 2)));
+    }
+    blocks_[s] = stage->register_module("blocks", nn::ModuleList());
+    for (int64_t i = 0; i < options.depths[s]; ++i, ++index) {
+      const double rate = total > 1 ? options.drop_path_rate * index / (total - 1) : 0.0;
+      blocks_[s]->push_back(ConvNextBlock(width, rate));
+    }
+  }
+  norm_ = group(*trunk, "head")->register_module("norm", layer_norm(options.widths[3]));
+
+  const auto head = group(*this, "head");
+  const auto linear = [](int64_t in, int64_t out, bool bias) {
+    return nn::Linear(nn::LinearOptions(in, out).bias(bias));
+  };
+  if (options.head_hidden > 0) {
+    const auto mlp = group(*head, "mlp");
+    hidden_ = mlp->register_module("fc1", linear(options.widths[3], options.head_hidden, true));
+    proj_ = mlp->register_module("fc2", linear(options.head_hidden, options.embedding, false));
+  } else {
+    proj_ = head->register_module("proj", linear(options.widths[3], options.embedding, false));
+  }
+}
+
+Tensor ConvNextImpl::features(const Tensor& images) {
+  auto x = stem_->forward(images.contiguous(torch::MemoryFormat::ChannelsLast));
+  for (size_t s = 0; s < 4; ++s) {
+    if (s > 0) x = downsample_[s]->forward(x);
+    for (const auto& block : *blocks_[s]) x = block->as<ConvNextBlock>()->forward(x);
+  }
+  return x.permute({0, 2, 3, 1});
+}
+
+Tensor ConvNextImpl::project(const Tensor& features) {
+  auto x = norm_(features);
+  if (!hidden_.is_empty()) x = at::gelu(hidden_(x));
+  return proj_(x);
+}
+
+Tensor ConvNextImpl::dense(const Tensor& images) { return project(features(images)); }
+
+Tensor ConvNextImpl::pooled(const Tensor& images) { return project(features(images).mean({1, 2})); }
+
+}  // namespace pixelclip

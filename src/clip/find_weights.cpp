@@ -1,0 +1,229 @@
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/clip/sources.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+/// A published model: where its authors put it and under which names it is asked for.
+struct Published {
+  std::vector<std::string> names;
+  std::string file;                       // as it is downloaded
+  std::string url;                        // empty: the first Hugging Face repository's file
+  std::string sha256;                     // empty: not published
+  std::vector<std::string> repositories;  // on Hugging Face
+};
+
+Published openai(std::vector<std::string> names, const std::string& file, const std::string& sha256,
+                 std::vector<std::string> repositories) {
+  return {std::move(names), file,
+          "https://openaipublic.azureedge.net/clip/models/" + sha256 + "/" + file, sha256,
+          std::move(repositories)};
+}
+
+const std::vector<Published>& published() {
+  static const std::vector<Published> models = {
+      openai({"ViT-B/16", "ViT-B-16"}, "ViT-B-16.pt",
+             "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+             {"timm/vit_base_patch16_clip_224.openai", "openai/clip-vit-base-patch16"}),
+      openai({"ViT-B/32", "ViT-B-32"}, "ViT-B-32.pt",
+             "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+             {"timm/vit_base_patch32_clip_224.openai", "openai/clip-vit-base-patch32"}),
+      openai({"ViT-L/14", "ViT-L-14"}, "ViT-L-14.pt",
+             "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
+             {"timm/vit_large_patch14_clip_224.openai", "openai/clip-vit-large-patch14"}),
+      openai({"ViT-L/14@336px", "ViT-L-14-336"}, "ViT-L-14-336px.pt",
+             "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02",
+             {"timm/vit_large_patch14_clip_336.openai", "openai/clip-vit-large-patch14-336"}),
+      {{"convnext_base", "convnext_base_w_320"},
+       "open_clip_pytorch_model.bin",
+       "",
+       "",
+       {"laion/CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K-augreg",
+        "laion/CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K"}},
+      {{"convnext_large", "convnext_large_d_320"},
+       "open_clip_pytorch_model.bin",
+       "",
+       "",
+       {"laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup",
+        "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft"}},
+  };
+  return models;
+}
+
+const Published* find_published(const std::string& name) {
+  for (const auto& model : published()) {
+    if (std::find(model.names.begin(), model.names.end(), name) != model.names.end()) return &model;
+  }
+  return nullptr;
+}
+
+constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin"};
+constexpr const char* kFilesOfFolders[] = {"open_clip_model.safetensors", "model.safetensors",
+                                           "open_clip_pytorch_model.bin", "pytorch_model.bin"};
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// The weights inside a folder that was fetched from Hugging Face; empty when there are none.
+fs::path inside_folder(const fs::path& folder) {
+  for (const char* file : kFilesOfFolders) {
+    if (is_file(folder / file)) return folder / file;
+  }
+  return {};
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+fs::path home_cache() {
+  const std::string cache = variable("XDG_CACHE_HOME");
+  return cache.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(cache);
+}
+
+/// Folders in which files lie under their own names.
+std::vector<fs::path> plain_folders() {
+  std::vector<fs::path> folders;
+  std::istringstream named(variable("PIXELCLIP_WEIGHTS"));
+  for (std::string folder; std::getline(named, folder, ':');) {
+    if (!folder.empty()) folders.emplace_back(folder);
+  }
+  folders.emplace_back("weights");
+  folders.push_back(fs::path(variable("HOME")) / ".cache/clip");
+  return folders;
+}
+
+fs::path hugging_face_hub() {
+  if (const auto hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
+  if (const auto home = variable("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
+  return home_cache() / "huggingface/hub";
+}
+
+/// File and folder names under which a model may lie in a plain folder.
+std::vector<std::string> plain_names(const std::string& name, const Published* model) {
+  std::vector<std::string> names = {name};
+  if (model) {
+    names.insert(names.end(), model->names.begin(), model->names.end());
+    names.push_back(fs::path(model->file).stem().string());
+    for (const auto& repository : model->repositories) {
+      names.push_back(repository.substr(repository.find('/') + 1));
+    }
+  }
+  for (auto& each : names) std::replace(each.begin(), each.end(), '/', '-');
+  std::erase(names, "open_clip_pytorch_model");  // every open_clip model has this file name
+  return names;
+}
+
+fs::path in_plain_folder(const fs::path& folder, const std::vector<std::string>& names) {
+  for (const auto& name : names) {
+    for (const char* ending : kEndings) {
+      if (is_file(folder / (name + ending))) return folder / (name + ending);
+    }
+    if (auto found = inside_folder(folder / name); !found.empty()) return found;
+  }
+  return {};
+}
+
+/// The cached copy of "owner/name": the revision that refs/main names, else the last one by name.
+fs::path in_hub(const fs::path& hub, const std::string& repository) {
+  std::string folder = "models--" + repository;
+  folder.replace(folder.find('/'), 1, "--");
+  std::error_code ignored;
+  std::vector<fs::path> snapshots;
+  for (const auto& entry : fs::directory_iterator(hub / folder / "snapshots", ignored)) {
+    snapshots.push_back(entry.path());
+  }
+  std::sort(snapshots.rbegin(), snapshots.rend());
+  std::string revision;
+  std::ifstream(hub / folder / "refs/main") >> revision;
+  if (!revision.empty()) snapshots.insert(snapshots.begin(), hub / folder / "snapshots" / revision);
+  for (const auto& snapshot : snapshots) {
+    if (auto found = inside_folder(snapshot); !found.empty()) return found;
+  }
+  return {};
+}
+
+std::string known_names() {
+  std::string names;
+  for (const auto& model : published()) names += (names.empty() ? "" : ", ") + model.names[0];
+  return names;
+}
+
+[[noreturn]] void fail_not_found(const std::string& name, const Published* model,
+                                 const std::vector<fs::path>& folders, const fs::path& hub) {
+  std::ostringstream text;
+  text << "no weights of \"" << name << "\" were found";
+  if (!model) {
+    std::vector<std::string> names;
+    for (const auto& each : published())
+      names.insert(names.end(), each.names.begin(), each.names.end());
+    text << did_you_mean(name, names) << ": it is neither a file nor one of " << known_names()
+         << ", and no file of that name lies in ";
+  } else {
+    text << ": looked in ";
+  }
+  for (const auto& folder : folders) text << folder.string() << ", ";
+  text << hub.string();
+  if (variable("PIXELCLIP_WEIGHTS").empty())
+    text << " ($PIXELCLIP_WEIGHTS may name another folder)";
+  if (!model) fail(text.str());
+  const auto& repository = model->repositories[0];
+  const auto url = model->url.empty()
+                       ? "https://huggingface.co/" + repository + "/resolve/main/" + model->file
+                       : model->url;
+  const auto file =
+      model->url.empty() ? repository.substr(repository.find('/') + 1) + ".bin" : model->file;
+  text << "; fetch " << url;
+  if (!model->sha256.empty()) text << " (SHA-256 " << model->sha256 << ")";
+  text << " into weights/" << file << ", or run tools/download_weights.sh";
+  fail(text.str());
+}
+
+}  // namespace
+
+fs::path find_weights(const std::string& name_or_path) {
+  if (name_or_path.empty()) {
+    fail("no CLIP weights are named; expected a file or one of ", known_names());
+  }
+  std::error_code ignored;
+  if (is_file(name_or_path)) return name_or_path;
+  const Published* model = find_published(name_or_path);
+  if (!model && fs::is_directory(name_or_path, ignored)) {
+    if (auto found = inside_folder(name_or_path); !found.empty()) return found;
+    fail(name_or_path,
+         ": is a folder without a weights file; expected open_clip_model.safetensors, ",
+         "model.safetensors, open_clip_pytorch_model.bin or pytorch_model.bin in it");
+  }
+  const auto extension = fs::path(name_or_path).extension();
+  if (std::find(std::begin(kEndings), std::end(kEndings), extension) != std::end(kEndings)) {
+    fail(name_or_path, ": no such file; expected CLIP weights, or one of the names ",
+         known_names());
+  }
+  const auto folders = plain_folders();
+  const auto names = plain_names(name_or_path, model);
+  for (const auto& folder : folders) {
+    if (auto found = in_plain_folder(folder, names); !found.empty()) return found;
+  }
+  const auto hub = hugging_face_hub();
+  auto repositories = model ? model->repositories : std::vector<std::string>();
+  // "owner/name" may be any repository that was fetched before.
+  if (!model && std::count(name_or_path.begin(), name_or_path.end(), '/') == 1) {
+    repositories.push_back(name_or_path);
+  }
+  for (const auto& repository : repositories) {
+    if (auto found = in_hub(hub, repository); !found.empty()) return found;
+  }
+  fail_not_found(name_or_path, model, folders, hub);
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,49 @@
+#include "pixelclip/clip/text_encoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pixelclip {
+using torch::Tensor;
+
+TextEncoderImpl::TextEncoderImpl(const TextOptions& options) : options_(options) {
+  const int64_t width = options.width;
+  transformer = register_module(
+      "transformer", Transformer(width, options.layers, options.heads, options.activation));
+  token_embedding =
+      register_module("token_embedding", torch::nn::Embedding(options.vocabulary, width));
+  positional_embedding =
+      register_parameter("positional_embedding", 0.01 * torch::randn({options.context, width}));
+  ln_final = register_module("ln_final", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  text_projection = register_parameter(
+      "text_projection", std::pow(width, -0.5) * torch::randn({width, options.embedding}));
+  logit_scale = register_parameter("logit_scale", torch::tensor(std::log(1.0 / 0.07), torch::kFloat));
+  torch::NoGradGuard no_grad;
+  token_embedding->weight.mul_(0.02);
+}
+
+Tensor TextEncoderImpl::encode_text(const Tensor& tokens) {
+  return encode_embedded(token_embedding(tokens), tokens.argmax(1));
+}
+
+Tensor TextEncoderImpl::encode_embedded(const Tensor& embedded, const Tensor& ends) {
+  const int64_t length = embedded.size(1);
+  TORCH_CHECK(length <= options_.context, "a text of ", length, " tokens exceeds the context of ",
+              options_.context);
+  auto x = transformer(embedded + positional_embedding.slice(0, 0, length), /*causal=*/true);
+  x = x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
+  return torch::matmul(ln_final(x), text_projection);
+}
+
+Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids) {
+  size_t longest = 0;
+  for (const auto& row : ids) longest = std::max(longest, row.size());
+  auto tokens = torch::zeros({static_cast<int64_t>(ids.size()), static_cast<int64_t>(longest)},
+                             torch::kLong);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    std::copy(ids[i].begin(), ids[i].end(), tokens.data_ptr<int64_t>() + i * longest);
+  }
+  return tokens;
+}
+
+}  // namespace pixelclip

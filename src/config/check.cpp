@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/config/assign.hpp"
+#include "pixelclip/config/config.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+void need_file(const char* key, const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) fail(key, ": ", path, " is a folder; expected a file");
+  if (!fs::exists(path, ignored)) fail(key, ": there is no file ", path);
+}
+
+void need_class_names(const char* key, const std::string& path) {
+  if (path.empty()) return;
+  std::error_code ignored;
+  if (!fs::exists(find_data_file(path), ignored)) {
+    fail(key, ": there is no file ", path, " in ", fs::current_path().string(),
+         "; expected a JSON list of class names");
+  }
+  try {
+    read_class_names(path);
+  } catch (const Error& e) {
+    fail(key, ": ", e.what());
+  }
+}
+
+bool is_device(const std::string& name) {
+  if (name == "cpu" || name == "cuda") return true;
+  const std::string digits = name.rfind("cuda:", 0) == 0 ? name.substr(5) : "";
+  return !digits.empty() && digits.size() < 4 &&
+         std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+/// Whether CLIP_PRETRAINED means a file; names such as ViT-B/16 are looked up by clip/sources.
+bool is_weights_path(const std::string& name) {
+  const std::string suffix = fs::path(name).extension().string();
+  return suffix == ".pt" || suffix == ".pth" || suffix == ".bin" || suffix == ".safetensors";
+}
+
+void check_model(const ModelConfig& model, Purpose purpose) {
+  if (!is_device(model.device)) {
+    fail("MODEL.DEVICE is \"", model.device, "\"; expected cpu, cuda or cuda:N");
+  }
+  if (!model.weights.empty()) need_file("MODEL.WEIGHTS", model.weights);
+  const auto& head = model.sem_seg_head;
+  if (head.clip_pretrained.empty() && model.weights.empty()) {
+    fail(
+        "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED and MODEL.WEIGHTS are both empty; name the CLIP to "
+        "start from");
+  }
+  if (is_weights_path(head.clip_pretrained) && model.weights.empty()) {
+    need_file("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
+  }
+  if (!model.prompt_templates_file.empty()) {
+    need_file("MODEL.PROMPT_TEMPLATES_FILE", model.prompt_templates_file);
+  }
+  need_class_names("MODEL.SEM_SEG_HEAD.TRAIN_CLASS_JSON", head.train_class_json);
+  need_class_names("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", head.test_class_json);
+  if (purpose == Purpose::train && model.dino) {
+    if (model.dino_weights.empty()) {
+      fail(
+          "MODEL.DINO is on but MODEL.DINO_WEIGHTS is empty; name the file "
+          "dino_deitsmall16_pretrain.pth, which is not downloaded");
+    }
+    need_file("MODEL.DINO_WEIGHTS", model.dino_weights);
+  }
+}
+
+void check_solver(const SolverConfig& solver, int world_size) {
+  if (world_size < 1) fail("the number of ranks is ", world_size, "; expected at least 1");
+  const bool divisible = solver.ims_per_batch % world_size == 0 &&
+                         solver.ims_per_batch / world_size % solver.accumulate_steps == 0;
+  if (!divisible) {
+    fail("SOLVER.IMS_PER_BATCH is ", solver.ims_per_batch, "; expected a multiple of ", world_size,
+         world_size == 1 ? " rank" : " ranks", " times SOLVER.ACCUMULATE_STEPS, which is ",
+         solver.accumulate_steps);
+  }
+  if (!std::is_sorted(solver.steps.begin(), solver.steps.end())) {
+    fail("SOLVER.STEPS must ascend");
+  }
+}
+
+void check_crop(const CropConfig& crop) {
+  if (!crop.enabled) return;
+  const bool pixels = crop.type.rfind("absolute", 0) == 0;
+  for (const double side : crop.size) {
+    if (pixels && (side != std::floor(side) || side > 65536)) {
+      fail("INPUT.CROP.SIZE holds ", side, "; INPUT.CROP.TYPE \"", crop.type,
+           "\" needs whole pixels up to 65536");
+    }
+    if (!pixels && side > 1) {
+      fail("INPUT.CROP.SIZE holds ", side, "; INPUT.CROP.TYPE \"", crop.type,
+           "\" needs shares of the image, at most 1");
+    }
+  }
+  if (crop.type == "absolute_range" && crop.size[0] > crop.size[1]) {
+    fail("INPUT.CROP.SIZE must ascend when INPUT.CROP.TYPE is \"absolute_range\"");
+  }
+}
+
+void check_training_input(const Config& config) {
+  const InputConfig& input = config.input;
+  check_crop(input.crop);
+  if (input.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty; expected such as (1024,)");
+  const bool range = input.min_size_train_sampling == "range";
+  if (range &&
+      (input.min_size_train.size() != 2 || input.min_size_train[0] > input.min_size_train[1])) {
+    fail(
+        "INPUT.MIN_SIZE_TRAIN must be two ascending sizes when INPUT.MIN_SIZE_TRAIN_SAMPLING is "
+        "\"range\"");
+  }
+  if (input.size_divisibility == 0) {
+    fail("INPUT.SIZE_DIVISIBILITY is 0; expected -1 (no padding) or a side in pixels");
+  }
+  if (config.datasets.train.empty()) {
+    fail("DATASETS.TRAIN is empty; name the sets to train on, for example (\"sam_resized\",)");
+  }
+}
+
+void check_test(const Config& config) {
+  const TestConfig& test = config.test;
+  if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
+  const auto& window = test.sliding_window;
+  if (window.enabled &&
+      (window.stride.height > window.size.height || window.stride.width > window.size.width)) {
+    fail(
+        "TEST.SLIDING_WINDOW.STRIDE is larger than TEST.SLIDING_WINDOW.SIZE: strips of the image "
+        "would be left out");
+  }
+}
+
+void check_custom(const std::vector<CustomDataset>& sets) {
+  std::vector<std::string> seen;
+  for (const CustomDataset& set : sets) {
+    if (std::find(seen.begin(), seen.end(), set.name) != seen.end()) {
+      fail("DATASETS.CUSTOM declares the set ", set.name, " twice");
+    }
+    seen.push_back(set.name);
+    const std::string key = str("DATASETS.CUSTOM: the set ", set.name);
+    std::error_code ignored;
+    for (const auto* path : {&set.images, &set.masks, &set.labels}) {
+      if (!path->empty() && !fs::exists(*path, ignored)) fail(key, ": there is no ", *path);
+    }
+    if (!set.names_file.empty()) need_class_names(key.c_str(), set.names_file);
+  }
+}
+
+}  // namespace
+
+void check(const Config& config, int world_size, Purpose purpose) {
+  Config copy = config;
+  config::Keys collector;
+  copy.visit(collector);
+  for (const config::Key& key : collector.take()) config::check_rule(key, "");
+
+  if (config.output_dir.empty()) fail("OUTPUT_DIR is empty; name a folder");
+  check_custom(config.datasets.custom);
+  check_model(config.model, purpose);
+  check_test(config);
+  if (purpose == Purpose::train) {
+    check_solver(config.solver, world_size);
+    check_training_input(config);
+  }
+}
+
+}  // namespace pixelclip

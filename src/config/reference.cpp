@@ -1,0 +1,84 @@
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/config/assign.hpp"
+#include "pixelclip/config/config.hpp"
+#include "pixelclip/config/writer.hpp"
+
+namespace pixelclip {
+namespace {
+
+constexpr const char* kIntroduction = R"(# Configuration
+
+This page is printed by `pixelclip config --reference`; `pixelclip config --config-file FILE` prints
+the values that a file leads to, and `--check` only checks them.
+
+A configuration is a YAML file with the keys of PixelCLIP and detectron2, so existing files load
+unchanged. A key counts in this order: default, `_BASE_` files, the file itself, `KEY VALUE` pairs on
+the command line. `_BASE_: other.yaml` is relative to the file that names it, and the other file may
+name a base too. Values may be written in Python's way: `(640, 640)`, `("sam_resized",)`, `True`,
+`None`. On a command line, quote them against the shell: `DATASETS.TEST '("my_set",)'`. Where a text
+is expected, the command line needs no quotes.
+
+An unknown key, a wrong type or a value out of range stops the program with file, line and column.
+Paths are relative to the working directory; `datasets/*.json` are found in the source tree too. The
+values of a run are written to OUTPUT_DIR/config.yaml, which can be used as a configuration again.
+)";
+
+constexpr const char* kCustomSets = R"(
+## Own data sets: DATASETS.CUSTOM
+
+A list of sets, which DATASETS.TRAIN, DATASETS.TEST and TEST.PROTOCOL can then name:
+
+```yaml
+DATASETS:
+  TRAIN: ("my_photos",)
+  TEST: ("my_labels",)
+  CUSTOM:
+    - {name: my_photos, images: photos/train, masks: photos/masks}
+    - {name: my_labels, images: photos/val, labels: photos/val_labels, names: [tree, lawn, path]}
+```
+
+| entry | meaning |
+|---|---|
+| `name` | what the other keys call the set |
+| `kind` | `sa1b` (JSON in SA-1B's form, one an image), `coco` (one instance JSON), `id_png` (each id in a PNG is a mask), `images` (pictures alone, for DINO masks), `sem_seg` (label PNGs to score with); without it, recognised by what is there |
+| `images` | folder of pictures |
+| `masks` | training: folder of masks, or the COCO JSON file |
+| `labels` | test: folder of label PNGs, matched to the pictures by file stem |
+| `names` | test: class names in label order, or a JSON file of them |
+| `ignore` | label that is left out of the score; 255 |
+| `id_map` | `{label on disk: class, …}`, or a list with a class for each label; labels that are missing are left out of the score |
+)";
+
+std::string cell(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c);
+  return escaped;
+}
+
+}  // namespace
+
+std::string config_reference() {
+  Config defaults;
+  config::Keys collector;
+  defaults.visit(collector);
+  std::string text = kIntroduction, section;
+  for (const config::Key& key : collector.take()) {
+    const size_t dot = key.name.find('.');
+    const std::string its_section =
+        dot == std::string::npos ? "Top level" : key.name.substr(0, dot);
+    if (its_section != section) {
+      section = its_section;
+      text +=
+          str("\n## ", section, "\n\n| key | default | accepts | meaning |\n|---|---|---|---|\n");
+    }
+    text += str("| ", key.name, " | `", cell(config::value_text(key)), "` | ",
+                cell(config::accepts(key)), " | ", cell(key.meaning), " |\n");
+  }
+  text += kCustomSets;
+  text += "\n## Keys without a meaning here\n\nAccepted for old files, with a warning:\n";
+  const auto& unused = config::unused_keys();
+  for (size_t i = 0; i < unused.size(); ++i) text += str(i ? ", " : "", unused[i]);
+  return text + ".\n";
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,266 @@
+#include "pixelclip/data/catalog.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path first_named(const std::string& named, const char* variable) {
+  if (!named.empty()) return named;
+  const char* value = std::getenv(variable);
+  return value && *value ? value : "datasets";
+}
+
+DatasetInfo coco_stuff(const fs::path& root) {
+  const fs::path base = root / "coco-stuff";
+  return {.name = "coco_2017_test_stuff_all_sem_seg",
+          .images = {base / "images/val2017", root / "coco/val2017"},
+          .labels = {{.path = base / "annotations_detectron2/val2017", .prepared = true},
+                     {.path = base / "annotations/val2017", .map = coco_stuff_ids()}},
+          .class_json = "datasets/coco.json",
+          .classes = 171,
+          .how_to_get =
+              "download val2017 and stuffthingmaps_trainval2017 of COCO-Stuff and unpack "
+              "them there"};
+}
+
+DatasetInfo ade20k(const fs::path& root) {
+  const fs::path base = root / "ADEChallengeData2016";
+  return {.name = "ade20k_150_test_sem_seg",
+          .images = {base / "images/validation"},
+          .labels = {{.path = base / "annotations_detectron2/validation", .prepared = true},
+                     {.path = base / "annotations/validation", .map = ade20k_ids()}},
+          .class_json = "datasets/ade150.json",
+          .classes = 150,
+          .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
+}
+
+DatasetInfo context(const fs::path& root) {
+  const fs::path base = root / "VOCdevkit/VOC2010";
+  return {.name = "context_59_test_sem_seg",
+          .images = {base / "JPEGImages"},
+          .labels = {{.path = base / "annotations_detectron2/pc59_val", .prepared = true},
+                     {.path = base / "trainval_merged.json", .map = context_ids()}},
+          .images_hold_more = true,
+          .class_json = "datasets/pc59.json",
+          .classes = 59,
+          .how_to_get =
+              "download PASCAL VOC 2010 and PASCAL-Context's trainval_merged.json and put "
+              "them there"};
+}
+
+DatasetInfo cityscapes(const fs::path& root) {
+  const fs::path labels = root / "cityscapes/gtFine/val";
+  return {.name = "cityscapes_fine_sem_seg_val",
+          .images = {root / "cityscapes/leftImg8bit/val"},
+          .labels = {{.path = labels, .suffix = "_gtFine_labelTrainIds.png", .prepared = true},
+                     {.path = labels, .suffix = "_gtFine_labelIds.png", .map = cityscapes_ids()}},
+          .image_suffix = "_leftImg8bit",
+          .class_json = "datasets/cityscapes.json",
+          .classes = 19,
+          .rule = ScoreRule::cityscapes,
+          .how_to_get = "download leftImg8bit and gtFine of Cityscapes and unpack them there"};
+}
+
+DatasetInfo voc(const fs::path& root, bool background) {
+  const fs::path base = root / "VOCdevkit/VOC2012";
+  const fs::path prepared = background ? "annotations_detectron2_bg" : "annotations_detectron2";
+  const IdMap map = voc_ids(background);
+  return {
+      .name = background ? "voc_2012_test_background_sem_seg" : "voc_2012_test_sem_seg",
+      .images = {base / "JPEGImages"},
+      .labels = {{.path = base / prepared / "val", .prepared = true},
+                 {.path = base / "SegmentationClassAug", .map = map},
+                 {.path = base / "SegmentationClass", .map = map}},
+      .list = base / "ImageSets/Segmentation/val.txt",
+      .images_hold_more = true,
+      .skip_unlabelled = true,
+      .class_json = background ? "datasets/voc20b.json" : "datasets/voc20.json",
+      .classes = background ? 21 : 20,
+      .how_to_get = "download PASCAL VOC 2012 (VOCtrainval_11-May-2012.tar) and unpack it there"};
+}
+
+DatasetInfo demo_validation(const fs::path& root) {
+  return {.name = "demo_val",
+          .images = {root / "demo/images/validation"},
+          .labels = {{.path = root / "demo/annotations/validation"}},
+          .class_json = "datasets/demo.json",
+          .classes = 12,
+          .how_to_get = "run `pixelclip demo`, which makes it"};
+}
+
+DatasetInfo sa1b(const std::string& name, const fs::path& root, bool resized_first) {
+  DatasetInfo info{.name = name,
+                   .kind = DatasetKind::sa1b,
+                   .images = {root / "resized_images", root / "images"},
+                   .labels = {{.path = root / "resized_annotations", .suffix = ".json"},
+                              {.path = root / "annotations", .suffix = ".json"}},
+                   .how_to_get = "download tar files of SA-1B and unpack them there"};
+  if (!resized_first) {
+    std::reverse(info.images.begin(), info.images.end());
+    std::reverse(info.labels.begin(), info.labels.end());
+  }
+  return info;
+}
+
+DatasetInfo demo_training(const fs::path& root) {
+  return {.name = "demo_train",
+          .kind = DatasetKind::sa1b,
+          .images = {root / "demo/images"},
+          .labels = {{.path = root / "demo/annotations", .suffix = ".json"}},
+          .how_to_get = "run `pixelclip demo`, which makes it"};
+}
+
+bool holds_labels(const LabelSource& source) {
+  std::error_code ignored;
+  if (!fs::is_directory(source.path, ignored)) return fs::is_regular_file(source.path, ignored);
+  for (const auto& entry : fs::recursive_directory_iterator(
+           source.path, fs::directory_options::follow_directory_symlink, ignored)) {
+    if (entry.path().filename().string().ends_with(source.suffix)) return true;
+  }
+  return false;
+}
+
+std::string alternatives(const std::vector<std::string>& paths) {
+  std::string text;
+  for (size_t i = 0; i < paths.size(); ++i) text += (i ? " or " : "") + paths[i];
+  return text;
+}
+
+[[noreturn]] void not_there(const DatasetInfo& info, const char* what,
+                            const std::vector<std::string>& paths) {
+  fail("data set ", info.name, ": its ", what, " are not in ", alternatives(paths), ": ",
+       info.how_to_get,
+       info.kind == DatasetKind::sa1b
+           ? ", or point SAM_DATASETS (DATASETS.SAM_ROOT) at the folder that holds it"
+           : ", or point DETECTRON2_DATASETS (DATASETS.ROOT) at the folder that holds it");
+}
+
+}  // namespace
+
+DatasetRoots DatasetRoots::find(const std::string& test, const std::string& sa1b) {
+  return {first_named(test, "DETECTRON2_DATASETS"), first_named(sa1b, "SAM_DATASETS")};
+}
+
+Catalog::Catalog(const DatasetRoots& roots)
+    : sets_{coco_stuff(roots.test),
+            ade20k(roots.test),
+            context(roots.test),
+            cityscapes(roots.test),
+            voc(roots.test, false),
+            voc(roots.test, true),
+            demo_validation(roots.test),
+            demo_training(roots.test),
+            sa1b("sam_resized", roots.sa1b, true),
+            sa1b("sam", roots.sa1b, false)} {}
+
+Catalog::Catalog(const DatasetsConfig& config)
+    : Catalog(DatasetRoots::find(config.root, config.sam_root)) {
+  for (const CustomDataset& custom : config.custom) add(custom_dataset(custom));
+}
+
+bool Catalog::knows(const std::string& name) const {
+  return std::any_of(sets_.begin(), sets_.end(), [&](const auto& set) { return set.name == name; });
+}
+
+const DatasetInfo& Catalog::find(const std::string& name) const {
+  for (const DatasetInfo& set : sets_) {
+    if (set.name == name) return set;
+  }
+  std::string known;
+  for (const DatasetInfo& set : sets_) known += (known.empty() ? "" : ", ") + set.name;
+  fail("unknown data set '", name, "'", did_you_mean(name, names()), ": known are ", known,
+       "; others are declared under DATASETS.CUSTOM");
+}
+
+std::vector<std::string> Catalog::names() const {
+  std::vector<std::string> names;
+  for (const DatasetInfo& set : sets_) names.push_back(set.name);
+  return names;
+}
+
+void Catalog::add(DatasetInfo info) {
+  for (DatasetInfo& set : sets_) {
+    if (set.name == info.name) {
+      set = std::move(info);
+      return;
+    }
+  }
+  sets_.push_back(std::move(info));
+}
+
+DatasetInfo custom_dataset(const CustomDataset& custom) {
+  DatasetInfo info{.name = custom.name};
+  info.images = {custom.images};
+  info.how_to_get = "give the right folder in DATASETS.CUSTOM";
+  const bool test = custom.kind == "sem_seg" || (custom.kind.empty() && !custom.labels.empty());
+  if (!test) {
+    info.kind = DatasetKind::sa1b;
+    info.masks_kind = custom.kind;
+    info.labels = {{.path = custom.masks, .suffix = ".json"}};
+    return info;
+  }
+  info.ignore = static_cast<int>(custom.ignore);
+  info.names = custom.names;
+  info.class_json = custom.names_file;
+  LabelSource labels{.path = custom.labels};
+  labels.map.rest_ignored = !custom.id_map.empty();
+  for (const auto& [id, to] : custom.id_map) {
+    if (id < 0 || id > 65535 || to < 0 || to > 65535) {
+      fail("DATASETS.CUSTOM ", custom.name, ": the id map sends ", id, " to ", to,
+           "; both must lie in 0 to 65535");
+    }
+    auto& classes = labels.map.classes;
+    if (classes.size() <= static_cast<size_t>(id)) classes.resize(id + 1, info.ignore);
+    classes[id] = static_cast<int32_t>(to);
+  }
+  info.labels = {std::move(labels)};
+  return info;
+}
+
+DatasetPaths locate(const DatasetInfo& info) {
+  std::vector<std::string> looked;
+  std::error_code ignored;
+  for (size_t i = 0; i < info.images.size(); ++i) {
+    looked.push_back(info.images[i].string());
+    if (!fs::is_directory(info.images[i], ignored)) continue;
+    if (info.kind == DatasetKind::sa1b) {
+      return {info.images[i], i < info.labels.size() ? info.labels[i] : LabelSource{}};
+    }
+    std::vector<std::string> tried;
+    for (const LabelSource& source : info.labels) {
+      tried.push_back((info.labels.size() > 1 && fs::is_directory(source.path, ignored)
+                           ? source.path / ("*" + source.suffix)
+                           : source.path)
+                          .string());
+      if (holds_labels(source)) return {info.images[i], source};
+    }
+    not_there(info, "labels", tried);
+  }
+  not_there(info, "pictures", looked);
+}
+
+bool on_disk(const DatasetInfo& info, std::string* why) {
+  try {
+    locate(info);
+    return true;
+  } catch (const Error& e) {
+    if (why) *why = e.what();
+    return false;
+  }
+}
+
+std::vector<std::string> class_names(const DatasetInfo& info) {
+  const auto names = info.names.empty() ? read_class_names(info.class_json) : info.names;
+  if (info.classes > 0 && static_cast<int>(names.size()) != info.classes) {
+    fail(info.class_json.string(), ": it names ", names.size(), " classes, but the labels of ",
+         info.name, " have ", info.classes);
+  }
+  return names;
+}
+
+}  // namespace pixelclip

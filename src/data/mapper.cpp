@@ -1,0 +1,249 @@
+#include "pixelclip/data/mapper.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/data/sa1b_masks.hpp"
+#include "pixelclip/image/augment.hpp"
+#include "pixelclip/image/codec.hpp"
+#include "pixelclip/image/mask_sampler.hpp"
+#include "pixelclip/image/resize.hpp"
+#include "planar.hpp"
+
+namespace pixelclip {
+namespace {
+
+constexpr uint8_t kPadding = 128;
+/// The model can not pool over a mask of one cell.
+constexpr int64_t kSmallestMask = 2;
+
+/// Adds the time since the last lap to a part.
+class Lap {
+ public:
+  void to(double& part) {
+    const auto now = std::chrono::steady_clock::now();
+    part += std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+int64_t draw_short_side(const InputConfig& input, Random& random) {
+  const auto& sizes = input.min_size_train;
+  if (input.min_size_train_sampling == "range") {
+    return random.integer(sizes.front(), sizes.back() + 1);
+  }
+  return sizes[static_cast<size_t>(random.integer(0, static_cast<int64_t>(sizes.size())))];
+}
+
+/// detectron2's RandomCrop.get_crop_size, for one side.
+int64_t draw_side(const CropConfig& crop, int64_t which, int64_t length, Random& random) {
+  const double size = crop.size[static_cast<size_t>(which)];
+  if (crop.type == "absolute") return std::min(length, static_cast<int64_t>(size));
+  if (crop.type == "absolute_range") {
+    const auto low = std::min(length, static_cast<int64_t>(crop.size[0]));
+    const auto high = std::min(length, static_cast<int64_t>(crop.size[1]));
+    return random.integer(low, high + 1);
+  }
+  const double share = crop.type == "relative_range" ? random.uniform(size, 1.0) : size;
+  return static_cast<int64_t>(static_cast<double>(length) * share + 0.5);
+}
+
+Rect draw_crop(const CropConfig& crop, int64_t height, int64_t width, Random& random) {
+  Rect rect{0, 0, width, height};
+  if (!crop.enabled) return rect;
+  rect.height = std::clamp<int64_t>(draw_side(crop, 0, height, random), 1, height);
+  rect.width = std::clamp<int64_t>(draw_side(crop, 1, width, random), 1, width);
+  rect.y = random.integer(0, height - rect.height + 1);
+  rect.x = random.integer(0, width - rect.width + 1);
+  return rect;
+}
+
+int64_t round_up(int64_t length, int64_t divisor) {
+  return divisor > 0 ? (length + divisor - 1) / divisor * divisor : length;
+}
+
+void flip_vertically(Image& image) {
+  for (int64_t y = 0; y < image.height / 2; ++y) {
+    std::swap_ranges(image.row(y), image.row(y) + image.stride(), image.row(image.height - 1 - y));
+  }
+}
+
+}  // namespace
+
+CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width,
+                           Random& random) {
+  CropGeometry geometry;
+  const int64_t short_side = draw_short_side(input, random);
+  std::tie(geometry.height, geometry.width) =
+      shortest_edge_size(height, width, short_side, input.max_size_train);
+  geometry.height = std::max<int64_t>(geometry.height, 1);
+  geometry.width = std::max<int64_t>(geometry.width, 1);
+  geometry.crop = draw_crop(input.crop, geometry.height, geometry.width, random);
+  const bool flip = random.chance(0.5);
+  geometry.flip_x = flip && input.random_flip == "horizontal";
+  geometry.flip_y = flip && input.random_flip == "vertical";
+  return geometry;
+}
+
+SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputConfig& input) {
+  const Size2 padded{round_up(crop_height, input.size_divisibility),
+                     round_up(crop_width, input.size_divisibility)};
+  return {.image = padded, .masks = input.pad_masks ? padded : Size2{crop_height, crop_width}};
+}
+
+/// One a thread, so that nothing is allocated for a mask or a row.
+struct Sa1bMapper::Scratch {
+  Sa1bMaskReader reader;
+  MaskRuns masks;
+  ImageRegion region;
+  Resizer resizer;
+  Image crop, strong;
+  AugmentScratch augment;
+  AxisMap rows{1}, columns{1};
+  MaskSampler sampler;
+  std::vector<uint8_t> bits;
+};
+
+Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
+    : input_(config.input),
+      mask_resolution_(config.model.mask_resolution),
+      max_masks_(config.model.max_masks),
+      with_masks_(!config.model.dino),
+      pinned_(pinned) {
+  if (input_.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty: name at least one size");
+  if (input_.min_size_train_sampling == "range" && input_.min_size_train.size() != 2) {
+    fail("INPUT.MIN_SIZE_TRAIN_SAMPLING range needs two sizes in INPUT.MIN_SIZE_TRAIN, there are ",
+         input_.min_size_train.size());
+  }
+}
+
+TrainSample Sa1bMapper::operator()(const Sa1bSample& sample, Random random,
+                                   MapperTimes* times) const {
+  return make(sample, nullptr, random, times);
+}
+
+TrainSample Sa1bMapper::map(const Sa1bSample& sample, const CropGeometry& geometry,
+                            Random random) const {
+  return make(sample, &geometry, random, nullptr);
+}
+
+TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given, Random& random,
+                             MapperTimes* times) const {
+  thread_local Scratch scratch;
+  MapperTimes unused;
+  MapperTimes& spent = times ? *times : unused;
+  Lap lap;
+  const MappedFile file(sample.image);
+  const ImageInfo info = probe(file.bytes(), sample.image);
+  lap.to(spent.read);
+  if (with_masks_) {
+    scratch.reader.read(sample.annotation, max_masks_, scratch.masks);
+    const MaskRuns& masks = scratch.masks;
+    if (masks.height != 0 && (masks.height != info.height || masks.width != info.width)) {
+      fail(sample.annotation, ": its masks have ", masks.height, "×", masks.width,
+           " pixels but the picture ", sample.image, " has ", info.height, "×", info.width,
+           " (height × width)");
+    }
+  }
+  lap.to(spent.annotations);
+
+  const CropGeometry geometry =
+      given ? *given : draw_geometry(input_, info.height, info.width, random);
+  load_crop(scratch, file.bytes(), sample.image, geometry, spent);
+  lap = Lap();
+  if (input_.color_aug_ssd) apply(SsdJitter::draw(random), scratch.crop);
+  lap.to(spent.jitter);
+  StrongAugment strong;
+  if (input_.strong_aug) {
+    strong = StrongAugment::draw(random, geometry.crop.height, geometry.crop.width);
+    scratch.strong.reshape(scratch.crop.height, scratch.crop.width, scratch.crop.channels);
+    std::memcpy(scratch.strong.pixels.data(), scratch.crop.pixels.data(),
+                scratch.crop.pixels.size());
+    apply(strong, scratch.strong, scratch.augment);
+  }
+  lap.to(spent.strong);
+
+  TrainSample out;
+  out.file_name = sample.image;
+  const SampleFrame frame =
+      padded_frame(geometry.crop.height, geometry.crop.width, input_);
+  out.image = to_tensor(scratch.crop, frame.image);
+  if (input_.strong_aug) out.image_strong = to_tensor(scratch.strong, frame.image);
+  lap.to(spent.tensors);
+  if (with_masks_) out.mask_bits = sample_masks(scratch, geometry, frame, strong.cutout);
+  lap.to(spent.masks);
+  return out;
+}
+
+void Sa1bMapper::load_crop(Scratch& scratch, std::span<const uint8_t> bytes,
+                           const std::string& name, const CropGeometry& geometry,
+                           MapperTimes& times) const {
+  Lap lap;
+  const ImageInfo info = probe(bytes, name);
+  DecodeOptions options;
+  if (input_.fast_decode && info.jpeg) {
+    options.scale = std::min(decode_scale(info.height, geometry.height),
+                             decode_scale(info.width, geometry.width));
+  }
+  const int64_t height = scaled_size(info.height, options.scale);
+  const int64_t width = scaled_size(info.width, options.scale);
+  const Rect wanted = source_rect(height, width, geometry.height, geometry.width, geometry.crop);
+  decode_rgb_region(bytes, name, wanted, options, scratch.region);
+  lap.to(times.decode);
+  scratch.resizer.resize_crop(scratch.region, geometry.height, geometry.width, geometry.crop,
+                              geometry.flip_x, scratch.crop);
+  if (geometry.flip_y) flip_vertically(scratch.crop);
+  lap.to(times.resize);
+}
+
+torch::Tensor Sa1bMapper::to_tensor(const Image& image, const Size2& frame) const {
+  torch::Tensor tensor = torch::empty(
+      {3, frame.height, frame.width},
+      torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
+  to_planes(image, frame.height, frame.width, kPadding, tensor.data_ptr<uint8_t>());
+  return tensor;  // [3, H, W]
+}
+
+torch::Tensor Sa1bMapper::sample_masks(Scratch& scratch, const CropGeometry& geometry,
+                                       const SampleFrame& frame, const Rect& cutout) const {
+  const MaskRuns& masks = scratch.masks;
+  const auto [grid_height, grid_width] = mask_resolution_;
+  const int64_t row_bytes = (grid_width + 7) / 8, mask_bytes = grid_height * row_bytes;
+  int64_t kept = 0;
+  if (!masks.masks.empty()) {
+    const Rect& crop = geometry.crop;
+    scratch.rows.reset(masks.height).resize(geometry.height).crop(crop.y, crop.height);
+    scratch.columns.reset(masks.width).resize(geometry.width).crop(crop.x, crop.width);
+    if (geometry.flip_y) scratch.rows.flip();
+    if (geometry.flip_x) scratch.columns.flip();
+    scratch.rows.pad(frame.masks.height).sample(grid_height);
+    scratch.columns.pad(frame.masks.width).sample(grid_width);
+    scratch.sampler.prepare(
+        scratch.rows, scratch.columns,
+        covered_cells(cutout, frame.masks.height, frame.masks.width, grid_height, grid_width));
+    scratch.bits.resize(masks.masks.size() * static_cast<size_t>(mask_bytes));
+    for (const MaskRuns::Mask& mask : masks.masks) {
+      uint8_t* bits = scratch.bits.data() + kept * mask_bytes;
+      if (scratch.sampler.sample(masks.runs(mask), bits, row_bytes) >= kSmallestMask) ++kept;
+    }
+  }
+  torch::Tensor out =
+      torch::empty({kept, grid_height, row_bytes},
+                   torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
+  if (kept > 0) {
+    std::memcpy(out.data_ptr<uint8_t>(), scratch.bits.data(),
+                static_cast<size_t>(kept * mask_bytes));
+  }
+  return out;  // [M, Hm, ceil(Wm / 8)]
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,305 @@
+#include "pixelclip/dist/comm.hpp"
+
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+
+#include "gloo_device.hpp"
+#include "nccl.hpp"
+#include "pixelclip/base/log.hpp"
+#include "store.hpp"
+#include "telling.hpp"
+#include "watch.hpp"
+
+namespace pixelclip {
+namespace {
+
+using c10d::ProcessGroup;
+using Group = c10::intrusive_ptr<ProcessGroup>;
+
+StorePtr meet(const WorldInfo& world, const CommOptions& options) {
+  const bool serves = world.rank == 0 && !world.launcher_has_store;
+  const StorePtr store =
+      part_of(serves ? serve_store(world.port, options.connect_limit)
+                     : connect_store(world.address, world.port, options.connect_limit),
+              world.attempt);
+  store->set(here_key(world.rank), std::string("1"));
+  return store;
+}
+
+void wait_for_all(c10d::Store& store, const WorldInfo& world, Milliseconds limit) {
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < world.world_size; ++rank) keys.push_back(here_key(rank));
+  try {
+    store.wait(keys, limit);
+  } catch (const std::exception&) {
+    std::string absent;
+    for (int rank = 0; rank < world.world_size; ++rank) {
+      if (!store.check({here_key(rank)})) absent += str(absent.empty() ? "" : ", ", rank);
+    }
+    fail("rank ", world.rank, " waited ", limit.count() / 1000.0, " s at ", world.address, ":",
+         world.port, " for the other processes; of ", world.world_size,
+         " these did not come: ", absent);
+  }
+}
+
+c10::intrusive_ptr<c10d::Backend> make_gloo(const StorePtr& store, const WorldInfo& world,
+                                            const CommOptions& options) {
+  auto settings = c10d::ProcessGroupGloo::Options::create(options.connect_limit);
+  settings->devices = gloo_devices(world);
+  auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
+      c10::make_intrusive<c10d::PrefixStore>("gloo", store), world.rank, world.world_size,
+      settings);
+  gloo->setTimeout(options.time_limit);
+  return gloo;
+}
+
+c10d::ReduceOp to_c10d(Reduce reduce) {
+  switch (reduce) {
+    case Reduce::sum:
+      return c10d::ReduceOp::SUM;
+    case Reduce::max:
+      return c10d::ReduceOp::MAX;
+    case Reduce::min:
+      return c10d::ReduceOp::MIN;
+  }
+  return c10d::ReduceOp::SUM;
+}
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Gloo throws plain exceptions of classes that its headers here cannot name reliably.
+bool is_of_communication(const std::exception& error) {
+  const std::string text = error.what();
+  return dynamic_cast<const c10::DistError*>(&error) || contains(text, "gloo") ||
+         contains(text, "Gloo") || contains(text, "NCCL") || contains(text, "Connection closed");
+}
+
+}  // namespace
+
+struct Comm::Connection {
+  StorePtr store;
+  std::unique_ptr<Watch> watch;
+  Group group;
+  c10::intrusive_ptr<c10d::Backend> nccl;
+  bool serves = false;
+  bool failed = false;
+};
+
+Comm::Comm() = default;
+
+Comm::Comm(const WorldInfo& world, torch::Device device, const CommOptions& options)
+    : world_(world), device_(device) {
+  if (world.world_size <= 1 && !options.even_alone) return;
+  log::set_rank(world.rank);
+  connection_ = std::make_unique<Connection>();
+  connection_->serves = world.rank == 0 && !world.launcher_has_store;
+  connection_->store = meet(world, options);
+  connection_->watch = std::make_unique<Watch>(connection_->store, world, options);
+  try {
+    wait_for_all(*connection_->store, world, options.connect_limit);
+    auto group =
+        c10::make_intrusive<ProcessGroup>(connection_->store, world.rank, world.world_size);
+    group->setBackend(c10::kCPU, ProcessGroup::GLOO, make_gloo(connection_->store, world, options));
+    group->setDefaultBackend(ProcessGroup::GLOO);
+    if (device.is_cuda()) {
+      connection_->nccl =
+          make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", connection_->store), world,
+                    device, options.time_limit);
+      group->setBackend(c10::kCUDA, ProcessGroup::NCCL, connection_->nccl);
+      group->setDefaultBackend(ProcessGroup::NCCL);
+    }
+    connection_->group = std::move(group);
+  } catch (const std::exception& e) {
+    report_failure(reason_of(e));
+    throw Error(reason_of(e));
+  }
+  backend_ = device.is_cuda() ? "nccl" : "gloo";
+}
+
+Comm::~Comm() {
+  if (!connection_) return;
+  if (std::uncaught_exceptions() > 0 && !connection_->failed) report_failure("an error ended it");
+  if (connection_->failed) {
+    // Their destructors would wait for collectives that the others never join.
+    connection_->group.release();
+    connection_->nccl.release();
+    return;
+  }
+  try {
+    auto& store = *connection_->store;
+    store.set(left_key(world_.rank), std::string("1"));
+    // Whoever serves the store stays until nobody needs it; the watch sees to it that this ends.
+    for (int rank = 0; connection_->serves && rank < world_.world_size; ++rank) {
+      while (!store.check({left_key(rank)})) std::this_thread::sleep_for(Milliseconds(20));
+    }
+    connection_->watch->stop();
+    if (connection_->nccl) connection_->nccl->shutdown();
+  } catch (const std::exception& e) {
+    log::warn("leaving the other processes: ", reason_of(e));
+  }
+}
+
+void Comm::set_step(int64_t step) {
+  if (connection_) connection_->watch->set_step(step);
+}
+
+const c10::intrusive_ptr<ProcessGroup>& Comm::group() const {
+  static const Group none;
+  return connection_ ? connection_->group : none;
+}
+
+void Comm::guarded(const std::string& name, torch::Device device,
+                   const std::function<void()>& body) {
+  if (!connection_) return body();
+  Watch& watch = *connection_->watch;
+  const int64_t id = watch.begin(name);
+  try {
+    body();
+  } catch (const std::exception& e) {
+    watch.end(id);
+    if (!is_of_communication(e)) throw;
+    const std::string reason = reason_of(e);
+    const bool late = contains(reason, "Timed out") || contains(reason, "timed out");
+    throw CommError(str(watch.place(), ": ", name, late ? " did not finish in time" : " failed",
+                        late ? watch.missing_ranks() : "", " (", reason, ")"),
+                    late);
+  }
+  if (!device.is_cuda()) return watch.end(id);
+  c10::Event done(c10::kCUDA);
+  done.record(c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(device));
+  watch.end_with(id, std::move(done));
+}
+
+void Comm::all_reduce(torch::Tensor tensor, const char* what, Reduce reduce) {
+  if (!connection_) return;
+  torch::NoGradGuard no_grad;
+  guarded(str("all_reduce of '", what, "'"), tensor.device(), [&] {
+    std::vector<torch::Tensor> dense{tensor.detach().contiguous()};
+    c10d::AllreduceOptions options;
+    options.reduceOp = to_c10d(reduce);
+    connection_->group->allreduce(dense, options)->wait();
+    if (!tensor.is_contiguous()) tensor.copy_(dense[0]);
+  });
+}
+
+void Comm::broadcast(torch::Tensor tensor, const char* what, int root) {
+  if (!connection_) return;
+  torch::NoGradGuard no_grad;
+  guarded(str("broadcast of '", what, "'"), tensor.device(), [&] {
+    std::vector<torch::Tensor> dense{tensor.detach().contiguous()};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    connection_->group->broadcast(dense, options)->wait();
+    if (!tensor.is_contiguous()) tensor.copy_(dense[0]);
+  });
+}
+
+std::vector<torch::Tensor> Comm::all_gather(const torch::Tensor& tensor, const char* what) {
+  if (!connection_) return {tensor};
+  torch::NoGradGuard no_grad;
+  std::vector<std::vector<torch::Tensor>> gathered(1);
+  guarded(str("all_gather of '", what, "'"), tensor.device(), [&] {
+    std::vector<torch::Tensor> dense{tensor.detach().contiguous()};
+    for (int rank = 0; rank < world_size(); ++rank)
+      gathered[0].push_back(torch::empty_like(dense[0]));
+    connection_->group->allgather(gathered, dense)->wait();
+  });
+  return gathered[0];
+}
+
+double Comm::all_reduce(double value, const char* what, Reduce reduce) {
+  const auto tensor = torch::full({1}, value, torch::kDouble);
+  all_reduce(tensor, what, reduce);
+  return tensor.item<double>();
+}
+
+std::vector<std::string> Comm::all_gather(const std::string& text, const char* what) {
+  if (!connection_) return {text};
+  const auto sizes = all_gather(torch::full({1}, static_cast<int64_t>(text.size())), what);
+  int64_t longest = 1;
+  for (const auto& size : sizes) longest = std::max(longest, size.item<int64_t>());
+  const auto padded = torch::zeros({longest}, torch::kByte);
+  std::copy(text.begin(), text.end(), padded.data_ptr<uint8_t>());
+  const auto parts = all_gather(padded, what);
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    texts.emplace_back(reinterpret_cast<const char*>(parts[i].data_ptr<uint8_t>()),
+                       sizes[i].item<int64_t>());
+  }
+  return texts;
+}
+
+std::string Comm::broadcast(const std::string& text, const char* what, int root) {
+  if (!connection_) return text;
+  const auto size = torch::full({1}, static_cast<int64_t>(text.size()));
+  broadcast(size, what, root);
+  const auto bytes = torch::zeros({size.item<int64_t>()}, torch::kByte);
+  if (rank() == root) std::copy(text.begin(), text.end(), bytes.data_ptr<uint8_t>());
+  if (bytes.numel() > 0) broadcast(bytes, what, root);
+  return {reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>()),
+          static_cast<size_t>(bytes.numel())};
+}
+
+void Comm::barrier(const char* what) {
+  if (!connection_) return;
+  guarded(str("barrier '", what, "'"), torch::kCPU, [&] {
+    std::vector<torch::Tensor> token{torch::zeros({1})};
+    connection_->group->allreduce(token)->wait();
+  });
+}
+
+void Comm::report_failure(const std::string& reason) noexcept {
+  tell_launcher(Telling::own, reason);
+  if (!connection_ || connection_->failed) return;
+  connection_->failed = true;
+  try {
+    connection_->watch->stop();
+    const StorePtr store = connection_->store->clone();
+    store->setTimeout(std::chrono::seconds(3));
+    set_failure(*store, str("rank ", world_.rank, " failed: ", reason));
+    // The store ends with the process that serves it: first the others must have read the reason.
+    int others = 0;
+    for (int rank = 1; connection_->serves && rank < world_.world_size; ++rank) {
+      others += store->check({here_key(rank)}) && !store->check({left_key(rank)});
+    }
+    for (int i = 0; i < 100 && store->add(kKnowing, 0) < others; ++i) {
+      std::this_thread::sleep_for(Milliseconds(30));
+    }
+  } catch (const std::exception& e) {
+    log::warn("the other processes could not be told of the failure: ", reason_of(e));
+  }
+}
+
+int run_rank(Comm& comm, const std::function<int()>& body) {
+  std::string reason;
+  try {
+    return body();
+  } catch (const CommError& e) {
+    reason = e.what();
+    tell_launcher(Telling::collective, reason);
+    // A broken connection: another rank has failed, and its reason ends this process when it comes.
+    if (!e.late) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  } catch (const std::exception& e) {
+    reason = reason_of(e);
+  } catch (...) {
+    reason = "an exception of unknown type";
+  }
+  log::error(reason);
+  if (!comm.group()) return 1;
+  comm.report_failure(reason);
+  std::cout.flush();
+  std::fflush(nullptr);
+  _exit(1);
+}
+
+}  // namespace pixelclip

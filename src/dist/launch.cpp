@@ -1,0 +1,269 @@
+#include "pixelclip/dist/launch.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/base/parallel.hpp"
+#include "store.hpp"
+#include "telling.hpp"
+#include "worker.hpp"
+
+namespace pixelclip {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Address {
+  std::string host = "127.0.0.1";
+  int port = 0;
+};
+
+/// "tcp://host:port", where an IPv6 host stands in brackets; "auto" is a free port on this machine.
+Address parse(const std::string& url) {
+  if (url == "auto") return {};
+  const std::string scheme = "tcp://";
+  const size_t colon = url.rfind(':');
+  Address address;
+  if (url.starts_with(scheme) && colon != std::string::npos && colon > scheme.size()) {
+    address.host = url.substr(scheme.size(), colon - scheme.size());
+    const char* end = url.data() + url.size();
+    const auto [stop, error] = std::from_chars(url.data() + colon + 1, end, address.port);
+    if (error != std::errc() || stop != end) address.port = 0;
+  }
+  if (address.port < 1 || address.port > 65535) {
+    fail("the distribution address '", url,
+         "' cannot be read; expected auto or tcp://HOST:PORT with "
+         "a port from 1 to 65535");
+  }
+  if (address.host.starts_with('[') && address.host.ends_with(']')) {
+    address.host = address.host.substr(1, address.host.size() - 2);
+  }
+  return address;
+}
+
+void check(const LaunchOptions& options) {
+  if (options.num_processes < 1) {
+    fail("the number of processes is ", options.num_processes, "; expected at least 1");
+  }
+  if (options.num_machines < 1) {
+    fail("the number of machines is ", options.num_machines, "; expected at least 1");
+  }
+  if (options.machine_rank < 0 || options.machine_rank >= options.num_machines) {
+    fail("the machine's rank is ", options.machine_rank, "; expected 0 to ",
+         options.num_machines - 1);
+  }
+  if (options.num_machines > 1 && options.dist_url == "auto") {
+    fail("with ", options.num_machines,
+         " machines the distribution address cannot be found out; give "
+         "tcp://HOST:PORT of machine 0 on all of them");
+  }
+}
+
+class Launcher {
+ public:
+  explicit Launcher(const LaunchOptions& options)
+      : options_(options), address_(parse(options.dist_url)) {}
+
+  int run() {
+    block_signals();
+    if (options_.machine_rank == 0) {
+      store_ = serve_store(address_.port, std::chrono::minutes(1), &address_.port);
+    }
+    for (int i = 0; i < options_.num_processes; ++i) start(i);
+    while (alive() > 0) {
+      wait_for_signal();
+      collect();
+      if (failed_at_) stop_the_rest();
+    }
+    const int status = finish();
+    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
+    return status;
+  }
+
+  ~Launcher() {
+    for (auto& worker : workers_) {
+      if (!worker.status) kill(worker.process, SIGKILL);
+    }
+  }
+
+ private:
+  /// Threads made later inherit the mask, so that every signal waits for `wait_for_signal`.
+  void block_signals() {
+    sigemptyset(&signals_);
+    for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&signals_, number);
+    struct sigaction hangup {};
+    sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&signals_, SIGHUP);  // nohup asks to ignore it
+    signal(SIGCHLD, SIG_DFL);
+    sigprocmask(SIG_BLOCK, &signals_, &old_mask_);
+  }
+
+  std::map<std::string, std::string> variables(int local_rank, int pipe) const {
+    const int processes = options_.num_processes;
+    std::map<std::string, std::string> values = {
+        {"RANK", str(options_.machine_rank * processes + local_rank)},
+        {"WORLD_SIZE", str(options_.num_machines * processes)},
+        {"LOCAL_RANK", str(local_rank)},
+        {"LOCAL_WORLD_SIZE", str(processes)},
+        {"MASTER_ADDR", options_.num_machines == 1 ? "127.0.0.1" : address_.host},
+        {"MASTER_PORT", str(address_.port)},
+        {kPipeVariable, str(pipe)},
+    };
+    const std::map<std::string, std::string> defaults = {
+        {"OMP_NUM_THREADS", str(std::max(1, available_cores() / processes))},
+        {"TORCH_CPP_LOG_LEVEL", "ERROR"},
+    };
+    for (const auto& [name, value] : defaults) {
+      if (!std::getenv(name.c_str())) values.emplace(name, value);
+    }
+    return values;
+  }
+
+  void start(int local_rank) {
+    const int rank = options_.machine_rank * options_.num_processes + local_rank;
+    workers_.push_back(Worker::start(rank, options_.argv, old_mask_,
+                                     [&](int pipe) { return variables(local_rank, pipe); }));
+  }
+
+  int alive() const {
+    return static_cast<int>(std::count_if(workers_.begin(), workers_.end(),
+                                          [](const Worker& worker) { return !worker.status; }));
+  }
+
+  void signal_all(int number) {
+    for (const auto& worker : workers_) {
+      if (!worker.status) kill(worker.process, number);
+    }
+  }
+
+  void wait_for_signal() {
+    const timespec limit{0, 100'000'000};
+    const int number = sigtimedwait(&signals_, nullptr, &limit);
+    if (number == SIGINT || number == SIGTERM || number == SIGUSR1) signal_all(number);
+    if (number == SIGHUP) signal_all(SIGTERM);
+  }
+
+  void collect() {
+    for (auto& worker : workers_) {
+      const bool ended = worker.collect();
+      if (!ended || *worker.status == 0) continue;
+      if (!failed_at_) failed_at_ = Clock::now();
+      // After our own signals a death without a word says nothing.
+      if (phase_ == 0) worker.failed_first = true;
+    }
+  }
+
+  /// Others that end within a moment of the first may have the better reason; then the ranks on all
+  /// machines are told, and those here are ended, politely at first.
+  void stop_the_rest() {
+    const double seconds = std::chrono::duration<double>(Clock::now() - *failed_at_).count();
+    if (phase_ == 0 && (seconds > 0.3 || alive() == 0)) {
+      phase_ = 1;
+      tell_other_machines(culprit().describe());
+    } else if (phase_ == 1 && seconds > options_.grace_seconds / 3) {
+      phase_ = 2;
+      signal_all(SIGTERM);
+    } else if (phase_ == 2 && seconds > options_.grace_seconds) {
+      phase_ = 3;
+      signal_all(SIGKILL);
+    }
+  }
+
+  const Worker& culprit() const {
+    return *std::min_element(
+        workers_.begin(), workers_.end(),
+        [](const Worker& a, const Worker& b) { return a.innocence() < b.innocence(); });
+  }
+
+  void tell_other_machines(const std::string& text) noexcept {
+    try {
+      const auto limit = std::chrono::seconds(3);
+      const StorePtr store = store_ ? store_ : connect_store(address_.host, address_.port, limit);
+      set_failure(*part_of(store, 0), text);
+    } catch (const std::exception&) {
+      // Then the store is gone, and the ranks of the other machines see that by themselves.
+    }
+  }
+
+  /// The store stays until the ranks of the other machines have left, know of the failure, or give
+  /// no more signs of life.
+  void wait_for_other_machines() {
+    if (!store_ || options_.num_machines == 1) return;
+    const StorePtr part = part_of(store_, 0);
+    const int first = options_.num_processes;
+    const int all = options_.num_machines * options_.num_processes;
+    const auto patience = std::chrono::seconds(failed_at_ ? 3 : 60);
+    std::string signs;
+    for (auto until = Clock::now() + patience; Clock::now() < until;) {
+      std::string now;
+      for (int rank = first; rank < all; ++rank) {
+        if (part->check({left_key(rank)}) || !part->check({sign_key(rank)})) continue;
+        now += part->get_to_str(sign_key(rank)) + '\n';
+      }
+      if (now.empty() || (get_failure(*part) && part->add(kKnowing, 0) >= all - first)) return;
+      if (now != signs && !failed_at_) until = Clock::now() + patience;
+      signs = now;
+      std::this_thread::sleep_for(Milliseconds(50));
+    }
+  }
+
+  int finish() {
+    if (!failed_at_) {
+      wait_for_other_machines();
+      return 0;
+    }
+    if (phase_ == 0) tell_other_machines(culprit().describe());
+    const bool alone = options_.num_machines * options_.num_processes == 1;
+    log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
+    wait_for_other_machines();
+    return culprit().exit_status();
+  }
+
+  const LaunchOptions& options_;
+  Address address_;
+  StorePtr store_;
+  sigset_t signals_{};
+  sigset_t old_mask_{};
+  std::vector<Worker> workers_;
+  std::optional<Clock::time_point> failed_at_;
+  int phase_ = 0;
+};
+
+}  // namespace
+
+int launch(const LaunchOptions& options) {
+  check(options);
+  return Launcher(options).run();
+}
+
+bool is_worker() { return world_from_environment().started_by != "alone"; }
+
+void tell_launcher(Telling kind, const std::string& reason) noexcept {
+  const char* value = std::getenv(kPipeVariable);
+  if (!value) return;
+  // A broken collective that nobody explained is still no error of this rank's own.
+  static std::atomic<bool> collective_told{false};
+  if (kind == Telling::collective) collective_told = true;
+  if (kind == Telling::own && collective_told) return;
+  std::string line(1, static_cast<char>(kind));
+  // A pipe takes this much at once or not at all, so that lines of two threads do not mix.
+  line += reason.substr(0, 4000);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  line += '\n';
+  [[maybe_unused]] const ssize_t written = write(std::atoi(value), line.data(), line.size());
+}
+
+void tell_launcher(const std::string& reason) noexcept { tell_launcher(Telling::own, reason); }
+
+}  // namespace pixelclip

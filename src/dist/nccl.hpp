@@ -1,0 +1,14 @@
+#pragma once
+
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+
+#include "store.hpp"
+
+namespace pixelclip {
+
+/// NCCL among the ranks for tensors on the GPU `device`, which becomes this thread's current one.
+/// Chosen by file: a build without CUDA refuses here. Errors: this machine has no such GPU.
+c10::intrusive_ptr<c10d::Backend> make_nccl(const StorePtr& store, const WorldInfo& world,
+                                            c10::Device device, Milliseconds time_limit);
+
+}  // namespace pixelclip

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <c10/core/Event.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pixelclip/dist/comm.hpp"
+#include "store.hpp"
+
+namespace pixelclip {
+
+/// The thread beside a rank that ends the process when the run has failed elsewhere, when the store
+/// is gone, or when an operation lasts too long. It also publishes signs of life, which rank 0
+/// checks.
+class Watch {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Watch(const StorePtr& store, const WorldInfo& world, const CommOptions& options);
+  ~Watch();
+
+  void set_step(int64_t step) { step_ = step; }
+  /// "rank 1, step 12"
+  std::string place() const;
+
+  /// An operation begins; it lasts until `end`, or until `event` has happened on its stream.
+  int64_t begin(const std::string& name);
+  void end(int64_t id);
+  void end_with(int64_t id, c10::Event event);
+
+  /// The ranks that have begun fewer operations than this one, and where they are.
+  std::string missing_ranks();
+
+  /// The run fails, or has finished: from now on this thread leaves the process alone.
+  void stop();
+
+ private:
+  struct Operation {
+    std::string name;
+    int64_t step;
+    Clock::time_point begun;
+    std::optional<c10::Event> event;
+  };
+  struct Sign {
+    std::string beat;
+    Clock::time_point seen;
+  };
+
+  void loop();
+  void look(int64_t turn);
+  void publish(int64_t turn);
+  void check_failure();
+  void check_operations();
+  void check_signs();
+  [[noreturn]] void end_process(const std::string& reason);
+
+  const WorldInfo world_;
+  const CommOptions options_;
+  StorePtr store_;
+  std::atomic<int64_t> step_{-1};
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<int64_t, Operation> operations_;
+  int64_t begun_ = 0;
+  std::string last_name_;
+  std::vector<Sign> signs_;
+  std::thread thread_;
+};
+
+}  // namespace pixelclip

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pixelclip {
+
+/// One process that the launcher has started.
+struct Worker {
+  int rank = 0;
+  pid_t process = -1;
+  int pipe = -1;
+  std::string told;           // lines, of which the last knows most
+  std::optional<int> status;  // as waitpid gives it
+  bool failed_first = false;
+
+  /// Starts this program again with `argv`, the signal mask `mask` and the environment changed by
+  /// `variables(pipe)`. It dies with this process. Errors: the system refuses.
+  static Worker start(int rank, std::vector<std::string> argv, const sigset_t& mask,
+                      const std::function<std::map<std::string, std::string>(int)>& variables);
+
+  /// Reads what it told; true when it has just ended.
+  bool collect();
+  /// Orders the failed by how much their reason says: a death without a word and an error of its
+  /// own before what follows from another's failure.
+  char innocence() const;
+  /// Why it failed, with its rank.
+  std::string describe() const;
+  /// For the launcher: never 0.
+  int exit_status() const;
+
+ private:
+  std::string last_line() const;
+};
+
+}  // namespace pixelclip

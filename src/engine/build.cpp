@@ -1,0 +1,71 @@
+#include "pixelclip/engine/build.hpp"
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/clip/sources.hpp"
+
+namespace pixelclip {
+namespace {
+
+constexpr char kStudent[] = "sem_seg_head.predictor.clip_model.";
+constexpr char kPrompts[] = "sem_seg_head.predictor.prompt_tokens";
+
+bool is_pixelclip(const StateDict& weights) {
+  const auto first = weights.lower_bound(kStudent);
+  return weights.count(kPrompts) || (first != weights.end() && first->first.starts_with(kStudent));
+}
+
+/// A wrong number of clusters would only show as a wrong shape; say what to set instead.
+void check_prompts(const Config& config, const StateDict& weights, const std::string& path) {
+  const auto found = weights.find(kPrompts);
+  const auto& head = config.model.sem_seg_head;
+  if (found == weights.end() || found->second.dim() != 3) return;  // the strict load names it
+  const auto shape = found->second.sizes();
+  if (shape[0] != head.num_classes || shape[1] != head.prompt_length) {
+    fail(path, " holds ", shape[0], " clusters of ", shape[1], " tokens, the config says ",
+         head.num_classes, " of ", head.prompt_length, ": set MODEL.SEM_SEG_HEAD.NUM_CLASSES ", shape[0],
+         " MODEL.SEM_SEG_HEAD.PROMPT_LENGTH ", shape[1]);
+  }
+}
+
+}  // namespace
+
+torch::Device pick_device(const Config& config, int local_rank) {
+  const torch::Device wanted(config.model.device);
+  if (!wanted.is_cuda()) return wanted;
+  if (!torch::cuda::is_available()) {
+    log::warn("no GPU can be used here: running on the CPU (MODEL.DEVICE cpu silences this)");
+    return torch::kCPU;
+  }
+  if (wanted.has_index()) return wanted;
+  return {torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank % torch::cuda::device_count())};
+}
+
+PixelCLIP build_model(const Config& config, torch::Device device) {
+  const auto& head = config.model.sem_seg_head;
+  const std::string& checkpoint = config.model.weights;
+  PixelCLIP model{nullptr};
+  if (!checkpoint.empty()) {
+    const auto weights = read_state_dict(checkpoint);
+    if (is_pixelclip(weights)) {
+      check_prompts(config, weights, checkpoint);
+      const auto architecture = clip_architecture(weights, kStudent);
+      log::info("weights from ", checkpoint, ": PixelCLIP, ", architecture.describe());
+      model = PixelCLIP(config, architecture);
+      load_into(*model, weights, {.source = checkpoint, .may_be_missing = {}, .may_be_unused = {}});
+    }
+  }
+  if (!model) {
+    const auto path = checkpoint.empty() ? find_weights(head.clip_pretrained) : std::filesystem::path(checkpoint);
+    const auto weights = to_clip_names(read_state_dict(path));
+    const auto architecture = clip_architecture(weights);
+    log::info("starting from the CLIP in ", path.string(), ": ", architecture.describe());
+    model = PixelCLIP(config, architecture);
+    model->start_from_clip(weights, path.string());
+  }
+  set_trainable(model, head.clip_finetune);
+  model->to(device);
+  return model;
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,112 @@
+#include "pixelclip/engine/checkpointer.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <regex>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/io/torch_file.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+/// The same value with every tensor copied to host memory.
+Value on_host(const Value& value) {
+  if (const auto* tensor = value.get_if<torch::Tensor>()) {
+    return tensor->detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  }
+  if (const auto* list = value.get_if<ValueList>()) {
+    ValueList copy;
+    for (const auto& item : *list) copy.push_back(on_host(item));
+    return copy;
+  }
+  if (const auto* dict = value.get_if<Dict>()) {
+    Dict copy;
+    for (const auto& [key, item] : dict->items) copy.items.emplace_back(key, on_host(item));
+    return copy;
+  }
+  return value;
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(fs::path folder, int64_t keep) : folder_(std::move(folder)), keep_(keep) {}
+
+Checkpointer::~Checkpointer() {
+  try {
+    wait();
+  } catch (const std::exception& e) {
+    log::error(e.what());
+  }
+}
+
+void Checkpointer::save(const std::string& name, const Value& state) {
+  wait();
+  writing_ = std::async(std::launch::async, [this, name, copy = on_host(state)] { write(name, copy); });
+}
+
+void Checkpointer::wait() {
+  if (writing_.valid()) writing_.get();
+}
+
+void Checkpointer::write(const std::string& name, const Value& state) {
+  const std::string file = name + ".pth";
+  write_torch_file(folder_ / file, state);
+  if (name != "model_best") write_text(folder_ / "last_checkpoint", file);
+  if (keep_ == 0) return;
+  const auto files = numbered_files();
+  for (size_t i = static_cast<size_t>(keep_); i < files.size(); ++i) {
+    std::error_code error;
+    fs::remove(files[i], error);
+    if (error) log::warn("cannot remove the old checkpoint ", files[i].string(), ": ", error.message());
+  }
+}
+
+std::vector<fs::path> Checkpointer::numbered_files() const {
+  static const std::regex pattern("model_\\d{7,}\\.pth");
+  std::vector<fs::path> files;
+  if (!fs::is_directory(folder_)) return files;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (std::regex_match(entry.path().filename().string(), pattern)) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
+    const auto& x = a.native();
+    const auto& y = b.native();
+    return x.size() != y.size() ? x.size() > y.size() : x > y;
+  });
+  return files;
+}
+
+std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
+  std::vector<fs::path> candidates;
+  if (fs::exists(folder_ / "last_checkpoint")) {
+    auto name = read_text(folder_ / "last_checkpoint");
+    name.erase(name.find_last_not_of(" \n\r\t") + 1);
+    candidates.push_back(folder_ / fs::path(name).filename());
+  }
+  for (const auto& file : numbered_files()) {
+    if (candidates.empty() || file != candidates.front()) candidates.push_back(file);
+  }
+  for (const auto& path : candidates) {
+    try {
+      return std::pair{path, read_torch_file(path)};
+    } catch (const Error& e) {
+      log::warn("the checkpoint cannot be used, trying the one before: ", e.what());
+    }
+  }
+  if (!candidates.empty()) {
+    fail("none of the checkpoints in ", folder_.string(), " can be read: move them away to start anew");
+  }
+  return std::nullopt;
+}
+
+std::string Checkpointer::numbered(int64_t iteration) {
+  std::ostringstream name;
+  name << "model_" << std::setw(7) << std::setfill('0') << iteration;
+  return name.str();
+}
+
+}  // namespace pixelclip

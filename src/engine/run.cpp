@@ -1,0 +1,71 @@
+#include "pixelclip/engine/run.hpp"
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/base/parallel.hpp"
+#include "pixelclip/base/signal.hpp"
+#include "pixelclip/data/catalog.hpp"
+#include "pixelclip/data/demo_world.hpp"
+#include "pixelclip/dist/launch.hpp"
+#include "pixelclip/engine/build.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// The demo's pictures and its small CLIP are made when a configuration names them.
+void make_named_demo(Config& config) {
+  auto& pretrained = config.model.sem_seg_head.clip_pretrained;
+  bool wanted = pretrained == "demo";
+  for (const auto* names : {&config.datasets.train, &config.datasets.test, &config.test.protocol}) {
+    for (const auto& name : *names) wanted |= name.starts_with("demo_");
+  }
+  if (!wanted) return;
+  const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
+  prepare_demo(folder);
+  if (pretrained == "demo") pretrained = (folder / "clip.pth").string();
+}
+
+void check_gpus(const Config& config, int num_gpus) {
+  const bool gpu = torch::Device(config.model.device).is_cuda() && torch::cuda::is_available();
+  const auto count = static_cast<int>(torch::cuda::device_count());
+  if (gpu && num_gpus > count) fail("--num-gpus ", num_gpus, " asks for more than the ", count, " GPU(s) of this machine");
+}
+
+void set_up_torch(const Config& config, const WorldInfo& world) {
+  at::set_num_threads(std::max(1, available_cores() / std::max(1, world.local_world_size)));
+  at::globalContext().setBenchmarkCuDNN(config.cudnn_benchmark);
+  at::globalContext().setFloat32MatmulPrecision("high");  // TF32 on GPUs, as in the paper
+  at::globalContext().setAllowTF32CuDNN(true);
+}
+
+}  // namespace
+
+int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
+                 const std::function<int(Config&, Comm&)>& body) {
+  if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
+  Config config = load_config(options.config_file, options.overrides);
+  make_named_demo(config);
+  const auto folder = std::filesystem::path(config.output_dir) / subfolder;
+  if (!is_worker() && options.num_gpus * options.num_machines > 1) {
+    check(config, options.num_gpus * options.num_machines, purpose);
+    check_gpus(config, options.num_gpus);
+    make_writable_folder(folder);
+    return launch({.num_processes = options.num_gpus, .num_machines = options.num_machines,
+                   .machine_rank = options.machine_rank, .dist_url = options.dist_url, .argv = options.argv});
+  }
+  const auto world = world_from_environment();
+  check(config, world.world_size, purpose);
+  signals::install();
+  log::set_rank(world.rank);
+  set_up_torch(config, world);
+  make_writable_folder(folder);
+  if (world.rank == 0) {
+    log::add_file(folder / "log.txt");
+    write_text(folder / "config.yaml", to_yaml(config));
+  }
+  Comm comm(world, pick_device(config, world.local_rank));
+  return run_rank(comm, [&] { return body(config, comm); });
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,92 @@
+#include "pixelclip/evaluation/sem_seg_evaluator.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/image/rle.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// detectron2 keeps boundaries in bytes and leaves them out for 255 classes and more.
+constexpr size_t most_classes_with_boundaries = 254;
+
+}  // namespace
+
+SemSegEvaluator::SemSegEvaluator(std::vector<std::string> names, ScoreRule rule, int ignore)
+    : names_(std::move(names)),
+      rule_(rule),
+      ignore_(ignore),
+      confusion_(static_cast<int>(names_.size())) {
+  if (names_.empty()) fail("there is nothing to score: the class list is empty");
+  if (rule_ == ScoreRule::detectron2 && names_.size() <= most_classes_with_boundaries) {
+    boundary_ = Confusion(static_cast<int>(names_.size()));
+  }
+}
+
+void SemSegEvaluator::process(const std::string& file_name, const LabelMap& prediction,
+                              const LabelMap& truth) {
+  try {
+    confusion_.add(prediction, truth, ignore_);
+    if (boundary_.classes() > 0) {
+      LabelMap marked = truth;
+      for (int32_t& id : marked.ids) id = id == ignore_ ? boundary_.classes() : id;
+      add_boundaries(prediction, marked, boundary_);
+    }
+  } catch (const Error& e) {
+    fail(file_name, ": ", e.what());
+  }
+  ++pictures_;
+}
+
+void SemSegEvaluator::merge(const SemSegEvaluator& other) {
+  confusion_.add(other.confusion_);
+  if (boundary_.classes() > 0) boundary_.add(other.boundary_);
+  pictures_ += other.pictures_;
+}
+
+Results SemSegEvaluator::finish() const {
+  return results_of(confusion_, boundary_.classes() > 0 ? &boundary_ : nullptr, names_, rule_);
+}
+
+std::string predictions_json(const std::string& file_name, const LabelMap& prediction) {
+  struct Runs {
+    std::vector<uint32_t> counts;
+    int64_t end = 0;
+  };
+  std::map<int32_t, Runs> classes;
+  const int64_t height = prediction.height, width = prediction.width;
+  const auto close_run = [&](int32_t id, int64_t begin, int64_t end) {
+    Runs& runs = classes[id];
+    runs.counts.push_back(static_cast<uint32_t>(begin - runs.end));
+    runs.counts.push_back(static_cast<uint32_t>(end - begin));
+    runs.end = end;
+  };
+  // One pass down the columns gives the runs of all classes.
+  int32_t current = height * width > 0 ? prediction.ids[0] : 0;
+  int64_t begin = 0, at = 0;
+  for (int64_t x = 0; x < width; ++x) {
+    for (int64_t y = 0; y < height; ++y, ++at) {
+      const int32_t id = prediction.ids[y * width + x];
+      if (id == current) continue;
+      close_run(current, begin, at);
+      current = id;
+      begin = at;
+    }
+  }
+  if (at > 0) close_run(current, begin, at);
+
+  const std::string name = nlohmann::json(file_name).dump();
+  std::string text;
+  for (auto& [id, runs] : classes) {
+    if (runs.end < at) runs.counts.push_back(static_cast<uint32_t>(at - runs.end));
+    const std::string counts = encode_rle({height, width, std::move(runs.counts)});
+    text += str(text.empty() ? "" : ", ", "{\"file_name\": ", name, ", \"category_id\": ", id,
+                ", \"segmentation\": {\"size\": [", height, ", ", width,
+                "], \"counts\": ", nlohmann::json(counts).dump(), "}}");
+  }
+  return text;
+}
+
+}  // namespace pixelclip

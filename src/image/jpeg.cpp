@@ -1,0 +1,256 @@
+#include <cstdio>  // jpeglib.h needs it first
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <cstdlib>
+
+#include "formats.hpp"
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+namespace formats {
+namespace {
+
+/// libjpeg reports through this and leaves by longjmp: between run() and the library stand only
+/// frames without destructors.
+struct ErrorManager {
+  jpeg_error_mgr base;
+  jpeg_progress_mgr progress;
+  std::jmp_buf jump;
+  bool truncated;
+  char text[JMSG_LENGTH_MAX];
+
+  void install(j_common_ptr codec) {
+    codec->err = jpeg_std_error(&base);
+    base.error_exit = leave;
+    base.emit_message = on_message;
+    base.output_message = [](j_common_ptr) {};
+    progress.progress_monitor = on_progress;
+  }
+
+  template <typename Step>
+  bool run(const Step& step) {
+    if (setjmp(jump)) return false;
+    step();
+    return true;
+  }
+
+  [[noreturn]] static void leave(j_common_ptr codec) {
+    auto* self = reinterpret_cast<ErrorManager*>(codec->err);
+    const int code = self->base.msg_code;
+    self->truncated = code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JERR_INPUT_EOF;
+    self->base.format_message(codec, self->text);
+    std::longjmp(self->jump, 1);
+  }
+
+  /// Warnings after which pixels are invented end the decoding; harmless ones are passed over.
+  static void on_message(j_common_ptr codec, int level) {
+    if (level >= 0) return;
+    switch (codec->err->msg_code) {
+      case JWRN_HIT_MARKER:
+      case JWRN_JPEG_EOF:
+      case JWRN_HUFF_BAD_CODE:
+      case JWRN_ARITH_BAD_CODE:
+      case JWRN_MUST_RESYNC:
+        leave(codec);
+    }
+  }
+
+  /// A progressive file of a few bytes can ask for millions of passes over the picture.
+  static void on_progress(j_common_ptr codec) {
+    constexpr int kMostScans = 500;
+    if (!codec->is_decompressor) return;
+    if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= kMostScans) return;
+    auto* self = reinterpret_cast<ErrorManager*>(codec->err);
+    std::snprintf(self->text, sizeof self->text, "more than %d scans", kMostScans);
+    self->truncated = false;
+    std::longjmp(self->jump, 1);
+  }
+};
+
+/// Pillow's CMYK to RGB, of samples stored inverted as Adobe does (and Pillow assumes).
+void cmyk_to_rgb(const uint8_t* in, int64_t pixels, uint8_t* out) {
+  for (int64_t i = 0; i < pixels; ++i, in += 4, out += 3) {
+    const int light = in[3];
+    for (int c = 0; c < 3; ++c) {
+      const int product = (255 - in[c]) * light + 128;
+      out[c] = static_cast<uint8_t>(light - ((product + (product >> 8)) >> 8));
+    }
+  }
+}
+
+/// Frees what libjpeg holds, also when the reader's constructor throws.
+struct Decompressor : jpeg_decompress_struct {
+  Decompressor() : jpeg_decompress_struct() {}
+  ~Decompressor() { jpeg_destroy_decompress(this); }
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+};
+
+class Reader {
+ public:
+  Reader(Bytes bytes, const std::string& name, const DecodeOptions& options) : name_(name) {
+    errors_.install(reinterpret_cast<j_common_ptr>(&codec_));
+    run([&] {
+      jpeg_create_decompress(&codec_);
+      codec_.progress = &errors_.progress;
+      jpeg_mem_src(&codec_, bytes.data(), bytes.size());
+      jpeg_read_header(&codec_, TRUE);
+    });
+    check_size(height(), width(), name_, options.max_pixels);
+  }
+
+  int64_t height() const { return codec_.image_height; }
+  int64_t width() const { return codec_.image_width; }
+
+  void decode(const Rect& wanted, int scale, ImageRegion& out) {
+    start(scale);
+    const Rect rect = choose_region(wanted);
+    out.rect = rect;
+    out.source_height = codec_.output_height;
+    out.source_width = full_width_;
+    out.image.reshape(rect.height, rect.width, 3);
+    if (codec_.out_color_space == JCS_CMYK) {
+      read_cmyk(rect, out.image);
+    } else {
+      run([&] { read_rows(rect, out.image); });
+    }
+  }
+
+ private:
+  template <typename Step>
+  void run(const Step& step) {
+    if (errors_.run(step)) return;
+    if (errors_.truncated) fail(name_, ": truncated JPEG (", errors_.text, ")");
+    fail(name_, ": not a readable JPEG (", errors_.text, ")");
+  }
+
+  void start(int scale) {
+    if (codec_.num_components == 2 || codec_.num_components > 4) {
+      fail(name_, ": a JPEG of ", codec_.num_components,
+           " components; 1 (grey), 3 (colour) or 4 (CMYK) were expected");
+    }
+    run([&] {
+      codec_.out_color_space = codec_.num_components == 4 ? JCS_CMYK : JCS_RGB;
+      codec_.scale_num = static_cast<unsigned>(8 / scale);
+      codec_.scale_denom = 8;
+      jpeg_start_decompress(&codec_);
+    });
+    full_width_ = codec_.output_width;
+  }
+
+  /// The rectangle that is decoded for `wanted`. Smooth upsampling makes a pixel depend on the
+  /// chroma sample beside it, which the library does not see across the edge of its region: hence a
+  /// margin.
+  Rect choose_region(const Rect& wanted) {
+    const int64_t rows = codec_.output_height, columns = full_width_;
+    // libjpeg-turbo skips wrongly where scaling turns a fourfold chroma axis into a twofold one.
+    const bool skips_wrongly =
+        codec_.scale_num < 8 && codec_.max_h_samp_factor * codec_.max_v_samp_factor > 4;
+    if (wanted.empty() || skips_wrongly) return {0, 0, columns, rows};
+    constexpr int64_t kMargin = 4;
+    const int64_t top = std::clamp<int64_t>(wanted.y - kMargin, 0, rows - 1);
+    const int64_t bottom = std::clamp<int64_t>(wanted.y + wanted.height, top + 1, rows);
+    const int64_t left = std::clamp<int64_t>(wanted.x - kMargin, 0, columns - 1);
+    const int64_t right = std::clamp<int64_t>(wanted.x + wanted.width + kMargin, left + 1, columns);
+    if (left == 0 && right == columns) return {0, top, columns, bottom - top};
+    auto offset = static_cast<JDIMENSION>(left);
+    auto width = static_cast<JDIMENSION>(right - left);
+    run([&] { jpeg_crop_scanline(&codec_, &offset, &width); });
+    return {offset, top, width, bottom - top};
+  }
+
+  void read_rows(const Rect& rect, Image& image) {
+    if (rect.y > 0) jpeg_skip_scanlines(&codec_, static_cast<JDIMENSION>(rect.y));
+    const int64_t stride = image.stride();
+    uint8_t* const pixels = image.pixels.data();
+    for (int64_t y = 0; y < rect.height;) {
+      JSAMPROW rows[8];
+      const auto count = static_cast<int>(std::min<int64_t>(8, rect.height - y));
+      for (int i = 0; i < count; ++i) rows[i] = pixels + (y + i) * stride;
+      y += jpeg_read_scanlines(&codec_, rows, static_cast<JDIMENSION>(count));
+    }
+    finish();
+  }
+
+  void read_cmyk(const Rect& rect, Image& image) {
+    std::vector<uint8_t> line(static_cast<size_t>(rect.width * 4));
+    run([&] {
+      if (rect.y > 0) jpeg_skip_scanlines(&codec_, static_cast<JDIMENSION>(rect.y));
+      for (int64_t y = 0; y < rect.height; ++y) {
+        JSAMPROW row = line.data();
+        jpeg_read_scanlines(&codec_, &row, 1);
+        cmyk_to_rgb(row, rect.width, image.row(y));
+      }
+      finish();
+    });
+  }
+
+  /// The end of the file is looked at only when all rows were read.
+  void finish() {
+    if (codec_.output_scanline == codec_.output_height) jpeg_finish_decompress(&codec_);
+  }
+
+  const std::string& name_;
+  Decompressor codec_;
+  ErrorManager errors_ = {};
+  int64_t full_width_ = 0;
+};
+
+}  // namespace
+
+bool is_jpeg(Bytes bytes) {
+  return bytes.size() >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
+}
+
+ImageInfo probe_jpeg(Bytes bytes, const std::string& name, const DecodeOptions& options) {
+  const Reader reader(bytes, name, options);
+  return {reader.height(), reader.width(), jpeg_orientation(bytes), true};
+}
+
+void decode_jpeg(Bytes bytes, const std::string& name, const Rect& wanted,
+                 const DecodeOptions& options, ImageRegion& out) {
+  Reader(bytes, name, options).decode(wanted, options.scale, out);
+}
+
+}  // namespace formats
+
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
+  if (image.height <= 0 || image.width <= 0 || image.height > JPEG_MAX_DIMENSION ||
+      image.width > JPEG_MAX_DIMENSION || (image.channels != 1 && image.channels != 3)) {
+    fail("an image of ", image.height, " x ", image.width, " x ", image.channels,
+         " cannot be written as JPEG; sides of 1 to 65500 and 1 or 3 channels were expected");
+  }
+  jpeg_compress_struct codec = {};
+  formats::ErrorManager errors = {};
+  errors.install(reinterpret_cast<j_common_ptr>(&codec));
+  uint8_t* buffer = nullptr;
+  unsigned long size = 0;
+  const bool done = errors.run([&] {
+    jpeg_create_compress(&codec);
+    jpeg_mem_dest(&codec, &buffer, &size);
+    codec.image_height = static_cast<JDIMENSION>(image.height);
+    codec.image_width = static_cast<JDIMENSION>(image.width);
+    codec.input_components = static_cast<int>(image.channels);
+    codec.in_color_space = image.channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
+    jpeg_set_defaults(&codec);
+    jpeg_set_quality(&codec, quality, TRUE);
+    jpeg_start_compress(&codec, TRUE);
+    for (int64_t y = 0; y < image.height; ++y) {
+      auto* row = const_cast<uint8_t*>(image.row(y));
+      jpeg_write_scanlines(&codec, &row, 1);
+    }
+    jpeg_finish_compress(&codec);
+  });
+  jpeg_destroy_compress(&codec);
+  std::vector<uint8_t> bytes(buffer, buffer + (done ? size : 0));
+  std::free(buffer);
+  if (!done) fail("the JPEG encoder failed: ", errors.text);
+  return bytes;
+}
+
+}  // namespace pixelclip

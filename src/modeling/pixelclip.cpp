@@ -1,0 +1,238 @@
+#include "pixelclip/modeling/pixelclip.hpp"
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/nn/autocast.hpp"
+#include "pixelclip/text/prompts.hpp"
+
+namespace pixelclip {
+using torch::Tensor;
+namespace F = torch::nn::functional;
+namespace {
+
+constexpr double kMomentum = 0.999;
+constexpr int64_t kScoreGrid = 64;
+
+Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
+
+Tensor resize(const Tensor& x, int64_t height, int64_t width) {
+  return at::upsample_bilinear2d(x, {height, width}, /*align_corners=*/false);
+}
+
+Tensor channel_values(const std::vector<double>& values) {
+  return torch::tensor(values, torch::kFloat).view({3, 1, 1});
+}
+
+/// The architecture of the student with training's stochastic depth.
+ClipArchitecture with_drop_path(ClipArchitecture architecture, double rate) {
+  if (architecture.convnext) architecture.convnext->drop_path_rate = rate;
+  return architecture;
+}
+
+}  // namespace
+
+std::vector<std::string> class_templates(const ModelConfig& config) {
+  return templates(config.prompt_templates_file.empty() ? config.prompt_ensemble_type
+                                                        : config.prompt_templates_file);
+}
+
+PredictorImpl::PredictorImpl(const ClipArchitecture& architecture, int64_t clusters, int64_t length) {
+  prompt_tokens = register_parameter(
+      "prompt_tokens", torch::zeros({clusters, length, architecture.text.width}));
+  clip_model = register_module("clip_model", CLIP(architecture));
+}
+
+SemSegHeadImpl::SemSegHeadImpl(Predictor predictor_module) {
+  predictor = register_module("predictor", std::move(predictor_module));
+}
+
+TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLIP& student)
+    : visual(make_image_encoder(architecture)) {
+  register_module("visual", visual);
+  for (const auto& item : student->named_parameters()) {
+    const auto& name = item.key();
+    if (name.starts_with("visual.") || name.starts_with("transformer.")) continue;
+    const auto dot = name.find('.');
+    if (dot == std::string::npos) {
+      register_buffer(name, item.value().detach());
+      continue;
+    }
+    const auto child = name.substr(0, dot);
+    auto* found = named_children().find(child);
+    auto owner = found ? *found : register_module(child, std::make_shared<torch::nn::ModuleDictImpl>());
+    owner->register_buffer(name.substr(dot + 1), item.value().detach());
+  }
+}
+
+PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture)
+    : config_(config.model) {
+  pixel_mean_ = channel_values(config_.clip_pixel_mean);
+  pixel_std_ = channel_values(config_.clip_pixel_std);
+  const auto& head_config = config_.sem_seg_head;
+  templates_ = prompt_templates(class_templates(config_), head_config.prompt_length);
+  if (config.solver.amp.enabled) {
+    training_type_ = config.solver.amp.dtype == "float16" ? torch::kHalf : torch::kBFloat16;
+  }
+  if (config_.precision == "bfloat16") inference_type_ = torch::kBFloat16;
+  sem_seg_head = register_module(
+      "sem_seg_head",
+      SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate), head_config.num_classes,
+                           head_config.prompt_length)));
+  teacher_encoder = register_module("teacher_encoder", TeacherEncoder(architecture, clip()));
+  head = register_module("head", ConvHead());
+}
+
+void PixelCLIPImpl::train(bool on) {
+  torch::nn::Module::train(on);
+  teacher_encoder->eval();
+}
+
+void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string& source) {
+  LoadOptions options{.source = source, .may_be_missing = {}, .may_be_unused = {}};
+  load_into(*clip(), weights, options);
+  StateDict visual;
+  for (const auto& [name, tensor] : weights) {
+    if (name.starts_with("visual.")) visual.emplace(name.substr(7), tensor);
+  }
+  load_into(*teacher_encoder->visual, visual, options);
+  torch::NoGradGuard no_grad;
+  prompt_tokens().copy_(initial_prompt_tokens(clip(), prompt_tokens().size(0), prompt_tokens().size(1)));
+}
+
+void PixelCLIPImpl::update_teacher() {
+  torch::NoGradGuard no_grad;
+  const auto teacher = teacher_encoder->visual->parameters();
+  const auto student = clip()->visual->parameters();
+  at::_foreach_mul_(teacher, kMomentum);
+  at::_foreach_add_(teacher, student, 1.0 - kMomentum);
+}
+
+Tensor PixelCLIPImpl::encode_clusters() {
+  const Autocast autocast(device(), training_type_);
+  return encode_prompts(clip(), prompt_tokens(), templates_).to(torch::kFloat);
+}
+
+Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images) const {
+  const auto mean = pixel_mean_.to(device()), deviation = pixel_std_.to(device());
+  std::vector<Tensor> resized;
+  for (const auto& image : images) {
+    const auto x = (image.to(device()).to(torch::kFloat) - mean) / deviation;
+    resized.push_back(resize(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
+  }
+  return torch::cat(resized);  // [B, 3, h, w]
+}
+
+Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images) {
+  const Autocast autocast(device(), is_training() ? training_type_ : inference_type_);
+  return normalise(clip()->visual->dense(preprocess(images)).to(torch::kFloat));
+}
+
+Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
+  torch::NoGradGuard no_grad;
+  std::vector<Tensor> images;
+  for (const auto& sample : batch) images.push_back(sample.image);
+  const Autocast autocast(device(), training_type_);
+  return teacher_encoder->visual->dense(preprocess(images)).to(torch::kFloat);
+}
+
+std::vector<Tensor> PixelCLIPImpl::batch_masks(const TrainBatch& batch) const {
+  std::vector<Tensor> result;
+  for (const auto& sample : batch) {
+    auto masks = unpack_masks(sample.mask_bits.to(device()), config_.mask_resolution.width);
+    const auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten().slice(0, 0, config_.max_masks);
+    result.push_back(masks.index_select(0, kept));
+  }
+  return result;
+}
+
+TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters) {
+  torch::NoGradGuard no_grad;
+  TaughtBatch taught;
+  const auto features = teacher_features(batch);
+  taught.masks = batch_masks(batch);
+  std::vector<Tensor> pooled;
+  for (size_t i = 0; i < batch.size(); ++i) pooled.push_back(pool_masks(features[i], taught.masks[i]));
+  taught.features = torch::cat(pooled);
+  taught.logits =
+      config_.eps * torch::matmul(normalise(taught.features), normalise(clusters.detach()).t());
+  return taught;
+}
+
+std::vector<Tensor> PixelCLIPImpl::merged_targets(const TaughtBatch& taught,
+                                                  const Tensor& assignment) const {
+  std::vector<Tensor> targets;
+  int64_t first = 0;
+  for (const auto& masks : taught.masks) {
+    const int64_t count = masks.size(0);
+    targets.push_back(merge_masks(masks, assignment.slice(0, first, first + count),
+                                  config_.sem_seg_head.num_classes));
+    first += count;
+  }
+  return targets;
+}
+
+Tensor PixelCLIPImpl::decode(const Tensor& cost) {
+  const Autocast autocast(device(), training_type_);
+  return head(cost).to(torch::kFloat);
+}
+
+Tensor PixelCLIPImpl::student_loss(const TrainBatch& batch, const TaughtBatch& taught,
+                                   const Tensor& assignment, const Tensor& clusters) {
+  std::vector<Tensor> images;
+  for (const auto& sample : batch) {
+    images.push_back(sample.image_strong.defined() ? sample.image_strong : sample.image);
+  }
+  const auto features = dense_features(images);  // [B, h, w, C]
+  const int64_t height = features.size(1), width = features.size(2);
+  const auto cost = torch::matmul(normalise(clusters), features.flatten(1, 2).transpose(1, 2));  // [B, K, h·w]
+  auto logits = decode(cost.reshape({-1, 1, height, width}));  // [B·K, 1, 4h, 4w]
+  logits = resize(logits, config_.mask_resolution.height, config_.mask_resolution.width);
+  logits = logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
+
+  const auto target = torch::stack(merged_targets(taught, assignment));         // [B, K, H, W]
+  const auto covered = target.amax(1, /*keepdim=*/true);                        // [B, 1, H, W]
+  const auto pixels = covered.sum().clamp_min(1);
+  const auto losses = at::binary_cross_entropy_with_logits(logits, target, covered.expand_as(target), {},
+                                                           at::Reduction::Sum);
+  return losses / (pixels * cost.size(1));
+}
+
+Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {
+  torch::NoGradGuard no_grad;
+  const auto x = preprocess({image});
+  const Autocast autocast(device(), inference_type_);
+  auto features = clip()->visual->dense(x).to(torch::kFloat).permute({0, 3, 1, 2});
+  features = resize(features, kScoreGrid, kScoreGrid);               // [1, C, 64, 64]
+  features = normalise(features.flatten(2).transpose(1, 2).squeeze(0));  // [4096, C]
+  return torch::matmul(classes, features.t()).view({-1, kScoreGrid, kScoreGrid});
+}
+
+Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,
+                                       const std::vector<std::string>& sentences) {
+  return normalise(encode_classes(clip(), names, sentences).mean(0));
+}
+
+void set_trainable(PixelCLIP& model, const std::string& finetune) {
+  const auto trains = [&](const std::string& name) {
+    const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
+    if (finetune == "attention") return holds("attn") || holds("position");
+    if (finetune == "full") return true;
+    if (finetune == "conv" || finetune == "prompt") return holds(finetune.c_str());
+    return false;
+  };
+  for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+  int64_t matched = 0;
+  for (auto& item : model->clip()->visual->named_parameters()) {
+    item.value().set_requires_grad(trains(item.key()));
+    matched += trains(item.key());
+  }
+  if (matched == 0 && (finetune == "attention" || finetune == "conv")) {
+    fail("MODEL.SEM_SEG_HEAD.CLIP_FINETUNE \"", finetune, "\" matches no parameter of this image ",
+         "encoder: use \"full\", \"attention\" (ViT) or \"conv\" (ConvNeXt)");
+  }
+  model->prompt_tokens().set_requires_grad(true);
+  for (auto& item : model->named_parameters()) {
+    if (item.key().starts_with("head.")) item.value().set_requires_grad(true);
+  }
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,120 @@
+#include "pixelclip/modeling/prompt_learner.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/text/bpe_tokenizer.hpp"
+#include "pixelclip/text/prompts.hpp"
+
+namespace pixelclip {
+using torch::Tensor;
+namespace F = torch::nn::functional;
+namespace {
+
+constexpr size_t kTextBatch = 256;
+
+Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
+
+/// Encodes each text once, sorted by length; returns [texts, C] in the order given.
+Tensor encode_texts(CLIP& clip, const std::vector<std::string>& texts) {
+  const auto& tokenizer = BpeTokenizer::shared();
+  std::vector<std::vector<int64_t>> ids;
+  ids.reserve(texts.size());
+  for (const auto& text : texts) ids.push_back(tokenizer.encode(text));
+  std::vector<int64_t> order(texts.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return ids[a].size() < ids[b].size(); });
+
+  const auto device = clip->parameters().front().device();
+  std::vector<Tensor> batches;
+  for (size_t start = 0; start < order.size(); start += kTextBatch) {
+    std::vector<std::vector<int64_t>> batch;
+    for (size_t i = start; i < std::min(order.size(), start + kTextBatch); ++i) {
+      batch.push_back(ids[order[i]]);
+    }
+    batches.push_back(clip->encode_text(pad_tokens(batch).to(device)));
+  }
+  const auto sorted = torch::cat(batches);
+  auto encoded = torch::empty_like(sorted);
+  encoded.index_copy_(0, torch::tensor(order).to(device), sorted);
+  return encoded;
+}
+
+}  // namespace
+
+Tensor initial_prompt_tokens(CLIP& clip, int64_t clusters, int64_t length) {
+  torch::NoGradGuard no_grad;
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0);
+  const auto ids = torch::randint(0, clip->text_options().vocabulary - 10, {clusters, length}, generator,
+                                  torch::kLong);
+  return clip->embed_tokens(ids.to(clip->parameters().front().device())).clone();
+}
+
+std::vector<PromptTemplate> prompt_templates(const std::vector<std::string>& templates,
+                                             int64_t length) {
+  // Spaces keep each slot a word of its own, also before a full stop; they cost no token.
+  std::string slots = " ";
+  for (int64_t i = 0; i < length; ++i) slots += "{} ";
+  std::vector<PromptTemplate> result;
+  for (const auto& text : templates) {
+    PromptTemplate layout;
+    layout.ids = BpeTokenizer::shared().encode(fill_template(text, slots));
+    layout.slots = placeholder_positions(layout.ids);
+    if (static_cast<int64_t>(layout.slots.size()) != length) {
+      fail("the prompt template \"", text, "\" leaves room for ", layout.slots.size(),
+           " learnable tokens instead of ", length, ": put spaces around its {}");
+    }
+    result.push_back(std::move(layout));
+  }
+  return result;
+}
+
+Tensor encode_prompts(CLIP& clip, const Tensor& prompt_tokens,
+                      const std::vector<PromptTemplate>& templates) {
+  const int64_t clusters = prompt_tokens.size(0);
+  const auto options = torch::TensorOptions().dtype(torch::kLong).device(prompt_tokens.device());
+  Tensor sum;
+  for (const auto& layout : templates) {
+    const auto ids = torch::tensor(layout.ids, options);
+    const auto slots = torch::tensor(layout.slots, options);
+    const auto sentence = clip->embed_tokens(ids).unsqueeze(0).expand({clusters, -1, -1});
+    const auto embedded = sentence.index_copy(1, slots, prompt_tokens);  // [K, L', W]
+    const auto encoded = clip->encode_embedded(embedded, ids.argmax().expand({clusters}));
+    sum = sum.defined() ? sum + encoded : encoded;
+  }
+  return sum / static_cast<double>(templates.size());
+}
+
+Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
+                      const std::vector<std::string>& templates) {
+  torch::NoGradGuard no_grad;
+  std::map<std::string, int64_t> rows;  // each text once
+  std::vector<std::string> texts;
+  std::vector<std::vector<int64_t>> members;  // the texts of each (template, class)
+  for (const auto& text_template : templates) {
+    for (const auto& name : names) {
+      auto& member = members.emplace_back();
+      for (const auto& synonym : split_synonyms(name)) {
+        auto text = fill_template(text_template, synonym);
+        const auto [row, fresh] = rows.try_emplace(text, static_cast<int64_t>(texts.size()));
+        if (fresh) texts.push_back(std::move(text));
+        member.push_back(row->second);
+      }
+    }
+  }
+  const auto encoded = normalise(encode_texts(clip, texts));
+  std::vector<Tensor> classes;
+  for (const auto& member : members) {
+    const auto mean = encoded.index_select(0, torch::tensor(member).to(encoded.device())).mean(0);
+    classes.push_back(member.size() > 1 ? normalise(mean) : mean);
+  }
+  return torch::stack(classes).view({static_cast<int64_t>(templates.size()),
+                                     static_cast<int64_t>(names.size()), -1});
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,76 @@
+#include "pixelclip/nn/transformer.hpp"
+
+namespace pixelclip {
+namespace F = torch::nn::functional;
+using torch::Tensor;
+
+Tensor activate(const Tensor& x, Activation activation) {
+  return activation == Activation::gelu ? at::gelu(x) : x * torch::sigmoid(1.702 * x);
+}
+
+AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
+  TORCH_CHECK(width % heads == 0, "width ", width, " is not divisible by ", heads, " heads");
+  in_proj_weight = register_parameter("in_proj_weight", torch::empty({3 * width, width}));
+  in_proj_bias = register_parameter("in_proj_bias", torch::zeros({3 * width}));
+  out_proj = register_module("out_proj", torch::nn::Linear(width, width));
+  torch::nn::init::xavier_uniform_(in_proj_weight);
+  torch::nn::init::zeros_(out_proj->bias);
+}
+
+Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
+  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
+  const auto qkv = F::linear(x, in_proj_weight, in_proj_bias)
+                       .view({batch, length, 3, heads_, width / heads_})
+                       .permute({2, 0, 3, 1, 4});  // [3, B, heads, N, W / heads]
+  const auto y = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, causal);
+  return out_proj(y.transpose(1, 2).reshape({batch, length, width}));
+}
+
+Tensor AttentionImpl::value_path(const Tensor& x) {
+  const int64_t width = x.size(2);
+  return out_proj(F::linear(x, in_proj_weight.slice(0, 2 * width), in_proj_bias.slice(0, 2 * width)));
+}
+
+MlpImpl::MlpImpl(int64_t width, Activation activation) : activation_(activation) {
+  c_fc = register_module("c_fc", torch::nn::Linear(width, 4 * width));
+  c_proj = register_module("c_proj", torch::nn::Linear(4 * width, width));
+}
+
+Tensor MlpImpl::forward(const Tensor& x) { return c_proj(activate(c_fc(x), activation_)); }
+
+ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation) {
+  ln_1 = register_module("ln_1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  attn = register_module("attn", Attention(width, heads));
+  ln_2 = register_module("ln_2", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  mlp = register_module("mlp", Mlp(width, activation));
+}
+
+Tensor ResidualBlockImpl::forward(const Tensor& x, bool causal) {
+  const auto y = x + attn(ln_1(x), causal);
+  return y + mlp(ln_2(y));
+}
+
+Tensor ResidualBlockImpl::dense(const Tensor& x) {
+  const auto y = attn->value_path(ln_1(x.slice(1, 1))) + x.slice(1, 0, 1);  // [B, P, W]
+  return y + mlp(ln_2(y));
+}
+
+TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads,
+                                 Activation activation) {
+  TORCH_CHECK(layers > 0, "a transformer needs at least one block");
+  resblocks = register_module("resblocks", torch::nn::ModuleList());
+  for (int64_t i = 0; i < layers; ++i) resblocks->push_back(ResidualBlock(width, heads, activation));
+}
+
+Tensor TransformerImpl::forward(Tensor x, bool causal) {
+  for (const auto& block : *resblocks) x = block->as<ResidualBlock>()->forward(x, causal);
+  return x;
+}
+
+Tensor TransformerImpl::dense(Tensor x) {
+  const size_t last = resblocks->size() - 1;
+  for (size_t i = 0; i < last; ++i) x = resblocks->at<ResidualBlockImpl>(i).forward(x, false);
+  return resblocks->at<ResidualBlockImpl>(last).dense(x);
+}
+
+}  // namespace pixelclip

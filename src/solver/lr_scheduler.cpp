@@ -1,0 +1,39 @@
+#include "pixelclip/solver/lr_scheduler.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace pixelclip {
+namespace {
+
+/// The schedule without warm-up at `where`, the share of training that is done, in [0, 1].
+double plain_factor(const SolverConfig& solver, double where) {
+  if (solver.lr_scheduler_name == "WarmupCosineLR") {
+    const double end = solver.base_lr > 0 ? solver.base_lr_end / solver.base_lr : 0.0;
+    return end + (1.0 - end) * 0.5 * (1.0 + std::cos(std::numbers::pi * where));
+  }
+  if (solver.lr_scheduler_name == "WarmupPolyLR") {
+    const double factor = std::pow(1.0 - where, solver.poly_lr_power);
+    return std::max(factor, solver.poly_lr_constant_ending);
+  }
+  const auto iteration = static_cast<int64_t>(where * solver.max_iter + 1e-6);
+  const auto passed = std::count_if(solver.steps.begin(), solver.steps.end(),
+                                    [&](int64_t step) { return step <= iteration; });
+  return std::pow(solver.gamma, static_cast<double>(passed));
+}
+
+}  // namespace
+
+double learning_rate_factor(const SolverConfig& solver, int64_t iteration) {
+  const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
+  const double where = std::min(1.0, iteration / length);
+  const double warmup = std::min(1.0, solver.warmup_iters / length);
+  if (where >= warmup) return plain_factor(solver, where);
+  const double start = solver.warmup_factor * plain_factor(solver, 0.0);
+  if (solver.warmup_method == "constant") return start;
+  const double end = plain_factor(solver, warmup);
+  return start + (end - start) * where / warmup;
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,214 @@
+#include "pixelclip/solver/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+using torch::Tensor;
+namespace {
+
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+
+bool is_norm(const torch::nn::Module& module) {
+  return dynamic_cast<const torch::nn::LayerNormImpl*>(&module) ||
+         dynamic_cast<const torch::nn::GroupNormImpl*>(&module);
+}
+
+}  // namespace
+
+std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, const SolverConfig& solver) {
+  std::vector<ParameterGroup> groups;
+  const auto add = [&](const std::string& prefix, const torch::nn::Module& module) {
+    for (const auto& item : module.named_parameters(/*recurse=*/false)) {
+      if (!item.value().requires_grad()) continue;
+      ParameterGroup group{prefix.empty() ? item.key() : prefix + "." + item.key(), item.value(),
+                           solver.base_lr, solver.weight_decay};
+      const auto holds = [&](const char* word) { return group.name.find(word) != std::string::npos; };
+      if (holds("backbone")) group.learning_rate *= solver.backbone_multiplier;
+      if (holds("clip_model")) group.learning_rate *= solver.clip_multiplier;
+      if (holds("prompt_tokens")) group.learning_rate *= solver.prompt_multiplier;
+      if (is_norm(module)) group.weight_decay = solver.weight_decay_norm;
+      if (dynamic_cast<const torch::nn::EmbeddingImpl*>(&module)) {
+        group.weight_decay = solver.weight_decay_embed;
+      }
+      groups.push_back(std::move(group));
+    }
+  };
+  add("", model);
+  for (const auto& item : model.named_modules("", /*include_self=*/false)) add(item.key(), *item.value());
+  return groups;
+}
+
+std::string describe(const std::vector<ParameterGroup>& groups) {
+  std::map<std::tuple<std::string, double, double>, std::pair<int64_t, int64_t>> rows;
+  for (const auto& group : groups) {
+    const auto part = group.name.find("clip_model.") != std::string::npos ? "image encoder"
+                      : group.name.find("prompt_tokens") != std::string::npos ? "prompts"
+                                                                              : "decoder";
+    auto& [tensors, numbers] = rows[{part, group.learning_rate, group.weight_decay}];
+    ++tensors;
+    numbers += group.parameter.numel();
+  }
+  std::ostringstream out;
+  out << "what trains:";
+  for (const auto& [key, counts] : rows) {
+    const auto& [part, rate, decay] = key;
+    out << "\n  " << part << ": " << counts.first << " tensors, " << counts.second
+        << " numbers, learning rate " << rate << ", weight decay " << decay;
+  }
+  return out.str();
+}
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, const SolverConfig& solver)
+    : solver_(solver), groups_(std::move(groups)), adamw_(solver.optimizer == "ADAMW") {
+  for (const auto& group : groups_) {
+    first_.push_back(torch::zeros_like(group.parameter));
+    if (adamw_) second_.push_back(torch::zeros_like(group.parameter));
+    steps_.push_back(torch::zeros({}, group.parameter.options().dtype(torch::kFloat)));
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (auto& group : groups_) group.parameter.mutable_grad().reset();
+}
+
+Tensor Optimizer::gradient_norm() const {
+  std::vector<Tensor> gradients;
+  for (const auto& group : groups_) {
+    if (group.parameter.grad().defined()) gradients.push_back(group.parameter.grad());
+  }
+  if (gradients.empty()) return torch::zeros({});
+  return torch::stack(at::_foreach_norm(gradients, 2.0)).norm();
+}
+
+void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
+  const auto& clip = solver_.clip_gradients;
+  if (!clip.enabled || gradients.empty()) return;
+  if (clip.clip_type == "value") {
+    at::_foreach_clamp_min_(gradients, -clip.clip_value);
+    at::_foreach_clamp_max_(gradients, clip.clip_value);
+    return;
+  }
+  const auto norms = torch::stack(at::_foreach_norm(gradients, clip.norm_type));
+  const auto limit = [&](const Tensor& norm) { return (clip.clip_value / (norm + 1e-6)).clamp_max(1.0); };
+  if (clip.clip_type == "full_model") {
+    at::_foreach_mul_(gradients, limit(norms.norm(clip.norm_type)));
+  } else {
+    at::_foreach_mul_(gradients, limit(norms).unbind());
+  }
+}
+
+void Optimizer::step(double factor) {
+  torch::NoGradGuard no_grad;
+  struct Bucket {
+    std::vector<Tensor> parameters, gradients, first, second, steps;
+  };
+  std::map<std::pair<double, double>, Bucket> buckets;  // what shares rate and decay goes in one call
+  std::vector<Tensor> gradients;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const auto& group = groups_[i];
+    if (!group.parameter.grad().defined()) continue;
+    auto& bucket = buckets[{group.learning_rate, group.weight_decay}];
+    bucket.parameters.push_back(group.parameter);
+    bucket.gradients.push_back(group.parameter.grad());
+    bucket.first.push_back(first_[i]);
+    if (adamw_) bucket.second.push_back(second_[i]);
+    bucket.steps.push_back(steps_[i]);
+    gradients.push_back(group.parameter.grad());
+  }
+  clip_gradients(gradients);
+  for (auto& [key, bucket] : buckets) {
+    const double rate = key.first * factor;
+    if (adamw_) {
+      at::_foreach_add_(bucket.steps, 1);
+      at::_fused_adamw_(bucket.parameters, bucket.gradients, bucket.first, bucket.second, {}, bucket.steps,
+                        rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
+    } else {
+      const bool first_step = bucket.steps.front().item<float>() == 0;
+      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second, solver_.momentum, rate,
+                      /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false, first_step);
+      at::_foreach_add_(bucket.steps, 1);
+    }
+  }
+}
+
+Value Optimizer::state(double factor) const {
+  Dict state, result;
+  ValueList groups;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    Dict entry;
+    entry.set("step", steps_[i].cpu());
+    entry.set(adamw_ ? "exp_avg" : "momentum_buffer", first_[i]);
+    if (adamw_) entry.set("exp_avg_sq", second_[i]);
+    state.items.emplace_back(static_cast<int64_t>(i), std::move(entry));
+
+    Dict group;
+    group.set("lr", groups_[i].learning_rate * factor);
+    group.set("initial_lr", groups_[i].learning_rate);
+    group.set("weight_decay", groups_[i].weight_decay);
+    if (adamw_) {
+      group.set("betas", Tuple{{kBeta1, kBeta2}});
+      group.set("eps", kEpsilon);
+      group.set("amsgrad", false);
+    } else {
+      group.set("momentum", solver_.momentum);
+      group.set("dampening", 0);
+      group.set("nesterov", false);
+    }
+    group.set("params", ValueList{static_cast<int64_t>(i)});
+    groups.emplace_back(std::move(group));
+  }
+  result.set("state", std::move(state));
+  result.set("param_groups", std::move(groups));
+  return result;
+}
+
+bool Optimizer::load_state(const Value& value, std::string* why) {
+  const auto refuse = [&](const std::string& reason) {
+    if (why) *why = reason;
+    return false;
+  };
+  const auto* dict = value.get_if<Dict>();
+  const auto* groups = dict ? dict->find("param_groups") : nullptr;
+  const auto* state = dict && dict->find("state") ? dict->find("state")->get_if<Dict>() : nullptr;
+  if (!groups || !state) return refuse("it is no optimiser state");
+  // Groups may hold one parameter each, or many; only their order counts.
+  std::vector<int64_t> ids;
+  for (const auto& group : groups->as_list("param_groups")) {
+    for (const auto& id : group.as_dict("a parameter group").at("params").as_list("params")) {
+      ids.push_back(id.as_int("a parameter's number"));
+    }
+  }
+  if (ids.size() != groups_.size()) {
+    return refuse(pixelclip::str("it is for ", ids.size(), " parameters, ", groups_.size(), " train here"));
+  }
+  const char* first_name = adamw_ ? "exp_avg" : "momentum_buffer";
+  std::vector<const Dict*> entries;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto* entry = state->find(ids[i]);
+    entries.push_back(entry ? entry->get_if<Dict>() : nullptr);
+    if (!entries[i]) continue;  // a parameter that had no gradient yet
+    for (const char* name : {first_name, adamw_ ? "exp_avg_sq" : first_name}) {
+      const auto* found = entries[i]->find(name);
+      const auto* tensor = found ? found->get_if<Tensor>() : nullptr;
+      if (!tensor || tensor->sizes() != groups_[i].parameter.sizes()) {
+        return refuse(pixelclip::str("its ", name, " of parameter ", i, " does not fit ", groups_[i].name));
+      }
+    }
+  }
+  torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (!entries[i]) continue;
+    first_[i].copy_(entries[i]->at(first_name).as_tensor());
+    if (adamw_) second_[i].copy_(entries[i]->at("exp_avg_sq").as_tensor());
+    const auto* step = entries[i]->find("step");
+    if (step && step->is<Tensor>()) steps_[i].copy_(step->as_tensor());
+    if (step && !step->is<Tensor>()) steps_[i].fill_(step->as_double("step"));
+  }
+  return true;
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <chrono>
+
+#include "bench_report.hpp"
+#include "commands.hpp"
+#include "overrides.hpp"
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/parallel.hpp"
+#include "pixelclip/data/loader.hpp"
+#include "pixelclip/data/mapper.hpp"
+#include "pixelclip/image/codec.hpp"
+
+namespace pixelclip::tools {
+namespace {
+
+struct LoaderBench {
+  std::string config_file;
+  std::vector<std::string> overrides;
+  int64_t samples = 64;
+  int rounds = 5;
+  std::string json;
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// One pass over the samples: seconds to decode the files in full, and to make the samples.
+struct Round {
+  double decode = 0, make = 0;
+  MapperTimes parts;
+};
+
+Round one_thread(const Sa1bIndex& index, const Sa1bMapper& mapper, int64_t samples, int round) {
+  Round out;
+  for (int64_t i = 0; i < samples; ++i) {
+    const Sa1bSample sample = index[i % index.size()];
+    const double start = now();
+    {
+      const MappedFile file(sample.image);
+      decode_rgb(file.bytes(), sample.image);
+    }
+    const double decoded = now();
+    mapper(sample, Random(0, static_cast<uint64_t>(round), static_cast<uint64_t>(i)), &out.parts);
+    out.decode += decoded - start;
+    out.make += now() - decoded;
+  }
+  return out;
+}
+
+/// The round whose time is the median: other work on the machine disturbs single rounds.
+Round median_round(const Sa1bIndex& index, const Sa1bMapper& mapper, const LoaderBench& bench) {
+  one_thread(index, mapper, std::min<int64_t>(bench.samples, 8), 0);  // warms caches and memory up
+  std::vector<Round> rounds;
+  for (int r = 0; r < bench.rounds; ++r) {
+    rounds.push_back(one_thread(index, mapper, bench.samples, r));
+  }
+  const auto middle = rounds.begin() + static_cast<int64_t>(rounds.size() / 2);
+  std::nth_element(rounds.begin(), middle, rounds.end(),
+                   [](const Round& a, const Round& b) { return a.make < b.make; });
+  return *middle;
+}
+
+/// Samples a second through the real loader.
+double rate(Config config, int workers, int64_t samples) {
+  config.dataloader.num_workers = workers;
+  config.solver.ims_per_batch = 8;
+  const auto loader = make_train_loader(config, /*seed=*/0, 0, 1);
+  loader->next();
+  const double start = now();
+  const int64_t batches = std::max<int64_t>(1, samples / 8);
+  for (int64_t b = 0; b < batches; ++b) loader->next();
+  return static_cast<double>(batches * 8) / (now() - start);
+}
+
+void run(const LoaderBench& bench) {
+  const Config config = load_config(bench.config_file, bench.overrides);
+  const Sa1bIndex index = open_training_set(config);
+  const Sa1bMapper mapper(config);
+  const Round round = median_round(index, mapper, bench);
+  const double each = 1e3 / static_cast<double>(bench.samples);
+
+  BenchReport report("loader");
+  const auto part = [&](const char* key, double seconds, const char* meaning) {
+    report.add(key, seconds * each, "ms", meaning);
+  };
+  part("decode_full", round.decode, "libjpeg-turbo decodes the whole file, one thread");
+  part("sample", round.make, "one sample, one thread; of it:");
+  part("read", round.parts.read, "  open the file, read its header");
+  part("annotations", round.parts.annotations, "  parse the JSON into runs");
+  part("decode", round.parts.decode, "  decode what the crop needs");
+  part("resize", round.parts.resize, "  resize the crop");
+  part("jitter", round.parts.jitter, "  SSD jitter");
+  part("strong", round.parts.strong, "  strong view");
+  part("tensors", round.parts.tensors, "  pad and copy into tensors");
+  part("masks", round.parts.masks, "  sample the masks to bits");
+  report.add("ratio", round.make / round.decode, "", "sample / full decoding");
+  const int cores = available_cores();
+  const double single = rate(config, 1, bench.samples * 2);
+  const double all = rate(config, cores, bench.samples * 2 * cores);
+  report.add("rate_1", single, "samples/s", "loader with 1 worker");
+  report.add("rate_all", all, "samples/s", str("loader with ", cores, " workers"));
+  report.add("scaling", all / single / cores, "", "of linear growth with the workers");
+  report.print();
+  report.write(bench.json);
+}
+
+}  // namespace
+
+void add_bench_loader(CLI::App& bench) {
+  auto* command = bench.add_subcommand("loader", "Time to make training samples, by part");
+  auto options = std::make_shared<LoaderBench>();
+  command->add_option("--config-file,--config", options->config_file, "YAML file")->required();
+  command->add_option("--samples", options->samples, "samples a round (default 64)")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--json", options->json, "write the figures to this file");
+  add_overrides(*command, options->overrides);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace pixelclip::tools

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+/// Each subcommand adds itself to the program's options; its work runs when it is parsed.
+namespace pixelclip::tools {
+
+void add_config(CLI::App& app);
+void add_demo(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_prepare(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_train(CLI::App& app);
+
+/// This process's arguments, argv[0] included.
+std::vector<std::string> arguments();
+
+/// Parts of `bench`.
+void add_bench_loader(CLI::App& bench);
+
+}  // namespace pixelclip::tools

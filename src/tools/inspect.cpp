@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+
+#include "commands.hpp"
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/clip/clip.hpp"
+#include "pixelclip/io/state_dict.hpp"
+#include "weights_file.hpp"
+
+namespace pixelclip::tools {
+namespace {
+namespace fs = std::filesystem;
+
+struct Faults {
+  int64_t nan = 0, infinite = 0;
+};
+
+/// Counts in slices, so that large tensors need little memory.
+Faults count_faults(const torch::Tensor& tensor) {
+  Faults faults;
+  if (!tensor.is_floating_point() || tensor.numel() == 0) return faults;
+  const auto flat = tensor.reshape({-1});
+  for (const auto& slice : flat.split(4 << 20)) {
+    const auto numbers = slice.to(torch::kFloat);
+    faults.nan += torch::isnan(numbers).sum().item<int64_t>();
+    faults.infinite += torch::isinf(numbers).sum().item<int64_t>();
+  }
+  return faults;
+}
+
+std::string shape_text(const torch::Tensor& tensor) {
+  std::string text = "[";
+  for (int64_t i = 0; i < tensor.dim(); ++i) text += str(i > 0 ? ", " : "", tensor.size(i));
+  return text + "]";
+}
+
+std::string notes(const torch::Tensor& tensor, Faults& total) {
+  const Faults faults = count_faults(tensor);
+  total.nan += faults.nan;
+  total.infinite += faults.infinite;
+  std::string text;
+  if (!tensor.is_contiguous()) text += " strided";
+  if (faults.nan > 0) text += str(" NaN: ", faults.nan);
+  if (faults.infinite > 0) text += str(" infinite: ", faults.infinite);
+  return text;
+}
+
+/// The tensors anywhere in `value`: how many, and their bytes.
+std::pair<int64_t, double> tensors_in(const Value& value) {
+  std::pair<int64_t, double> sum{0, 0.0};
+  const auto add = [&](const Value& item) {
+    const auto [count, bytes] = tensors_in(item);
+    sum.first += count;
+    sum.second += bytes;
+  };
+  if (const auto* tensor = value.get_if<torch::Tensor>()) {
+    return {1, static_cast<double>(tensor->nbytes())};
+  }
+  if (value.is<ValueList>() || value.is<Tuple>()) {
+    for (const auto& item : value.as_list()) add(item);
+  }
+  if (const auto* dict = value.get_if<Dict>()) {
+    for (const auto& [key, item] : dict->items) add(item);
+  }
+  return sum;
+}
+
+std::string describe(const Value& value) {
+  if (const auto* text = value.get_if<std::string>()) return printable(*text);
+  if (const auto* number = value.get_if<int64_t>()) return std::to_string(*number);
+  if (const auto* number = value.get_if<double>()) return str(*number);
+  if (const auto* flag = value.get_if<bool>()) return *flag ? "True" : "False";
+  const auto [count, bytes] = tensors_in(value);
+  return count > 0 ? str(value.kind(), " with ", count, " tensors, ", human_size(bytes)) : value.kind();
+}
+
+std::string architecture(const StateDict& weights) {
+  const std::string trained = "sem_seg_head.predictor.clip_model.";
+  for (const std::string& prefix : {trained, std::string()}) {
+    try {
+      const std::string kind = prefix.empty() ? "CLIP " : "PixelCLIP on CLIP ";
+      return kind + clip_architecture(weights, prefix).describe();
+    } catch (const Error&) {
+      // Not under this prefix.
+    }
+  }
+  if (weights.contains("vision_model.embeddings.class_embedding")) return "CLIP, Hugging Face names";
+  if (weights.contains("cls_token") && weights.contains("blocks.0.attn.qkv.weight")) {
+    return str("ViT in DINO's names, width ", weights.at("cls_token").size(-1));
+  }
+  return "not recognised";
+}
+
+void inspect(const fs::path& path) {
+  const torch::NoGradGuard no_grad;
+  const WeightsFile file = read_weights_file(path);
+  size_t width = 4;
+  int64_t parameters = 0;
+  StateDict weights;
+  for (const auto& [key, value] : file.weights.items) {
+    const std::string name = printable(key.as_string());
+    width = std::max(width, name.size());
+    weights[key.as_string()] = value.as_tensor();
+    parameters += value.as_tensor().numel();
+  }
+  std::cout << path.string() << ": " << file.form << ", "
+            << human_size(static_cast<double>(fs::file_size(path))) << "\n"
+            << "architecture: " << architecture(weights) << "\n"
+            << "weights: " << weights.size() << " tensors, " << parameters << " numbers\n";
+  for (const auto& [key, value] : file.rest.items) {
+    std::cout << describe(key) << ": " << describe(value) << "\n";
+  }
+  Faults total;
+  const auto column = [](size_t size) { return std::setw(static_cast<int>(size)); };
+  std::cout << std::left << "\n" << column(width + 2) << "name" << column(24) << "shape"
+            << column(16) << "type" << "size\n";
+  for (const auto& [key, value] : file.weights.items) {
+    const torch::Tensor& tensor = value.as_tensor();
+    std::cout << column(width + 2) << printable(key.as_string()) << column(24) << shape_text(tensor)
+              << column(16) << c10::toString(tensor.scalar_type())
+              << human_size(static_cast<double>(tensor.nbytes())) << notes(tensor, total) << "\n";
+  }
+  std::cout << "\nNaN: " << total.nan << ", infinite: " << total.infinite << "\n";
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  const auto path = std::make_shared<fs::path>();
+  auto* command = app.add_subcommand("inspect", "List what a weights file holds");
+  command->add_option("FILE", *path, "torch.save, TorchScript or safetensors file")->required();
+  command->callback([path] { inspect(*path); });
+}
+
+}  // namespace pixelclip::tools

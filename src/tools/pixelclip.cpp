@@ -1,0 +1,46 @@
+#include "commands.hpp"
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+
+namespace pixelclip::tools {
+namespace {
+std::vector<std::string> process_arguments;
+}
+std::vector<std::string> arguments() { return process_arguments; }
+void keep_arguments(int argc, char** argv) { process_arguments.assign(argv, argv + argc); }
+}  // namespace pixelclip::tools
+
+int main(int argc, char** argv) {
+  using namespace pixelclip;
+  tools::keep_arguments(argc, argv);
+  CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");
+  app.name("pixelclip");
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  try {
+    tools::add_train(app);
+    tools::add_eval(app);
+    tools::add_demo(app);
+    tools::add_prepare(app);
+    tools::add_config(app);
+    tools::add_tokenize(app);
+    auto* bench = app.add_subcommand("bench", "Measure one part of the program");
+    bench->require_subcommand(1);
+    tools::add_bench_loader(*bench);
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::RuntimeError& e) {
+    return e.get_exit_code();  // a command's own status
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  } catch (const Error& e) {
+    log::error(e.what());
+  } catch (const std::bad_alloc&) {
+    log::error("out of memory: use a smaller batch or more SOLVER.ACCUMULATE_STEPS");
+  } catch (const c10::Error& e) {
+    log::error("internal error: ", e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    log::error(e.what());
+  }
+  return 1;
+}

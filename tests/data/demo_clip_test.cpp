@@ -1,0 +1,88 @@
+#include "pixelclip/data/demo_clip.hpp"
+
+#include <torch/torch.h>
+
+#include "pixelclip/data/demo_scene.hpp"
+#include "pixelclip/io/state_dict.hpp"
+#include "pixelclip/text/bpe_tokenizer.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip {
+namespace {
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+constexpr DemoWorldOptions small_world = {
+    .seed = 1, .photos = 96, .scenes = 1, .validation = 1, .photo_side = 32, .scene_side = 32, .threads = 2};
+constexpr DemoClipOptions small_clip = {.seed = 1, .side = 16, .patch = 8, .width = 64, .layers = 2,
+                                        .text_layers = 1, .embedding = 32, .batch = 32, .iterations = 12,
+                                        .learning_rate = 2e-3, .weight_decay = 0.05};
+
+/// Skips where the tokenizer's merges were not set up.
+bool have_tokenizer() {
+  try {
+    BpeTokenizer::shared();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+TEST(DemoClip, IsReadLikeAnyClip) {
+  if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
+  const TempFolder folder;
+  make_demo_world(folder / "demo", small_world);
+  make_demo_clip(folder / "demo", small_clip);
+  const StateDict weights = read_state_dict(folder / "demo/clip.pth");
+  const ClipArchitecture architecture = clip_architecture(weights);
+  ASSERT_TRUE(architecture.vit.has_value());
+  EXPECT_EQ(architecture.vit->layers, 2);
+  EXPECT_EQ(architecture.vit->patch, 8);
+  EXPECT_EQ(architecture.text.vocabulary, 49408);
+  EXPECT_EQ(architecture.embedding(), 32);
+  CLIP clip(architecture);
+  load_into(*clip, weights, {.source = "clip.pth", .may_be_missing = {}, .may_be_unused = {}});
+  torch::NoGradGuard no_grad;
+  EXPECT_EQ(clip->visual->dense(torch::zeros({1, 3, 24, 24})).sizes(), (std::vector<int64_t>{1, 3, 3, 32}));
+}
+
+TEST(DemoClip, OnlyUsedTokensLearnAndTheSilentAttentionStaysSilent) {
+  if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
+  const TempFolder folder;
+  make_demo_world(folder / "demo", small_world);
+  DemoClipOptions longer = small_clip;
+  CLIP trained = train_demo_clip(folder / "demo", longer);
+  longer.iterations = 0;
+  CLIP fresh = train_demo_clip(folder / "demo", longer);
+  const auto after = trained->named_parameters(), before = fresh->named_parameters();
+  const auto moved = (after["token_embedding.weight"] - before["token_embedding.weight"]).abs().sum(1);
+  EXPECT_LT((moved > 0).sum().item<int64_t>(), 60);
+  for (const std::string name : {"grass", "fish"}) {
+    const int64_t id = BpeTokenizer::shared().encode(name)[1];
+    EXPECT_GT(moved[id].item<float>(), 0) << name;
+  }
+  const std::string first = "visual.transformer.resblocks.0.attn.out_proj.weight";
+  const std::string last = "visual.transformer.resblocks.1.attn.out_proj.weight";
+  EXPECT_EQ(after[first].abs().max().item<float>(), 0);
+  EXPECT_GT((after[last] - before[last]).abs().max().item<float>(), 0);
+}
+
+TEST(DemoClip, TrainingIsRepeatableAndTheFileIsKept) {
+  if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
+  const TempFolder folder;
+  make_demo_world(folder / "demo", small_world);
+  int64_t steps = 0;
+  const auto count = [&](const std::string&, int64_t, int64_t) { ++steps; };
+  make_demo_clip(folder / "demo", small_clip, count);
+  EXPECT_EQ(steps, 12);
+  make_demo_clip(folder / "demo", small_clip, count);
+  EXPECT_EQ(steps, 12) << "trained again though nothing had changed";
+  fs::remove(folder / "demo/clip.json");  // as a run killed between the two files leaves it
+  make_demo_clip(folder / "demo", small_clip, count);
+  EXPECT_EQ(steps, 24);
+  EXPECT_ERROR(make_demo_clip(folder / "elsewhere", small_clip), HasSubstr("no demo world"));
+}
+
+}  // namespace
+}  // namespace pixelclip

@@ -1,0 +1,271 @@
+#include "pixelclip/data/loader.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "data/made_sa1b.hpp"
+#include "pixelclip/base/file.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using namespace testing;
+
+/// A sample that tells its index and first draw; `masks` of them.
+TrainSample told(int64_t index, Random random, int64_t masks = 1) {
+  return {torch::tensor({index, static_cast<int64_t>(random.next() >> 1)}), {},
+          torch::zeros({masks, 1, 1}, torch::kUInt8), "sample " + std::to_string(index)};
+}
+
+/// Index and draw of each delivered sample.
+using Told = std::pair<int64_t, int64_t>;
+std::vector<Told> take(TrainLoader& loader, int batches) {
+  std::vector<Told> out;
+  for (int b = 0; b < batches; ++b) {
+    for (const TrainSample& sample : loader.next()) {
+      out.emplace_back(sample.image[0].item<int64_t>(), sample.image[1].item<int64_t>());
+    }
+  }
+  return out;
+}
+
+TrainSample good(int64_t index, Random random) { return told(index, random); }
+
+/// Every 7th is unreadable, every 5th empty; some take longer than others.
+TrainSample uneven(int64_t index, Random random) {
+  std::this_thread::sleep_for(std::chrono::microseconds(50 * (index % 4)));
+  if (index % 7 == 0) fail("sample ", index, ": broken");
+  return told(index, random, index % 5 == 0 ? 0 : 1);
+}
+
+TEST(TrainLoader, DeliversTheSameForAnyNumberOfWorkers) {
+  std::vector<Told> expected;
+  for (const int workers : {0, 1, 4}) {
+    TrainLoader loader(uneven, TrainingSampler(40, 5), {.batch_size = 3, .num_workers = workers});
+    const auto taken = take(loader, 40);
+    if (expected.empty()) expected = taken;
+    EXPECT_EQ(taken, expected) << workers << " workers";
+    EXPECT_GT(loader.counts().bad, 5);
+    EXPECT_GT(loader.counts().empty, 5);
+    EXPECT_EQ(loader.counts().delivered, 120);
+    for (const auto& [index, draw] : taken) {
+      EXPECT_NE(index % 7, 0);
+      EXPECT_NE(index % 5, 0);
+    }
+  }
+}
+
+TEST(TrainLoader, EpochsCoverTheSetWithFreshDraws) {
+  TrainLoader loader(good, TrainingSampler(12, 1), {.batch_size = 4, .num_workers = 2});
+  const auto first = take(loader, 3), second = take(loader, 3);
+  std::set<int64_t> indices, draws;
+  for (const auto& [index, draw] : first) indices.insert(index), draws.insert(draw);
+  EXPECT_EQ(indices.size(), 12u);
+  for (const auto& [index, draw] : second) draws.insert(draw);
+  EXPECT_EQ(draws.size(), 24u);
+}
+
+TEST(TrainLoader, TheGlobalBatchDoesNotDependOnTheNumberOfRanks) {
+  TrainLoader alone(uneven, TrainingSampler(40, 5), {.batch_size = 4});
+  TrainLoader zero(uneven, TrainingSampler(40, 5), {.batch_size = 2, .rank = 0, .world_size = 2});
+  TrainLoader one(uneven, TrainingSampler(40, 5),
+                  {.batch_size = 2, .num_workers = 2, .rank = 1, .world_size = 2});
+  for (int b = 0; b < 25; ++b) {
+    const auto whole = take(alone, 1), even = take(zero, 1), odd = take(one, 1);
+    EXPECT_EQ(whole, (std::vector<Told>{even[0], odd[0], even[1], odd[1]}));
+  }
+  EXPECT_EQ(alone.position(), 100);
+  EXPECT_EQ(zero.position(), 100);
+}
+
+TEST(TrainLoader, GoesOnExactlyFromASavedPosition) {
+  TrainLoader whole(uneven, TrainingSampler(40, 5), {.batch_size = 3, .num_workers = 2});
+  take(whole, 7);
+  const int64_t position = whole.position();
+  const auto rest = take(whole, 10);
+  TrainLoader resumed(uneven, TrainingSampler(40, 5),
+                      {.batch_size = 3, .num_workers = 1, .start = position});
+  EXPECT_EQ(take(resumed, 10), rest);
+}
+
+TEST(TrainLoader, StopsWhenTheShareOfBadSamplesIsTooLarge) {
+  std::vector<std::string> messages;
+  for (const int workers : {0, 3}) {
+    TrainLoader loader(uneven, TrainingSampler(70, 5),
+                       {.batch_size = 2, .num_workers = workers, .max_bad_samples = 0.1});
+    try {
+      take(loader, 1000);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& e) {
+      messages.emplace_back(e.what());
+    }
+    EXPECT_LT(loader.counts().delivered, 130);
+    EXPECT_ERROR(loader.next(), HasSubstr("MAX_BAD_SAMPLES"));
+  }
+  EXPECT_THAT(messages[0], AllOf(HasSubstr("MAX_BAD_SAMPLES"), HasSubstr("broken")));
+  EXPECT_EQ(messages[0], messages[1]);
+}
+
+TEST(TrainLoader, ToleratesBadSamplesUpToTheShare) {
+  TrainLoader loader(uneven, TrainingSampler(70, 5),
+                     {.batch_size = 2, .num_workers = 2, .max_bad_samples = 0.5});
+  EXPECT_EQ(take(loader, 200).size(), 400u);
+}
+
+TEST(TrainLoader, ASetWithoutAnyUsableSampleIsAnErrorNotAHang) {
+  const auto broken = [](int64_t, Random) -> TrainSample { fail("x.jpg: broken"); };
+  TrainLoader bad(broken, TrainingSampler(3, 5), {.num_workers = 2});
+  EXPECT_ERROR(bad.next(), AllOf(HasSubstr("no usable"), HasSubstr("x.jpg")));
+  const auto none = [](int64_t index, Random random) { return told(index, random, 0); };
+  TrainLoader empty(none, TrainingSampler(3, 5), {});
+  EXPECT_ERROR(empty.next(), AllOf(HasSubstr("no usable"), HasSubstr("without masks")));
+  TrainLoader kept(none, TrainingSampler(3, 5), {.skip_empty = false});
+  EXPECT_EQ(kept.next().size(), 1u);
+}
+
+TEST(TrainLoader, OtherExceptionsComeOutOfNextInTheirPlace) {
+  for (const int workers : {0, 2}) {
+    std::atomic<int> calls{0};
+    const auto make = [&](int64_t index, Random random) {
+      if (++calls > 10) throw std::bad_alloc();
+      return told(index, random);
+    };
+    TrainLoader loader(make, TrainingSampler(50, 1), {.batch_size = 1, .num_workers = workers});
+    EXPECT_THROW(take(loader, 20), std::bad_alloc);
+    EXPECT_THROW(loader.next(), std::bad_alloc);
+  }
+}
+
+TEST(TrainLoader, TheQueueIsBounded) {
+  std::atomic<int> calls{0};
+  const auto make = [&](int64_t index, Random random) {
+    ++calls;
+    return told(index, random);
+  };
+  TrainLoader loader(make, TrainingSampler(1000, 1), {.batch_size = 4, .num_workers = 3});
+  loader.next();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_GE(calls.load(), 4);
+  EXPECT_LE(calls.load(), 4 + 2 * 4 + 3);
+}
+
+TEST(TrainLoader, StopsAtAnyMomentWithoutFinishingTheQueue) {
+  for (int round = 0; round < 30; ++round) {
+    const auto slow = [](int64_t index, Random random) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return told(index, random);
+    };
+    auto loader = std::make_unique<TrainLoader>(slow, TrainingSampler(100, 1),
+                                                LoaderOptions{.batch_size = 64, .num_workers = 4});
+    if (round % 3 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(round / 3));
+    const auto start = std::chrono::steady_clock::now();
+    loader.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+  }
+}
+
+/// A set on disk of 12 samples, of which three can not be used.
+class LoaderOnDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 12; ++i) {
+      make_sample(root_.path(), "sa_" + std::to_string(100 + i), 60 + i, 80, i);
+    }
+    const fs::path jpeg = root_ / "images/sa_000000/sa_101.jpg";
+    const std::string bytes = read_text(jpeg);
+    write_text(jpeg, bytes.substr(0, bytes.size() / 3));
+    const fs::path json = root_ / "annotations/sa_000000/sa_105.json";
+    write_text(json, read_text(json).substr(0, 150));
+    auto wrong = sa1b_json(68, 80, {rectangle(68, 80, {0, 0, 9, 9})});
+    wrong["annotations"][0]["segmentation"]["size"] = {67, 80};
+    write_text(root_ / "annotations/sa_000000/sa_108.json", wrong.dump());
+
+    config_.datasets.train = {"sam"};
+    config_.datasets.sam_root = root_.path().string();
+    config_.input.min_size_train = {48};
+    config_.input.crop.enabled = true;
+    config_.input.crop.type = "absolute";
+    config_.input.crop.size = {40, 40};
+    config_.input.color_aug_ssd = config_.input.strong_aug = true;
+    config_.model.mask_resolution = {16, 16};
+    config_.solver.ims_per_batch = 4;
+    config_.dataloader.max_bad_samples = 1.0;
+  }
+
+  TempFolder root_;
+  Config config_;
+};
+
+TEST_F(LoaderOnDisk, BatchesAreBitIdenticalForAnyWorkersAndRanks) {
+  std::vector<TrainBatch> expected;
+  for (const int workers : {0, 1, 4}) {
+    config_.dataloader.num_workers = workers;
+    const auto loader = make_train_loader(config_, 3, 0, 1);
+    for (int b = 0; b < 9; ++b) {
+      TrainBatch batch = loader->next();
+      ASSERT_EQ(batch.size(), 4u);
+      if (workers == 0) {
+        expected.push_back(std::move(batch));
+        continue;
+      }
+      for (size_t i = 0; i < batch.size(); ++i) {
+        EXPECT_EQ(batch[i].file_name, expected[b][i].file_name);
+        EXPECT_TRUE(torch::equal(batch[i].image, expected[b][i].image));
+        EXPECT_TRUE(torch::equal(batch[i].image_strong, expected[b][i].image_strong));
+        EXPECT_TRUE(torch::equal(batch[i].mask_bits, expected[b][i].mask_bits));
+      }
+    }
+  }
+  for (const int rank : {0, 1}) {
+    const auto loader = make_train_loader(config_, 3, rank, 2);
+    for (int b = 0; b < 9; ++b) {
+      const TrainBatch batch = loader->next();
+      ASSERT_EQ(batch.size(), 2u);
+      for (size_t i = 0; i < 2; ++i) {
+        EXPECT_TRUE(torch::equal(batch[i].image, expected[b][2 * i + rank].image));
+      }
+    }
+  }
+}
+
+TEST_F(LoaderOnDisk, BadSamplesAreNamedCountedAndLeftOut) {
+  config_.dataloader.num_workers = 2;
+  const auto loader = make_train_loader(config_, 3, 0, 1);
+  ::testing::internal::CaptureStderr();
+  std::set<std::string> seen;
+  for (int b = 0; b < 15; ++b) {
+    for (const TrainSample& sample : loader->next()) {
+      seen.insert(fs::path(sample.file_name).stem().string());
+    }
+  }
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(seen.size(), 9u);
+  for (const char* bad : {"sa_101", "sa_105", "sa_108"}) {
+    EXPECT_EQ(seen.count(bad), 0u);
+    EXPECT_THAT(log, HasSubstr(bad));
+  }
+  EXPECT_GE(loader->counts().bad, 15);
+  config_.dataloader.max_bad_samples = 0.01;
+  const auto strict = make_train_loader(config_, 3, 0, 1);
+  EXPECT_ERROR(for (int b = 0; b < 100; ++b) strict->next(), HasSubstr("MAX_BAD_SAMPLES"));
+}
+
+TEST_F(LoaderOnDisk, WrongSetsAreOneSentence) {
+  config_.datasets.train = {};
+  EXPECT_ERROR(open_training_set(config_), HasSubstr("DATASETS.TRAIN is empty"));
+  config_.datasets.train = {"ade20k_150_test_sem_seg"};
+  EXPECT_ERROR(open_training_set(config_), HasSubstr("test set"));
+  config_.datasets.train = {"sam_resizd"};
+  EXPECT_ERROR(open_training_set(config_), HasSubstr("sam_resized"));
+  config_.datasets.train = {"sam"};
+  config_.datasets.sam_root = (root_ / "nowhere").string();
+  EXPECT_ERROR(open_training_set(config_), HasSubstr("nowhere/images"));
+}
+
+}  // namespace
+}  // namespace pixelclip

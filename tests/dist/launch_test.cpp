@@ -1,0 +1,207 @@
+#include "pixelclip/dist/launch.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+
+#include "dist/processes.hpp"
+#include "pixelclip/dist/comm.hpp"
+#include "pixelclip/dist/ddp.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Program launcher(int processes, const std::vector<std::string>& scenario) {
+  std::vector<std::string> arguments = {"--launch", str(processes), "1", "0", "auto"};
+  arguments.insert(arguments.end(), scenario.begin(), scenario.end());
+  return Program(arguments);
+}
+
+Outcome launched(int processes, const std::string& scenario) {
+  Outcome outcome = launcher(processes, {scenario}).wait();
+  EXPECT_EQ(workers_in(outcome.output).size(), static_cast<size_t>(processes)) << outcome.output;
+  EXPECT_TRUE(all_gone(workers_in(outcome.output))) << "a worker outlived its launcher";
+  return outcome;
+}
+
+std::map<std::string, std::string> place(int rank, int world, int port) {
+  return {{"RANK", str(rank)},       {"WORLD_SIZE", str(world)},   {"LOCAL_RANK", str(rank)},
+          {"LOCAL_WORLD_SIZE", "2"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", str(port)}};
+}
+
+TEST(Comm, CollectivesGiveTheSameResultOnEveryRank) {
+  const Outcome outcome = launched(3, "values");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+}
+
+TEST(GradientReducer, GradientsAreTheMeanOverTheRanksAlsoWhereAParameterIsUnused) {
+  const Outcome outcome = launched(2, "gradients");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+}
+
+TEST(Launch, AWorkerThatThrowsStopsAllOthersWithItsReason) {
+  const Outcome outcome = launched(3, "throws");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_LT(outcome.seconds, 10);
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("rank 1 failed: the disk is on fire; all other"),
+                    HasSubstr("stopped because rank 1 failed: the disk is on fire")));
+}
+
+TEST(Launch, AKilledWorkerStopsAllOthers) {
+  const Outcome outcome = launched(2, "dies");
+  EXPECT_EQ(outcome.status, 128 + SIGKILL);
+  EXPECT_LT(outcome.seconds, 10);
+  EXPECT_THAT(outcome.output, HasSubstr("rank 1 was killed by signal 9 (Killed)"));
+}
+
+TEST(Launch, AWorkerThatFailsBeforeItMeetsTheOthersStopsThem) {
+  const Outcome outcome = launched(2, "dies early");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_LT(outcome.seconds, 10);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("no such file"), HasSubstr("rank 1 ended with")));
+}
+
+TEST(Comm, ALateCollectiveNamesRankStepOperationAndWhoIsMissing) {
+  const Outcome outcome = launched(2, "is late");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("rank 0, step 7: all_reduce of 'assignment' did not finish in time"),
+                    HasSubstr("not there yet: rank 1 (step 7, after barrier 'start')")));
+}
+
+TEST(Comm, ARankThatGivesNoSignOfLifeStopsTheRun) {
+  const Outcome outcome = launched(2, "stops");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("rank 1 gave no sign of life for 2 s"));
+}
+
+TEST(Launch, WorkersDieWithTheirLauncher) {
+  Program program = launcher(2, {"signals", str(SIGUSR2)});
+  ASSERT_TRUE(program.says("ready", 2)) << program.output();
+  kill(program.process(), SIGKILL);
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(workers_in(outcome.output).size(), 2u);
+  EXPECT_TRUE(all_gone(workers_in(outcome.output)));
+}
+
+TEST(Launch, CtrlCReachesEachWorkerOnce) {
+  Program program = launcher(2, {"signals", str(SIGINT)});
+  ASSERT_TRUE(program.says("ready", 2)) << program.output();
+  kill(-program.process(), SIGINT);  // as a terminal does: to the whole group
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("signals: 1\n"), Not(HasSubstr("signals: 2"))));
+}
+
+Program machine(int rank, int port, const std::string& scenario) {
+  return Program({"--launch", "1", "2", str(rank), str("tcp://127.0.0.1:", port), scenario});
+}
+
+TEST(Launch, TwoMachinesMeetAtAnAddress) {
+  const int port = free_port();
+  Program first = machine(0, port, "gradients");
+  Program second = machine(1, port, "gradients");
+  EXPECT_EQ(first.wait().status, 0);
+  EXPECT_EQ(second.wait().status, 0);
+}
+
+TEST(Launch, AFailureOnOneMachineStopsTheOtherWithItsReason) {
+  const int port = free_port();
+  Program first = machine(0, port, "dies");
+  Program second = machine(1, port, "dies");
+  const Outcome outcome = first.wait();
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_LT(outcome.seconds, 10);
+  EXPECT_THAT(outcome.output, HasSubstr("rank 0 stopped because rank 1 was killed by signal 9"));
+  EXPECT_EQ(second.wait().status, 128 + SIGKILL);
+  EXPECT_TRUE(all_gone(workers_in(outcome.output)));
+}
+
+TEST(Comm, WithoutALauncherTheOthersStillLearnTheReason) {
+  const int port = free_port();
+  Program first({"--worker", "throws"}, place(0, 2, port));
+  Program second({"--worker", "throws"}, place(1, 2, port));
+  const Outcome outcome = first.wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("stopped because rank 1 failed: the disk is on fire"));
+  EXPECT_EQ(second.wait().status, 1);
+}
+
+TEST(Comm, WithoutALauncherTheDeathOfTheRankThatServesStopsTheOthers) {
+  const int port = free_port();
+  Program first({"--worker", "is killed"}, place(0, 2, port));
+  Program second({"--worker", "is killed"}, place(1, 2, port));
+  ASSERT_TRUE(second.says("ready")) << second.output();
+  kill(first.process(), SIGKILL);
+  const Outcome outcome = second.wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_LT(outcome.seconds, 15);
+  EXPECT_THAT(outcome.output, HasSubstr("the process that held it has died"));
+}
+
+TEST(Comm, AnAbsentRankIsNamed) {
+  Program alone({"--worker", "waits"}, place(0, 3, free_port()));
+  const Outcome outcome = alone.wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("of 3 these did not come: 1, 2"));
+}
+
+TEST(Comm, TorchrunStartsTheRanks) {
+  const std::string torchrun = PIXELCLIP_SOURCE_DIR "/.deps/venv/bin/torchrun";
+  if (!std::filesystem::exists(torchrun)) GTEST_SKIP() << "no torchrun here";
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  Program program({"--no-python", "--nproc-per-node=2", str("--master-port=", free_port()), self,
+                   "--worker", "gradients"},
+                  {}, torchrun);
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(workers_in(outcome.output).size(), 2u);
+}
+
+TEST(Launch, BadOptionsAreRefused) {
+  LaunchOptions options;
+  options.argv = {"x"};
+  options.num_processes = 0;
+  EXPECT_ERROR(launch(options), HasSubstr("the number of processes is 0; expected at least 1"));
+  options.num_processes = 2;
+  for (const char* url : {"", "tcp://", "tcp://:80", "tcp://host", "tcp://host:0",
+                          "tcp://host:65536", "tcp://host:8x", "http://host:80", "tcp://host:"}) {
+    options.dist_url = url;
+    EXPECT_ERROR(launch(options), HasSubstr("expected auto or tcp://HOST:PORT"));
+  }
+  options.dist_url = "auto";
+  options.num_machines = 2;
+  EXPECT_ERROR(launch(options), HasSubstr("give tcp://HOST:PORT of machine 0"));
+  options.machine_rank = 2;
+  EXPECT_ERROR(launch(options), HasSubstr("the machine's rank is 2; expected 0 to 1"));
+}
+
+TEST(Comm, AWorldOfOneNeedsNoOthers) {
+  Comm comm;
+  const auto tensor = torch::arange(4);
+  comm.all_reduce(tensor, "nothing");
+  comm.broadcast(tensor, "nothing");
+  comm.barrier("nothing");
+  EXPECT_TRUE(tensor.equal(torch::arange(4)));
+  EXPECT_EQ(comm.all_gather(std::string("a"), "nothing"), std::vector<std::string>{"a"});
+  EXPECT_EQ(comm.all_reduce(2.5, "nothing"), 2.5);
+  EXPECT_EQ(comm.backend(), "none");
+  const auto weight = torch::ones({3}, torch::requires_grad());
+  GradientReducer reducer({{"weight", weight}}, comm);
+  reducer.backward((weight * 2).sum());
+  EXPECT_TRUE(weight.grad().equal(torch::full({3}, 2.0)));
+  EXPECT_EQ(run_rank(comm, []() -> int { fail("out of paper"); }), 1);
+  EXPECT_EQ(run_rank(comm, [] { return 0; }), 0);
+}
+
+}  // namespace
+}  // namespace pixelclip::testing

@@ -1,0 +1,301 @@
+#include "pixelclip/evaluation/evaluate.hpp"
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/signal.hpp"
+#include "pixelclip/image/codec.hpp"
+#include "pixelclip/image/rle.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::shared_folder;
+using ::testing::SizeIs;
+using testing::TempFolder;
+
+/// A declared set of three classes and `count` pictures; the label of pixel (y, x) is its red / 10.
+struct SmallSet {
+  TempFolder folder;
+  DatasetInfo info;
+
+  explicit SmallSet(int count) {
+    info.name = "small";
+    info.images = {folder / "images"};
+    info.labels = {{.path = folder / "labels"}};
+    info.names = {"a", "b", "c"};
+    fs::create_directories(info.images[0]);
+    fs::create_directories(info.labels[0].path);
+    for (int i = 0; i < count; ++i) add(str("p", i), 6 + i, 9, i);
+  }
+
+  void add(const std::string& stem, int64_t height, int64_t width, int seed) {
+    Image image(height, width, 3);
+    LabelMap labels{height, width, std::vector<int32_t>(height * width)};
+    for (int64_t i = 0; i < height * width; ++i) {
+      const auto id = static_cast<int32_t>((i / (3 + seed % 2) + seed) % 3);
+      labels.ids[i] = i % 7 == 0 ? 255 : id;
+      image.pixels[3 * i] = image.pixels[3 * i + 1] = image.pixels[3 * i + 2] = 10 * id;
+    }
+    write_png(info.images[0] / (stem + ".png"), image);
+    write_label_png(info.labels[0].path / (stem + ".png"), labels);
+  }
+};
+
+/// Scores that give the right class everywhere, but for class c's place taken by b when `confuse`.
+ScoreFunction oracle(bool confuse = false) {
+  return [confuse](const Image& image) {
+    auto scores = torch::zeros({3, image.height, image.width});
+    auto s = scores.accessor<float, 3>();
+    for (int64_t y = 0; y < image.height; ++y) {
+      for (int64_t x = 0; x < image.width; ++x) {
+        const int id = image.row(y)[3 * x] / 10;
+        s[confuse && id == 2 ? 1 : id][y][x] = 1;
+      }
+    }
+    return scores;
+  };
+}
+
+TEST(Evaluate, ARightPredictionScoresAHundred) {
+  const SmallSet set(4);
+  const SetResult result = evaluate(set.info, oracle(), {});
+  EXPECT_EQ(result.scored, 4);
+  EXPECT_EQ(result.listed, 4);
+  EXPECT_TRUE(result.complete);
+  for (const char* name : {"mIoU", "fwIoU", "mACC", "pACC", "IoU-a", "IoU-c"}) {
+    EXPECT_DOUBLE_EQ(score_of(result.scores, name), 100) << name;
+  }
+}
+
+TEST(Evaluate, WritesPredictionsThatDecodeToTheLabels) {
+  const SmallSet set(2);
+  const fs::path folder = set.folder / "out/inference";
+  evaluate(set.info, oracle(true), {.predictions = folder});
+  const auto predictions = read_json(folder / "sem_seg_predictions.json");
+  ASSERT_THAT(predictions, SizeIs(4));
+  EXPECT_EQ(predictions[0]["file_name"], (set.info.images[0] / "p0.png").string());
+  EXPECT_EQ(predictions[0]["category_id"], 0);
+  EXPECT_EQ(predictions[1]["category_id"], 1);
+  const auto& mask = predictions[1]["segmentation"];
+  const auto bitmap = rle_to_bitmap(
+      decode_rle(mask["counts"].get<std::string>(), mask["size"][0], mask["size"][1]));
+  const Image image = read_rgb(set.info.images[0] / "p0.png");
+  for (int64_t i = 0; i < image.height * image.width; ++i) {
+    ASSERT_EQ(bitmap[i], image.pixels[3 * i] >= 10);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "parts are left behind";
+}
+
+TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrPrefetch) {
+  const SmallSet set(5);
+  const SetResult one = evaluate(set.info, oracle(true), {.predictions = set.folder / "one"});
+  const SetResult threaded = evaluate(set.info, oracle(true), {.threads = 8, .prefetch = 1});
+  EXPECT_EQ(one.confusion.counts(), threaded.confusion.counts());
+
+  // Two ranks in threads; the sum is exchanged through memory.
+  std::mutex mutex;
+  std::condition_variable changed;
+  torch::Tensor sum;
+  int joined = 0;
+  const auto all_reduce = [&](torch::Tensor& counts) {
+    std::unique_lock lock(mutex);
+    sum = joined == 0 ? counts.clone() : sum + counts;
+    ++joined;
+    changed.notify_all();
+    changed.wait(lock, [&] { return joined == 2; });
+    counts.copy_(sum);
+  };
+  SetResult results[2];
+  std::thread other([&] {
+    results[1] = evaluate(
+        set.info, oracle(true),
+        {.predictions = set.folder / "two", .rank = 1, .world_size = 2, .all_reduce = all_reduce});
+  });
+  results[0] = evaluate(
+      set.info, oracle(true),
+      {.predictions = set.folder / "two", .rank = 0, .world_size = 2, .all_reduce = all_reduce});
+  other.join();
+  for (const SetResult& result : results) {
+    EXPECT_EQ(result.confusion.counts(), one.confusion.counts());
+    EXPECT_EQ(result.scored, 5);
+    EXPECT_EQ(score_of(result.scores, "BoundaryIoU-a"), score_of(one.scores, "BoundaryIoU-a"));
+  }
+  EXPECT_EQ(read_text(set.folder / "two/sem_seg_predictions.json"),
+            read_text(set.folder / "one/sem_seg_predictions.json"));
+}
+
+TEST(Evaluate, AnUnreadablePictureIsListedAndCountedAndTheOthersAreScored) {
+  const SmallSet set(3);
+  write_text(set.info.images[0] / "p1.png", "damaged");
+  write_text(set.info.labels[0].path / "p2.png", "damaged too");
+  SmallSet other(1);
+  const SetResult result = evaluate(set.info, oracle(), {});
+  EXPECT_EQ(result.scored, 1);
+  EXPECT_EQ(result.failed, 2);
+  EXPECT_THAT(result.unreadable,
+              ElementsAre(HasSubstr("images/p1.png"), HasSubstr("labels/p2.png")));
+}
+
+TEST(Evaluate, APictureAndLabelsOfOtherSizesAreListed) {
+  const SmallSet set(2);
+  write_png(set.info.images[0] / "p0.png", Image(4, 4, 3));
+  const SetResult result = evaluate(set.info, oracle(), {});
+  EXPECT_THAT(result.unreadable, ElementsAre(AllOf(HasSubstr("4×4"), HasSubstr("9×6"))));
+}
+
+TEST(Evaluate, AnIdBeyondTheClassListEndsTheEvaluationWithFileAndValue) {
+  const SmallSet set(3);
+  write_label_png(set.info.labels[0].path / "p1.png", {7, 9, std::vector<int32_t>(63, 42)});
+  EXPECT_ERROR(evaluate(set.info, oracle(), {}),
+               AllOf(HasSubstr("p1.png"), HasSubstr("the id 42")));
+}
+
+TEST(Evaluate, ASetWithoutPairsSaysSo) {
+  SmallSet set(0);
+  EXPECT_ERROR(evaluate(set.info, oracle(), {}), HasSubstr("labels"));  // no label file at all
+  write_label_png(set.info.labels[0].path / "lonely.png", {1, 1, {0}});
+  EXPECT_ERROR(evaluate(set.info, oracle(), {}),
+               AllOf(HasSubstr("no pair of picture and labels"), HasSubstr("lonely")));
+}
+
+TEST(Evaluate, ASetOfWhichNothingCanBeReadFails) {
+  const SmallSet set(1);
+  write_text(set.info.images[0] / "p0.png", "");
+  EXPECT_ERROR(evaluate(set.info, oracle(), {}),
+               AllOf(HasSubstr("none of its 1"), HasSubstr("p0.png")));
+}
+
+TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
+  const SmallSet set(8);
+  int calls = 0;
+  const ScoreFunction breaks = [&](const Image& image) -> torch::Tensor {
+    if (++calls == 3) fail("the model is broken");
+    return oracle()(image);
+  };
+  EXPECT_ERROR(evaluate(set.info, breaks, {.prefetch = 2}), HasSubstr("the model is broken"));
+  const ScoreFunction nan = [](const Image& image) {
+    return torch::full({3, image.height, image.width}, std::nan(""));
+  };
+  EXPECT_ERROR(evaluate(set.info, nan, {}), AllOf(HasSubstr("p0.png"), HasSubstr("not a finite")));
+  const ScoreFunction shape = [](const Image&) { return torch::zeros({2, 4, 4}); };
+  EXPECT_THROW(evaluate(set.info, shape, {}), c10::Error);
+}
+
+TEST(Evaluate, PicturesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
+  SmallSet set(2);
+  write_label_png(set.info.labels[0].path / "p0.png", {6, 9, std::vector<int32_t>(54, 255)});
+  EXPECT_EQ(evaluate(set.info, oracle(), {}).scored, 2);
+  set.info.skip_unlabelled = true;
+  const SetResult result = evaluate(set.info, oracle(), {});
+  EXPECT_EQ(result.scored, 1);
+  EXPECT_EQ(result.unlabelled, 1);
+}
+
+TEST(Evaluate, TheLimitTakesTheFirstPictures) {
+  const SmallSet set(4);
+  std::vector<std::string> seen;
+  EvaluateOptions options{.limit = 2};
+  options.on_picture = [&](const SemSegItem& item, const Image& image, const LabelMap& prediction,
+                           const LabelMap& truth) {
+    seen.push_back(item.stem);
+    EXPECT_EQ(image.height, prediction.height);
+    EXPECT_EQ(prediction.ids.size(), truth.ids.size());
+  };
+  EXPECT_EQ(evaluate(set.info, oracle(), options).listed, 2);
+  EXPECT_THAT(seen, ElementsAre("p0", "p1"));
+}
+
+TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto stopped = [] {
+    const SmallSet set(6);
+    signals::install();
+    int calls = 0;
+    const ScoreFunction scores = [&](const Image& image) {
+      if (++calls == 2) raise(SIGUSR1);
+      return oracle()(image);
+    };
+    const SetResult result = evaluate(set.info, scores, {.predictions = set.folder / "out"});
+    const bool right = !result.complete && result.scored == 2 && result.listed == 6 &&
+                       score_of(result.scores, "mIoU") == 100 &&
+                       fs::exists(set.folder / "out/sem_seg_predictions.json");
+    std::_Exit(right ? 0 : 1);
+  };
+  EXPECT_EXIT(stopped(), ::testing::ExitedWithCode(0), "scored 2 of 6");
+}
+
+TEST(Evaluate, AClassListOfTheWrongLengthIsRefusedBeforeAnyPicture) {
+  SmallSet set(1);
+  set.info.classes = 3;
+  EXPECT_ERROR(evaluate(set.info, oracle(), {.names = {"a", "b"}}),
+               HasSubstr("2 names, but the labels of small have 3"));
+}
+
+/// detectron2's own predictions, decoded, must give detectron2's own scores.
+TEST(Golden, Detectron2sPredictionsGiveItsScores) {
+  SKIP_WITHOUT_SHARED();
+  const fs::path golden = shared_folder() / "golden/data";
+  const auto expected = nlohmann::ordered_json::parse(
+      // Python writes NaN as a bare word, which JSON does not have.
+      [&] {
+        std::string text = read_text(golden / "ade_results.json");
+        for (size_t at; (at = text.find(": NaN")) != std::string::npos;)
+          text.replace(at, 5, ": null");
+        return text;
+      }());
+  std::map<std::string, LabelMap> predicted;
+  for (const auto& element : read_json(golden / "ade_sem_seg_predictions.json")) {
+    const auto& mask = element["segmentation"];
+    const Rle rle = decode_rle(mask["counts"].get<std::string>(), mask["size"][0], mask["size"][1]);
+    LabelMap& map = predicted[element["file_name"]];
+    map.height = rle.height, map.width = rle.width;
+    map.ids.resize(rle.height * rle.width);
+    const auto bitmap = rle_to_bitmap(rle);
+    for (size_t i = 0; i < bitmap.size(); ++i) {
+      if (bitmap[i]) map.ids[i] = element["category_id"];
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& [key, value] : expected["sem_seg"].items()) {
+    if (key.starts_with("IoU-")) names.push_back(key.substr(4));
+  }
+  ASSERT_EQ(names.size(), 150u);
+  const SemSegSet set(
+      Catalog(DatasetRoots{golden / "datasets", ""}).find("ade20k_150_test_sem_seg"));
+  ASSERT_EQ(set.items().size(), 4u);
+  SemSegEvaluator evaluator(names, ScoreRule::detectron2, 255);
+  std::string json = "[";
+  for (const SemSegItem& item : set.items()) {
+    const std::string name =
+        "datasets/ADEChallengeData2016/images/validation/" + item.image.filename().string();
+    evaluator.process(name, predicted.at(name), set.labels(item, 150));
+    json += (json.size() > 1 ? ", " : "") + predictions_json(name, predicted.at(name));
+  }
+  EXPECT_EQ(parse_json(json + "]", "ours"), read_json(golden / "ade_sem_seg_predictions.json"));
+
+  const Results results = evaluator.finish();
+  ASSERT_EQ(results.size(), expected["sem_seg"].size());
+  size_t at = 0;
+  for (const auto& [key, value] : expected["sem_seg"].items()) {
+    const auto& [name, score] = results[at++];
+    EXPECT_EQ(name, key);
+    if (value.is_null()) {
+      EXPECT_TRUE(std::isnan(score)) << key << " is " << score;
+    } else {
+      EXPECT_NEAR(score, value.get<double>(), 1e-9) << key;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pixelclip

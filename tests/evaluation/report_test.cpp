@@ -1,0 +1,79 @@
+#include "pixelclip/evaluation/report.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/file.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::TempFolder;
+
+SetResult example() {
+  SetResult result;
+  result.set = "ade20k_150_test_sem_seg";
+  result.scores = {{"mIoU", 12.345678},   {"fwIoU", 20.5}, {"IoU-a", std::nan("")},
+                   {"IoU-b \"c\"", 3.25}, {"mACC", 30},    {"pACC", 40}};
+  result.names = {"a", "b, c"};
+  result.confusion = Confusion(2);
+  result.confusion.counts() = {1, 2, 3, 4, 5, 6, 0, 0, 0};
+  result.scored = 1999;
+  result.listed = 2000;
+  result.failed = 1;
+  return result;
+}
+
+TEST(Report, TheTableNamesSetsScoresAndWhatIsMissing) {
+  SetResult stopped;
+  stopped.set = "voc";
+  stopped.scores = {{"IoU", 50.0}, {"mIoU", 1.0}};
+  stopped.complete = false;
+  const std::string table = results_table({example(), stopped});
+  EXPECT_THAT(table, HasSubstr("12.35"));
+  EXPECT_THAT(table, HasSubstr("1999 of 2000"));
+  EXPECT_THAT(table, HasSubstr("1 unreadable"));
+  EXPECT_THAT(table, HasSubstr("50.00"));
+  EXPECT_THAT(table, HasSubstr("stopped early"));
+}
+
+TEST(Report, CopypasteLinesAreDetectron2s) {
+  EXPECT_EQ(copypaste_lines(example()),
+            "copypaste: Task: sem_seg\ncopypaste: mIoU,fwIoU,mACC,pACC\n"
+            "copypaste: 12.3457,20.5000,30.0000,40.0000\n");
+}
+
+TEST(Report, FilesHoldEveryScoreInItsOrder) {
+  const TempFolder folder;
+  write_results(folder / "eval", {example()});
+  const std::string json = read_text(folder / "eval/results.json");
+  EXPECT_THAT(json, HasSubstr("\"IoU-a\": NaN"));
+  EXPECT_LT(json.find("mIoU"), json.find("fwIoU"));
+  std::string strict = json;
+  strict.replace(strict.find("NaN"), 3, "null");
+  const auto parsed = nlohmann::json::parse(strict);
+  EXPECT_EQ(parsed["ade20k_150_test_sem_seg"]["sem_seg"]["mIoU"], 12.345678);
+  EXPECT_EQ(parsed["ade20k_150_test_sem_seg"]["sem_seg"]["IoU-b \"c\""], 3.25);
+  EXPECT_THAT(read_text(folder / "eval/results.md"),
+              HasSubstr("| ade20k_150_test_sem_seg | 12.35 |"));
+  EXPECT_THAT(
+      read_text(folder / "eval/results.csv"),
+      HasSubstr(
+          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,1,yes"));
+  write_single_result(folder / "results.json", example());
+  EXPECT_THAT(read_text(folder / "results.json"), Not(HasSubstr("ade20k")));
+  EXPECT_THAT(read_text(folder / "results.json"), HasSubstr("\"sem_seg\": {"));
+}
+
+TEST(Report, TheConfusionIsATableWithNames) {
+  const TempFolder folder;
+  write_confusion(folder / "c.csv", example());
+  EXPECT_EQ(read_text(folder / "c.csv"),
+            "predicted \\ true,a,\"b, c\",ignored\na,1,2,3\n\"b, c\",4,5,6\n");
+}
+
+}  // namespace
+}  // namespace pixelclip

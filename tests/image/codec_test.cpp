@@ -1,0 +1,346 @@
+#include "pixelclip/image/codec.hpp"
+
+#include <cstdio>
+
+#include <jpeglib.h>
+#include <png.h>
+
+#include <fstream>
+
+#include "made_image.hpp"
+#include "pixelclip/base/file.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using Bytes = std::vector<uint8_t>;
+
+struct JpegKind {
+  int horizontal = 2, vertical = 2;  // chroma subsampling
+  bool progressive = false;
+  int channels = 3;  // 4: CMYK, inverted as Adobe stores it
+};
+
+/// A JPEG of a kind that encode_jpeg does not write.
+Bytes jpeg_of(const Image& image, const JpegKind& kind) {
+  jpeg_compress_struct codec = {};
+  jpeg_error_mgr errors;
+  codec.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&codec);
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&codec, &data, &size);
+  codec.image_height = static_cast<JDIMENSION>(image.height);
+  codec.image_width = static_cast<JDIMENSION>(image.width);
+  codec.input_components = kind.channels;
+  codec.in_color_space = kind.channels == 4   ? JCS_CMYK
+                         : kind.channels == 3 ? JCS_RGB
+                                              : JCS_GRAYSCALE;
+  jpeg_set_defaults(&codec);
+  jpeg_set_quality(&codec, 90, TRUE);
+  if (kind.channels == 3) {
+    codec.comp_info[0].h_samp_factor = kind.horizontal;
+    codec.comp_info[0].v_samp_factor = kind.vertical;
+  }
+  if (kind.progressive) jpeg_simple_progression(&codec);
+  jpeg_start_compress(&codec, TRUE);
+  for (int64_t y = 0; y < image.height; ++y) {
+    auto* row = const_cast<uint8_t*>(image.row(y));
+    jpeg_write_scanlines(&codec, &row, 1);
+  }
+  jpeg_finish_compress(&codec);
+  jpeg_destroy_compress(&codec);
+  Bytes bytes(data, data + size);
+  std::free(data);
+  return bytes;
+}
+
+/// Puts an EXIF segment with the orientation behind the start marker.
+Bytes with_orientation(Bytes jpeg, uint8_t orientation) {
+  const Bytes exif = {0xFF, 0xE1, 0, 34, 'E', 'x',         'i', 'f', 0,    0,    'M', 'M',
+                      0,    42,   0, 0,  0,   8,           0,   1,   0x01, 0x12, 0,   3,
+                      0,    0,    0, 1,  0,   orientation, 0,   0,   0,    0,    0,   0};
+  jpeg.insert(jpeg.begin() + 2, exif.begin(), exif.end());
+  return jpeg;
+}
+
+TEST(Jpeg, APartIsBitForBitThatOfTheWhole) {
+  Random random(7);
+  const int factors[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}, {4, 1}, {4, 2}};
+  ImageRegion region;
+  for (int i = 0; i < 240; ++i) {
+    const auto& factor = factors[i % 6];
+    const JpegKind kind{factor[0], factor[1], random.chance(0.3), random.chance(0.1) ? 1 : 3};
+    const Image image =
+        made_image(random.integer(1, 150), random.integer(1, 150), kind.channels, random.next());
+    Bytes bytes = jpeg_of(image, kind);
+    if (random.chance(0.5))
+      bytes = with_orientation(bytes, static_cast<uint8_t>(random.integer(1, 9)));
+    DecodeOptions options;
+    options.scale = 1 << random.integer(0, 4);
+    const Image whole = decode_rgb(bytes, "a", options);
+    for (int k = 0; k < 10; ++k) {
+      Rect wanted{0, 0, random.integer(1, whole.width + 1), random.integer(1, whole.height + 1)};
+      wanted.x = random.integer(0, whole.width - wanted.width + 1);
+      wanted.y = random.integer(0, whole.height - wanted.height + 1);
+      ASSERT_EQ(
+          largest_difference(decode_rgb_cropped(bytes, "a", wanted, options), cut(whole, wanted)),
+          0)
+          << "case " << i << ": " << kind.horizontal << "x" << kind.vertical << " scale "
+          << options.scale << " of " << whole.height << " x " << whole.width << ", wanted "
+          << wanted.x << " " << wanted.y << " " << wanted.width << " " << wanted.height;
+      decode_rgb_region(bytes, "a", wanted, options, region);
+      EXPECT_EQ(region.source_height, whole.height);
+      EXPECT_EQ(region.source_width, whole.width);
+    }
+  }
+}
+
+TEST(Jpeg, TheScaledSizeIsRoundedUp) {
+  const Bytes bytes = encode_jpeg(made_image(67, 93));
+  for (const int scale : {1, 2, 4, 8}) {
+    DecodeOptions options;
+    options.scale = scale;
+    const Image image = decode_rgb(bytes, "a", options);
+    EXPECT_EQ(image.height, scaled_size(67, scale));
+    EXPECT_EQ(image.width, scaled_size(93, scale));
+  }
+  DecodeOptions three;
+  three.scale = 3;
+  EXPECT_ERROR(decode_rgb(bytes, "a", three), HasSubstr("1, 2, 4 or 8"));
+  EXPECT_EQ(decode_scale(2250, 1024), 2);
+  EXPECT_EQ(decode_scale(1500, 1024), 1);
+  EXPECT_EQ(decode_scale(9000, 1024), 8);
+}
+
+TEST(Jpeg, GreyIsRepeatedAndCmykConverted) {
+  const Image grey = decode_rgb(encode_jpeg(made_image(20, 30, 1)), "a");
+  for (size_t i = 0; i < grey.pixels.size(); i += 3) {
+    EXPECT_EQ(grey.pixels[i], grey.pixels[i + 1]);
+    EXPECT_EQ(grey.pixels[i], grey.pixels[i + 2]);
+  }
+  Image cmyk(16, 16, 4);
+  for (size_t i = 0; i < cmyk.pixels.size(); ++i) {
+    cmyk.pixels[i] = std::array<uint8_t, 4>{200, 100, 50, 240}[i % 4];
+  }
+  const Image rgb = decode_rgb(jpeg_of(cmyk, {2, 2, false, 4}), "a");
+  for (size_t i = 0; i < rgb.pixels.size(); ++i) {
+    const int expected = std::array{188, 94, 47}[i % 3];  // light · ink / 255
+    EXPECT_NEAR(rgb.pixels[i], expected, 2);
+  }
+}
+
+TEST(Jpeg, TheOrientationTurnsThePicture) {
+  const Image image = made_image(24, 40);
+  const Bytes bytes = encode_jpeg(image);
+  const Image stored = decode_rgb(bytes, "a");
+  for (uint8_t o = 1; o <= 8; ++o) {
+    const Bytes turned = with_orientation(bytes, o);
+    const ImageInfo info = probe(turned, "a");
+    EXPECT_EQ(info.orientation, o);
+    EXPECT_EQ(info.height, o >= 5 ? 40 : 24);
+    const Image shown = decode_rgb(turned, "a");
+    ASSERT_EQ(shown.height, info.height);
+    ASSERT_EQ(shown.width, info.width);
+    // Where EXIF says that the stored row 0 and column 0 are shown: top, bottom, left, right.
+    const bool first_row_last = o == 3 || o == 4, first_column_last = o == 2 || o == 3;
+    const bool row_is_right = o == 6 || o == 7, column_is_bottom = o == 7 || o == 8;
+    for (int64_t y = 0; y < 24; ++y) {
+      for (int64_t x = 0; x < 40; ++x) {
+        int64_t v = first_row_last ? 23 - y : y, u = first_column_last ? 39 - x : x;
+        if (o >= 5) v = column_is_bottom ? 39 - x : x, u = row_is_right ? 23 - y : y;
+        ASSERT_EQ(shown.row(v)[3 * u], stored.row(y)[3 * x]) << "orientation " << int{o};
+      }
+    }
+    DecodeOptions as_stored;
+    as_stored.orient = false;
+    EXPECT_EQ(largest_difference(decode_rgb(turned, "a", as_stored), stored), 0);
+    EXPECT_EQ(probe(turned, "a", as_stored).height, 24);
+  }
+  EXPECT_EQ(probe(with_orientation(bytes, 9), "a").orientation, 1);
+}
+
+TEST(Jpeg, ATruncatedFileIsAnErrorUnlessTheRestIsNotWanted) {
+  const Bytes whole = encode_jpeg(made_image(200, 200));
+  Bytes bytes(whole.begin(), whole.begin() + static_cast<int64_t>(whole.size() / 2));
+  EXPECT_ERROR(decode_rgb(bytes, "half.jpg", {}),
+               AllOf(StartsWith("half.jpg: "), HasSubstr("truncated JPEG")));
+  const Rect top{0, 0, 200, 40};
+  EXPECT_EQ(largest_difference(decode_rgb_cropped(bytes, "half.jpg", top),
+                               decode_rgb_cropped(whole, "whole.jpg", top)),
+            0);
+  bytes.assign(whole.begin(), whole.end() - 2);  // the end marker alone is missing
+  EXPECT_ERROR(decode_rgb(bytes, "end.jpg"), HasSubstr("truncated JPEG"));
+  bytes.assign(whole.begin(), whole.begin() + 20);
+  EXPECT_ERROR(probe(bytes, "head.jpg"), AllOf(StartsWith("head.jpg: "), HasSubstr("JPEG")));
+}
+
+TEST(Codec, WhatIsNoImageIsAnErrorWithItsName) {
+  EXPECT_ERROR(decode_rgb({}, "e.jpg"), HasSubstr("e.jpg: the file is empty"));
+  const std::string text = "{\"image\": 1}";
+  const std::span json(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  EXPECT_ERROR(decode_rgb(json, "a.jpg"), AllOf(StartsWith("a.jpg: "), HasSubstr("not an image")));
+  EXPECT_ERROR(decode_labels(json, "a.png"),
+               AllOf(StartsWith("a.png: "), HasSubstr("not an image")));
+  EXPECT_ERROR(probe(json, "a.png"), StartsWith("a.png: "));
+  EXPECT_ERROR(read_rgb("/nowhere/x.jpg"), HasSubstr("/nowhere/x.jpg"));
+}
+
+TEST(Codec, AnAbsurdlyLargePictureIsRefusedBeforeItsMemoryIsTaken) {
+  Bytes jpeg = encode_jpeg(made_image(16, 16));
+  for (size_t i = 0; i + 9 < jpeg.size(); ++i) {
+    if (jpeg[i] != 0xFF || jpeg[i + 1] != 0xC0) continue;
+    jpeg[i + 5] = jpeg[i + 7] = 0xF0;  // 61456 x 61456
+    break;
+  }
+  EXPECT_ERROR(decode_rgb(jpeg, "bomb.jpg"),
+               HasSubstr("bomb.jpg: the picture claims 61456 x 61456"));
+  DecodeOptions small;
+  small.max_pixels = 399;
+  EXPECT_ERROR(decode_rgb(encode_png(made_image(20, 20)), "a.png", small), HasSubstr("20 x 20"));
+  EXPECT_ERROR(probe(encode_jpeg(made_image(20, 20)), "a.jpg", small), HasSubstr("20 x 20"));
+}
+
+TEST(Png, ImagesSurviveWritingAndReading) {
+  const Image image = made_image(33, 21), grey = made_image(5, 7, 1);
+  EXPECT_EQ(largest_difference(decode_rgb(encode_png(image), "a"), image), 0);
+  const Image back = decode_rgb(encode_png(grey), "a");
+  for (size_t i = 0; i < grey.pixels.size(); ++i) EXPECT_EQ(back.pixels[3 * i + 1], grey.pixels[i]);
+  TempFolder folder;
+  write_png(folder / "a.png", image);
+  EXPECT_EQ(largest_difference(read_rgb(folder / "a.png"), image), 0);
+  write_jpeg(folder / "a.jpg", image, 95);
+  EXPECT_EQ(largest_difference(read_rgb(folder / "a.jpg"), decode_rgb(encode_jpeg(image, 95), "a")),
+            0);
+}
+
+/// A PNG of one row with the given header; `rows` as libpng packs them.
+Bytes png_of(int colour, int depth, int width, Bytes row) {
+  Bytes bytes;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &bytes,
+      [](png_structp p, png_bytep data, size_t size) {
+        auto* out = static_cast<Bytes*>(png_get_io_ptr(p));
+        out->insert(out->end(), data, data + size);
+      },
+      nullptr);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(width), 1, depth, colour, 0, 0, 0);
+  const png_color palette[4] = {{9, 8, 7}, {255, 0, 0}, {0, 255, 0}, {1, 2, 3}};
+  const png_byte alpha[2] = {0, 128};
+  if (colour == PNG_COLOR_TYPE_PALETTE) {
+    png_set_PLTE(png, info, palette, 4);
+    png_set_tRNS(png, info, alpha, 2, nullptr);
+  }
+  png_write_info(png, info);
+  png_write_row(png, row.data());
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return bytes;
+}
+
+TEST(Png, LabelsAreIdsAndNeverColours) {
+  using ::testing::ElementsAre;
+  const Bytes palette = png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0b00'01'10'11});
+  EXPECT_THAT(decode_labels(palette, "a").ids, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(decode_rgb(palette, "a").pixels, ElementsAre(9, 8, 7, 255, 0, 0, 0, 255, 0, 1, 2, 3));
+  EXPECT_THAT(decode_labels(png_of(PNG_COLOR_TYPE_GRAY, 4, 2, {0x3F}), "a").ids,
+              ElementsAre(3, 15));
+  EXPECT_THAT(decode_labels(png_of(PNG_COLOR_TYPE_GRAY, 16, 2, {1, 2, 0, 9}), "a").ids,
+              ElementsAre(258, 9));
+  EXPECT_THAT(decode_labels(png_of(PNG_COLOR_TYPE_GRAY_ALPHA, 8, 2, {5, 0, 6, 9}), "a").ids,
+              ElementsAre(5, 6));
+  EXPECT_THAT(decode_rgb(png_of(PNG_COLOR_TYPE_GRAY, 16, 1, {200, 77}), "a").pixels,
+              ElementsAre(200, 200, 200));
+  EXPECT_THAT(decode_rgb(png_of(PNG_COLOR_TYPE_RGBA, 8, 1, {1, 2, 3, 0}), "a").pixels,
+              ElementsAre(1, 2, 3));
+  EXPECT_ERROR(decode_labels(png_of(PNG_COLOR_TYPE_RGB, 8, 1, {1, 2, 3}), "c.png"),
+               HasSubstr("c.png: the labels are colours"));
+  EXPECT_ERROR(decode_labels(encode_jpeg(made_image(8, 8)), "l.jpg"),
+               HasSubstr("cannot hold labels"));
+}
+
+TEST(Png, LabelsSurviveWritingAndReading) {
+  TempFolder folder;
+  for (const int32_t most : {255, 65535}) {
+    const LabelMap labels{2, 3, {0, 1, 2, 150, 254, most}};
+    write_label_png(folder / "l.png", labels);
+    const LabelMap back = read_labels(folder / "l.png");
+    EXPECT_EQ(back.ids, labels.ids);
+    EXPECT_EQ(back.height, 2);
+  }
+  EXPECT_ERROR(encode_label_png({1, 1, {-1}}), HasSubstr("-1"));
+  EXPECT_ERROR(encode_label_png({1, 1, {65536}}), HasSubstr("65536"));
+}
+
+TEST(Png, ATruncatedFileIsAnError) {
+  Bytes bytes = encode_png(made_image(60, 60));
+  bytes.resize(bytes.size() / 2);
+  EXPECT_ERROR(decode_rgb(bytes, "half.png"), HasSubstr("half.png: truncated PNG"));
+  EXPECT_ERROR(decode_labels(encode_png({}), "empty"), HasSubstr("cannot be written"));
+}
+
+TEST(Codec, OtherFormatsAreReadToo) {
+  const Image image = made_image(6, 5);
+  std::string ppm = "P6\n5 6\n255\n";
+  ppm.append(image.pixels.begin(), image.pixels.end());
+  const std::span bytes(reinterpret_cast<const uint8_t*>(ppm.data()), ppm.size());
+  EXPECT_EQ(largest_difference(decode_rgb(bytes, "a.ppm"), image), 0);
+  EXPECT_EQ(probe(bytes, "a.ppm").width, 5);
+  const std::string pgm = std::string("P5\n2 2\n255\n") + "\x01\x02\x03\x04";
+  const std::span grey(reinterpret_cast<const uint8_t*>(pgm.data()), pgm.size());
+  EXPECT_THAT(decode_labels(grey, "a.pgm").ids, ::testing::ElementsAre(1, 2, 3, 4));
+}
+
+TEST(Codec, MutatedFilesNeverCrash) {
+  Random random(8);
+  std::vector<Bytes> seeds = {encode_jpeg(made_image(40, 50)),
+                              encode_png(made_image(20, 20)),
+                              jpeg_of(made_image(33, 40), {2, 1, true, 3}),
+                              jpeg_of(made_image(20, 20, 4), {2, 2, false, 4}),
+                              with_orientation(encode_jpeg(made_image(16, 20, 1)), 6),
+                              encode_label_png({3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 999}}),
+                              png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0x1B})};
+  DecodeOptions options;
+  options.max_pixels = 1 << 20;
+  ImageRegion region;
+  int good = 0, bad = 0;
+  for (int i = 0; i < 6000; ++i) {
+    Bytes bytes = seeds[i % seeds.size()];
+    for (int64_t n = random.integer(1, 6); n > 0; --n) {
+      // Headers hold most of what can go wrong, so that half of the changes go there.
+      const auto size = static_cast<int64_t>(bytes.size());
+      const int64_t at =
+          random.integer(0, random.chance(0.5) ? std::min<int64_t>(size, 200) : size);
+      if (random.chance(0.05)) {
+        bytes.resize(std::max<int64_t>(at, 1));
+      } else {
+        bytes[at] = static_cast<uint8_t>(random.integer(0, 256));
+      }
+    }
+    try {
+      options.scale = 1 << random.integer(0, 4);
+      const Rect wanted{random.integer(-5, 40), random.integer(-5, 40), random.integer(0, 30),
+                        random.integer(0, 30)};
+      decode_rgb_region(bytes, "m", wanted, options, region);
+      ++good;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), StartsWith("m: "));
+      ++bad;
+    }
+    try {
+      decode_labels(bytes, "m");
+    } catch (const Error&) {
+    }
+  }
+  EXPECT_GT(good, 100);
+  EXPECT_GT(bad, 100);
+}
+
+}  // namespace
+}  // namespace pixelclip::testing

@@ -1,0 +1,158 @@
+#include "pixelclip/image/rle.hpp"
+
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/random.hpp"
+#include "support/support.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<uint8_t> random_bitmap(Random& random, int64_t height, int64_t width) {
+  std::vector<uint8_t> bitmap(height * width);
+  const double density = random.uniform();
+  bool value = random.chance(0.5);
+  for (auto& pixel : bitmap) {
+    if (random.chance(density)) value = !value;
+    pixel = value;
+  }
+  return bitmap;
+}
+
+TEST(Rle, ABitmapSurvivesRunsAndString) {
+  Random random(1);
+  for (int i = 0; i < 500; ++i) {
+    const int64_t height = random.integer(1, 40), width = random.integer(1, 40);
+    const auto bitmap = random_bitmap(random, height, width);
+    const Rle rle = rle_from_bitmap(bitmap, height, width);
+    EXPECT_EQ(rle_to_bitmap(rle), bitmap);
+    EXPECT_EQ(decode_rle(encode_rle(rle), height, width), rle);
+    EXPECT_EQ(rle_area(rle.counts), std::accumulate(bitmap.begin(), bitmap.end(), int64_t{0}));
+  }
+}
+
+TEST(Rle, TheStringIsThatOfPycocotools) {
+  // [[0,1,0],[1,1,0]] and a mask of 300 x 500 with a block, encoded by pycocotools 2.0.11.
+  const uint8_t small[] = {0, 1, 0, 1, 1, 0};
+  EXPECT_EQ(encode_rle(rle_from_bitmap(small, 2, 3)), "132");
+  std::vector<uint8_t> block(300 * 500, 0);
+  for (int y = 20; y < 280; ++y) {
+    for (int x = 100; x < 103; ++x) block[y * 500 + x] = 1;
+  }
+  EXPECT_EQ(encode_rle(rle_from_bitmap(block, 300, 500)), "TZm0T8X1000XYd3");
+}
+
+TEST(Rle, RealStringsDecodeAndEncodeToThemselves) {
+  SKIP_WITHOUT_SHARED();
+  const auto video = read_json(shared_folder() / "data/rle_real_sav.json");
+  int seen = 0;
+  for (const auto& frame : video["masklet"]) {
+    for (const auto& mask : frame) {
+      const std::string text = mask["counts"];
+      const Rle rle = decode_rle(text, mask["size"][0], mask["size"][1]);
+      EXPECT_EQ(encode_rle(rle), text);
+      ++seen;
+    }
+  }
+  EXPECT_GT(seen, 100);
+}
+
+TEST(Rle, AreaAndBoxAreThoseOfTheBitmap) {
+  Random random(2);
+  for (int i = 0; i < 500; ++i) {
+    const int64_t height = random.integer(1, 20), width = random.integer(1, 20);
+    const auto bitmap = random_bitmap(random, height, width);
+    int64_t left = width, right = -1, top = height, bottom = -1;
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = 0; x < width; ++x) {
+        if (!bitmap[y * width + x]) continue;
+        left = std::min(left, x), right = std::max(right, x);
+        top = std::min(top, y), bottom = std::max(bottom, y);
+      }
+    }
+    const Rle rle = rle_from_bitmap(bitmap, height, width);
+    const Rect box = rle_bbox(rle);
+    if (right < 0) {
+      EXPECT_TRUE(box.empty());
+      continue;
+    }
+    EXPECT_EQ(box.x, left);
+    EXPECT_EQ(box.width, right - left + 1);
+    EXPECT_EQ(box.y, top);
+    EXPECT_EQ(box.height, bottom - top + 1);
+  }
+}
+
+TEST(Rle, EmptyRunsAreAllowed) {
+  std::vector<uint32_t> counts = {2, 0, 0, 0, 1, 3, 0, 0};
+  check_rle(counts, 2, 3);
+  const Rle rle{2, 3, counts};
+  EXPECT_EQ(rle_to_bitmap(rle), (std::vector<uint8_t>{0, 0, 1, 0, 1, 1}));
+  EXPECT_EQ(decode_rle(encode_rle(rle), 2, 3), rle);
+  EXPECT_EQ(rle_area(rle.counts), 3);
+}
+
+TEST(Rle, LabelsBecomeOneMaskAnId) {
+  const LabelMap labels{2, 2, {7, 9, 9, 7}};
+  EXPECT_EQ(rle_to_bitmap(rle_from_label(labels, 9)), (std::vector<uint8_t>{0, 1, 1, 0}));
+  EXPECT_EQ(rle_area(rle_from_label(labels, 8).counts), 0);
+}
+
+TEST(Rle, DamagedStringsAreErrors) {
+  EXPECT_ERROR(decode_rle("4", 2, 3), HasSubstr("sum to 4, but its size 2 x 3 needs 6"));
+  EXPECT_ERROR(decode_rle("7", 2, 3), HasSubstr("sum to 7"));
+  EXPECT_ERROR(decode_rle("", 2, 3), HasSubstr("sum to 0"));
+  EXPECT_ERROR(decode_rle("6\n", 2, 3), HasSubstr("character 1"));
+  EXPECT_ERROR(decode_rle("1p", 2, 3), HasSubstr("character 1"));
+  EXPECT_ERROR(decode_rle("h", 2, 3), HasSubstr("cut short"));
+  EXPECT_ERROR(decode_rle("O", 2, 3), HasSubstr("negative"));
+  EXPECT_ERROR(decode_rle("oooooooooo1", 2, 3), HasSubstr("overflows"));
+  EXPECT_ERROR(decode_rle(std::string("1\0"
+                                      "5",
+                                      3),
+                          2, 3),
+               HasSubstr("character 1"));
+  EXPECT_ERROR(decode_rle("6", -2, -3), HasSubstr("cannot be held"));
+  EXPECT_ERROR(decode_rle("6", int64_t{1} << 40, int64_t{1} << 40), HasSubstr("cannot be held"));
+  EXPECT_ERROR(check_rle(std::vector<uint32_t>{4294967295u, 4294967295u}, 2, 3), HasSubstr("sum"));
+  EXPECT_ERROR(rle_from_bitmap(std::vector<uint8_t>(5), 2, 3), HasSubstr("5 bytes"));
+}
+
+TEST(Rle, MutatedStringsNeverCrash) {
+  Random random(3);
+  std::vector<uint32_t> counts;
+  const std::string whole = "TZm0T8X1000XYd3";
+  int good = 0, bad = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = whole;
+    for (int64_t n = random.integer(1, 4); n > 0; --n) {
+      const auto at = static_cast<size_t>(random.integer(0, static_cast<int64_t>(text.size())));
+      switch (random.integer(0, 3)) {
+        case 0:
+          text[at] = static_cast<char>(random.integer(0, 256));
+          break;
+        case 1:
+          text.insert(at, 1, static_cast<char>(random.integer(40, 120)));
+          break;
+        default:
+          text.erase(at, 1);
+      }
+    }
+    try {
+      parse_rle(text, 300, 500, counts);
+      EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), 300 * 500);
+      ++good;
+    } catch (const Error&) {
+      ++bad;
+    }
+  }
+  EXPECT_GT(bad, 1000);
+  EXPECT_GT(good + bad, 0);
+}
+
+}  // namespace
+}  // namespace pixelclip::testing

@@ -1,0 +1,141 @@
+#include <chrono>
+
+#include "archives.hpp"
+#include "pixelclip/base/random.hpp"
+#include "pixelclip/io/pickle.hpp"
+#include "pixelclip/io/safetensors.hpp"
+#include "pixelclip/io/torch_file.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Numbers that overflow, wrap, or point far away.
+constexpr uint64_t nasty[] = {0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF,
+                              0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF};
+
+/// One random fault: flipped bits, a spliced number, a cut, a repeated or removed stretch.
+std::string mutate(std::string bytes, Random& random) {
+  const auto size = static_cast<int64_t>(bytes.size());
+  for (int64_t faults = random.integer(1, 4); faults > 0 && !bytes.empty(); --faults) {
+    const auto at = static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size())));
+    switch (random.integer(0, 5)) {
+      case 0: bytes[at] = static_cast<char>(bytes[at] ^ 1 << random.integer(0, 8)); break;
+      case 1: {
+        const uint64_t number = nasty[random.integer(0, std::size(nasty))];
+        const size_t width = std::min<size_t>(size_t{1} << random.integer(0, 4), bytes.size() - at);
+        std::memcpy(bytes.data() + at, &number, width);
+        break;
+      }
+      case 2: bytes.resize(at); break;
+      case 3: bytes.insert(at, bytes.substr(at / 2, random.integer(1, 64))); break;
+      default: bytes.erase(at, random.integer(1, 64)); break;
+    }
+  }
+  // Now and then many faults in the tail, where zip archives keep their directory.
+  if (size > 300 && random.chance(0.1) && bytes.size() > 300) {
+    for (int i = 0; i < 4; ++i) bytes[bytes.size() - random.integer(1, 300)] = static_cast<char>(random.next());
+  }
+  return bytes;
+}
+
+/// Reads mutations of `seed` for half a second (or $PIXELCLIP_FUZZ_SECONDS): each must be read or
+/// refused with an Error, in well under a second.
+void fuzz(const std::string& seed, uint64_t key, const std::function<void(const std::string&)>& read) {
+  const char* named = std::getenv("PIXELCLIP_FUZZ_SECONDS");
+  const auto budget = std::chrono::duration<double>(named ? std::atof(named) : 0.5);
+  int64_t accepted = 0, refused = 0;
+  EXPECT_NO_THROW(read(seed));
+  for (const auto start = Clock::now(); Clock::now() - start < budget;) {
+    Random random(20, key, accepted + refused);
+    const std::string bytes = mutate(seed, random);
+    const auto before = Clock::now();
+    try {
+      read(bytes);
+      ++accepted;
+    } catch (const Error& e) {
+      ++refused;
+      EXPECT_THAT(std::string(e.what()), ::testing::Not(::testing::IsEmpty()));
+    } catch (const std::exception& e) {
+      write_bytes(fs::temp_directory_path() / "pixelclip-fuzz-failure", bytes);
+      FAIL() << "mutation " << accepted + refused << " threw something else: " << e.what();
+    }
+    ASSERT_LT(Clock::now() - before, std::chrono::seconds(1)) << "mutation " << accepted + refused;
+  }
+  EXPECT_GT(refused, 0);
+  ::testing::Test::RecordProperty("accepted", std::to_string(accepted));
+  ::testing::Test::RecordProperty("refused", std::to_string(refused));
+}
+
+/// Touches every element, as loading weights would.
+void use(const Value& value) {
+  if (const auto* tensor = value.get_if<torch::Tensor>()) {
+    if (tensor->numel() < 1 << 20) tensor->to(torch::kDouble).sum();
+  } else if (value.is<ValueList>() || value.is<Tuple>()) {
+    for (const auto& item : value.as_list()) use(item);
+  } else if (const auto* dict = value.get_if<Dict>()) {
+    for (const auto& [key, item] : dict->items) use(item);
+  }
+}
+
+Value sample() {
+  Dict model;
+  const auto base = torch::arange(24, torch::kFloat);
+  model.set("a.weight", base.view({4, 6}));
+  model.set("a.row", base.view({4, 6})[2]);
+  model.set("b", torch::arange(5).to(torch::kUInt16));
+  model.set("c", torch::ones({2, 3}, torch::kHalf));
+  return Dict{{{"model", model}, {"iteration", 7}, {"list", ValueList{1, 2.5, Tuple{{"x", true}}}}}};
+}
+
+std::string file_bytes(const fs::path& path) { return read_text(path); }
+
+/// Sets every checksum to "not computed", so that faults get past them.
+std::string without_checksums(std::string bytes) {
+  for (size_t at = 0; (at = bytes.find("PK\x01\x02", at)) != std::string::npos; at += 4) {
+    poke<uint32_t>(bytes, at + 16, 0);
+  }
+  return bytes;
+}
+
+TEST(Fuzz, DamagedTorchFilesAreReadOrRefused) {
+  const TempFolder folder;
+  write_torch_file(folder / "a.pth", sample());
+  fuzz(without_checksums(file_bytes(folder / "a.pth")), 1, [&](const std::string& bytes) {
+    write_bytes(folder / "b.pth", bytes);
+    use(read_torch_file(folder / "b.pth"));
+  });
+}
+
+TEST(Fuzz, DamagedPicklesAreReadOrRefused) {
+  SKIP_WITHOUT_SHARED();
+  for (const char* name : {"vit/model.pth", "sources/openai_vit.pt", "dino/dino.pth",
+                           "train_vit/resized_images/sa_000020/image_list.da"}) {
+    const ZipReader zip(MappedFile(shared_folder() / "golden" / name));
+    for (const auto& record : zip.records()) {
+      if (!record.name.ends_with("/data.pkl")) continue;
+      const auto bytes = zip.bytes(record);
+      fuzz({bytes.begin(), bytes.end()}, 2, [](const std::string& pickle) {
+        use(unpickle(bytes_of(pickle), "x", [](auto&, torch::ScalarType dtype, int64_t numel) {
+          if (numel > 1 << 16) fail("too large");
+          return torch::zeros({numel}, dtype);
+        }));
+      });
+    }
+  }
+}
+
+TEST(Fuzz, DamagedSafetensorsAreReadOrRefused) {
+  const TempFolder folder;
+  write_safetensors(folder / "a.safetensors",
+                    {{"a", torch::ones({2, 3})}, {"b", torch::ones({5}, torch::kByte)}},
+                    {{"iteration", "7"}});
+  fuzz(file_bytes(folder / "a.safetensors"), 3, [&](const std::string& bytes) {
+    write_bytes(folder / "b.safetensors", bytes);
+    use(to_value(read_safetensors(folder / "b.safetensors").tensors));
+  });
+}
+
+}  // namespace
+}  // namespace pixelclip::testing

@@ -1,0 +1,132 @@
+#include "pixelclip/io/safetensors.hpp"
+#include "pixelclip/io/state_dict.hpp"
+#include "pixelclip/modeling/pixelclip.hpp"
+#include "pixelclip/solver/lr_scheduler.hpp"
+#include "pixelclip/solver/optimizer.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+
+using testing::close;
+using torch::Tensor;
+
+constexpr char kPrefix[] = "sem_seg_head.predictor.clip_model.";
+
+/// A model of the golden folder with the numbers the public implementation computed for it.
+struct Golden {
+  explicit Golden(const std::string& kind, const std::string& yaml) {
+    const auto folder = testing::shared_folder() / "golden" / kind;
+    const auto expected = read_safetensors(folder / "expected.safetensors");
+    tensors = expected.tensors;
+    const auto weights = read_state_dict(folder / "model.pth");
+    std::vector<std::string> overrides{"MODEL.SEM_SEG_HEAD.NUM_CLASSES", "8",
+                                       "MODEL.SEM_SEG_HEAD.PROMPT_LENGTH", "4",
+                                       "MODEL.MASK_RESOLUTION", "(48, 48)", "SOLVER.MAX_ITER", "10",
+                                       "MODEL.DROP_PATH_RATE", "0",
+                                       "MODEL.CLIP_RESOLUTION", kind == "vit" ? "(96, 96)" : "(128, 128)"};
+    config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/" + yaml, overrides);
+    model = PixelCLIP(config, clip_architecture(weights, kPrefix));
+    load_into(*model, weights);
+    set_trainable(model, config.model.sem_seg_head.clip_finetune);
+  }
+
+  const Tensor& operator[](const std::string& name) const { return tensors.at(name); }
+
+  TrainBatch batch() const {
+    TrainBatch result;
+    for (int i = 0; i < 3; ++i) {
+      const auto masks = (*this)[str("in.masks.", i)];
+      const auto index = (torch::arange(48) * masks.size(1)).div(48, "floor").to(torch::kLong);
+      const auto grid = masks.index_select(1, index).index_select(2, index);
+      result.push_back({(*this)[str("in.image.", i)], (*this)[str("in.image_strong.", i)], pack_masks(grid),
+                        str("image ", i)});
+    }
+    return result;
+  }
+
+  std::map<std::string, Tensor> tensors;
+  Config config;
+  PixelCLIP model{nullptr};
+};
+
+/// Scores at the image's own size, as the public sem_seg output has them.
+Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height, int64_t width) {
+  const auto scores = golden.model->class_scores(image, classes);
+  return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
+}
+
+class GoldenModel : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(GoldenModel, MeetsTheTextFeatures) {
+  SKIP_WITHOUT_SHARED();
+  Golden golden(GetParam().first, GetParam().second);
+  const std::vector<std::string> single = class_templates(golden.config.model);
+  const auto train = encode_classes(golden.model->clip(), {"cat", "traffic light", "sky, cloud", "an old car"}, single);
+  EXPECT_TRUE(close(train[0], golden["text.features_train"].squeeze(1), 1e-5));
+  EXPECT_TRUE(close(golden.model->encode_clusters(), golden["text.prompted"], 1e-5));
+}
+
+TEST_P(GoldenModel, MeetsTheEvaluationOutputs) {
+  SKIP_WITHOUT_SHARED();
+  Golden golden(GetParam().first, GetParam().second);
+  golden.model->eval();
+  const auto names = std::vector<std::string>{"wall", "building", "sky, cloud", "grass", "orange", "person, man, woman"};
+  const auto classes = golden.model->class_embeddings(names, class_templates(golden.config.model));
+  EXPECT_TRUE(close(classes, golden["text.features_test"].squeeze(1), 1e-5));
+  const auto image = golden["in.image.0"], other = golden["in.image.1"].slice(1, 0, 96);
+  EXPECT_TRUE(close(sem_seg(golden, image, classes, 150, 101), golden["eval.0.sem_seg"], 1e-5));
+  EXPECT_TRUE(close(sem_seg(golden, other, classes, 70, 133), golden["eval.1.sem_seg"], 1e-5));
+}
+
+TEST_P(GoldenModel, MeetsFourTrainingSteps) {
+  SKIP_WITHOUT_SHARED();
+  Golden golden(GetParam().first, GetParam().second);
+  auto& model = golden.model;
+  model->train();
+  const auto batch = golden.batch();
+  Optimizer optimizer(parameter_groups(*model, golden.config.solver), golden.config.solver);
+  for (int step = 0; step < 4; ++step) {
+    model->update_teacher();
+    const auto clusters = model->encode_clusters();
+    const auto taught = model->teach(batch, clusters);
+    const auto q = sinkhorn(taught.logits, [](Tensor&) {});
+    const auto assignment = q.argmax(1);
+    const auto loss = model->student_loss(batch, taught, assignment, clusters);
+    EXPECT_NEAR(loss.item<double>(), golden["train.losses"][step].item<double>(), 1e-5) << "step " << step;
+    optimizer.zero_grad();
+    loss.backward();
+    if (step == 0) {
+      EXPECT_TRUE(close(model->teacher_features(batch).permute({0, 3, 1, 2}), golden["train.step0.teacher"], 1e-5));
+      EXPECT_TRUE(close(taught.logits, golden["train.step0.logits"], 1e-5));
+      EXPECT_TRUE(close(q, golden["train.step0.q"], 1e-5));
+      EXPECT_TRUE(torch::equal(torch::stack(model->merged_targets(taught, assignment)), golden["train.step0.target"]));
+      for (const auto& group : optimizer.groups()) {
+        EXPECT_TRUE(close(group.parameter.grad(), golden["grad0." + group.name], 1e-3, 1e-9)) << group.name;
+      }
+    }
+    const double factor = learning_rate_factor(golden.config.solver, step);
+    for (const auto& group : optimizer.groups()) {
+      const int column = group.name.find("prompt") != std::string::npos ? 0 : group.name.find("clip_model") != std::string::npos ? 1 : 2;
+      EXPECT_NEAR(group.learning_rate * factor, golden["train.lrs_prompt_clip_head"][step][column].item<double>(), 1e-12);
+    }
+    optimizer.step(factor);
+  }
+  const auto state = state_of(*model);
+  int compared = 0;
+  for (const auto& [name, tensor] : golden.tensors) {
+    if (!name.starts_with("after4.") || name == "after4.text.prompted") continue;
+    ++compared;
+    EXPECT_TRUE(close(state.at(name.substr(7)), tensor, 0, 1e-6 + 1e-4 * 2e-3)) << name;
+  }
+  EXPECT_GT(compared, 50);
+  EXPECT_TRUE(close(model->encode_clusters(), golden["after4.text.prompted"], 1e-4));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backbones, GoldenModel,
+                         ::testing::Values(std::pair{"vit", "pixelclip_vit_base.yaml"},
+                                           std::pair{"convnext", "pixelclip_convnext_base.yaml"}),
+                         [](const auto& info) { return std::string(info.param.first); });
+
+}  // namespace
+}  // namespace pixelclip
