@@ -1,7 +1,8 @@
 #include <cstdio>  // jpeglib.h needs it first
 
-#include <jerror.h>
 #include <jpeglib.h>
+
+#include <jerror.h>  // behind jpeglib.h, whose options it looks at
 
 #include <algorithm>
 #include <array>

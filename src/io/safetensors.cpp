@@ -19,17 +19,20 @@ constexpr uint64_t kLargestHeader = 100'000'000;  // as the format's own library
 
 /// dtype × shape as bytes; throws when it disagrees with the entry's offsets.
 int64_t check_size(const HeaderEntry& entry, const DtypeNames& dtype, const std::string& where) {
-  uint64_t numel = 1, bytes = 0;
-  bool fits = entry.shape.size() <= 64;
+  int64_t numel = 1, bytes = 0;
+  bool fits = entry.shape.size() <= 64, empty = false;
   for (const uint64_t size : entry.shape) {
-    fits = fits && !__builtin_mul_overflow(numel, size, &numel);
+    // Sizes beside a zero must be sane as well.
+    empty |= size == 0;
+    fits = fits && !__builtin_mul_overflow(numel, std::max<uint64_t>(size, 1), &numel);
   }
   fits = fits && !__builtin_mul_overflow(numel, c10::elementSize(dtype.type), &bytes);
-  if (!fits || entry.end < entry.begin || entry.end - entry.begin != bytes) {
+  if (empty) numel = bytes = 0;
+  if (!fits || entry.end < entry.begin || entry.end - entry.begin != static_cast<uint64_t>(bytes)) {
     fail(where, " of type ", dtype.safetensors, " and shape ", c10::ArrayRef<uint64_t>(entry.shape),
          " does not fit its data_offsets [", entry.begin, ", ", entry.end, "]");
   }
-  return static_cast<int64_t>(numel);
+  return numel;
 }
 
 std::vector<const HeaderEntry*> in_file_order(const std::vector<HeaderEntry>& entries) {

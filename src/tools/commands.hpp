@@ -9,6 +9,8 @@
 namespace pixelclip::tools {
 
 void add_config(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_inspect(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_prepare(CLI::App& app);

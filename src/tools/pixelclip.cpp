@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
     tools::add_demo(app);
     tools::add_prepare(app);
     tools::add_config(app);
+    tools::add_inspect(app);
+    tools::add_convert(app);
     tools::add_tokenize(app);
     auto* bench = app.add_subcommand("bench", "Measure one part of the program");
     bench->require_subcommand(1);

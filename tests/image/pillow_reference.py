@@ -1,7 +1,7 @@
 """Computes with Pillow what pillow_test.cpp compares with: pillow_reference.py FOLDER.
 
-FOLDER/cases.json lists {"op", "value", "in", "height", "width", "out"}; images are raw RGB bytes. Exits with 77
-where Pillow or NumPy is absent.
+FOLDER/cases.json lists {"op", "value", "in", "height", "width", "out"}; images are raw RGB bytes.
+Exits with 77 where Pillow or NumPy is absent.
 """
 import json
 import os
@@ -33,15 +33,16 @@ def save_and_read(image, value, path):
     mode, subsampling, progressive, orientation = value
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image.convert(mode).save(path, quality=85, subsampling=subsampling, progressive=bool(progressive),
-                             exif=exif)
+    image.convert(mode).save(path, quality=85, subsampling=subsampling,
+                             progressive=bool(progressive), exif=exif)
     return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
 def compute(case, image, folder):
     op, value = case["op"], case["value"]
     if op == "resize":
-        # Recent versions begin with either axis, whichever is cheaper; all older ones with this one.
+        # Recent versions begin with either axis, whichever is cheaper; all older ones with
+        # this one.
         across = image.resize((value[1], image.height), Image.BILINEAR)
         return across.resize((value[1], value[0]), Image.BILINEAR)
     if op == "brightness":

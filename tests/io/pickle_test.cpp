@@ -11,7 +11,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 torch::Tensor six_floats(const std::string& key, torch::ScalarType dtype, int64_t numel) {
-  if (key != "0" || dtype != torch::kFloat || numel > 6) fail("no such storage");
+  if (key != "0" || dtype != torch::kFloat || numel > 6) fail("x.pth: no such storage");
   return torch::arange(6, torch::kFloat);
 }
 

@@ -1,5 +1,3 @@
-#include <chrono>
-
 #include "archives.hpp"
 
 namespace pixelclip::testing {
@@ -73,8 +71,8 @@ TEST_F(Zip, OverlappingRecordsAreRefused) {
   poke<uint32_t>(bytes, second_entry + 42, 0);
   expect_refused(bytes, "twice");
   bytes = zip_of({{"a", std::string(200, 'x')}, {"b", "one"}});
-  poke<uint32_t>(bytes, bytes.size() - 22 - 2 * 47 + 20, 280);
-  poke<uint32_t>(bytes, bytes.size() - 22 - 2 * 47 + 24, 280);
+  poke<uint32_t>(bytes, bytes.size() - 22 - 2 * 47 + 20, 210);
+  poke<uint32_t>(bytes, bytes.size() - 22 - 2 * 47 + 24, 210);
   expect_refused(bytes, "overlap");
 }
 
