@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <memory>
 #include <tuple>
 
 #include "pixelclip/base/error.hpp"
@@ -50,9 +50,17 @@ bool has_suffix(std::string_view name, std::initializer_list<std::string_view> s
 
 bool is_image(std::string_view name) { return has_suffix(name, {".jpg", ".jpeg", ".png"}); }
 
+/// Shared by the files in it: a million pairs name few folders.
+using Folder = std::shared_ptr<const std::string>;
+
+Folder to_folder(const fs::path& path) { return std::make_shared<const std::string>(path.string()); }
+
 struct Pair {
-  std::string image_folder, image, annotation_folder, annotation;
-  auto key() const { return std::tie(image_folder, image); }
+  Folder image_folder;
+  std::string image;
+  Folder annotation_folder;
+  std::string annotation;
+  auto key() const { return std::tie(*image_folder, image); }
 };
 
 /// What one folder of pictures gave.
@@ -69,16 +77,17 @@ Found pair_folder(const fs::path& images, const fs::path& annotations, bool with
   std::erase_if(masks, [](const auto& name) { return !has_suffix(name, {".json"}); });
   std::map<std::string_view, const std::string*> by_stem;
   for (const std::string& name : masks) by_stem.emplace(stem_of(name), &name);
+  const Folder image_folder = to_folder(images);
+  const Folder annotation_folder = to_folder(with_annotations ? annotations : fs::path());
   for (const std::string& name : files) {
     if (!is_image(name)) continue;
-    Pair pair{images.string(), name, "", ""};
+    Pair pair{image_folder, name, annotation_folder, ""};
     if (with_annotations) {
       const auto partner = by_stem.find(stem_of(name));
       if (partner == by_stem.end()) {
         ++found.images_alone;
         continue;
       }
-      pair.annotation_folder = annotations.string();
       pair.annotation = *partner->second;
       by_stem.erase(partner);
     }
@@ -92,13 +101,23 @@ Found pair_folder(const fs::path& images, const fs::path& annotations, bool with
 class Listing {
  public:
   bool holds(const fs::path& file) {
-    const auto [it, fresh] = folders_.try_emplace(file.parent_path().string());
-    if (fresh) it->second = list_files(file.parent_path(), nullptr);
-    return std::binary_search(it->second.begin(), it->second.end(), file.filename().string());
+    const auto& files = at(file).files;
+    return std::binary_search(files.begin(), files.end(), file.filename().string());
   }
+  Folder folder_of(const fs::path& file) { return at(file).name; }
 
  private:
-  std::map<std::string, std::vector<std::string>> folders_;
+  struct Known {
+    Folder name;
+    std::vector<std::string> files;
+  };
+  const Known& at(const fs::path& file) {
+    const fs::path parent = file.parent_path();
+    const auto [it, fresh] = folders_.try_emplace(parent.string());
+    if (fresh) it->second = {to_folder(parent), list_files(parent, nullptr)};
+    return it->second;
+  }
+  std::map<std::string, Known> folders_;
 };
 
 /// Paths in a list begin with "/" though they are relative to the root.
@@ -114,17 +133,18 @@ fs::path below(const fs::path& root, const std::string& name, const fs::path& li
 Found read_list(const fs::path& list, const fs::path& root, bool with_annotations) {
   Found found;
   Listing listing;
+  const Folder none = to_folder("");
   const Value value = read_torch_file(list);
   const std::string what = str(list.string(), ": an entry");
   for (const Value& item : value.as_list(str(list.string(), ": its content"))) {
     const Dict& entry = item.as_dict(what);
     const fs::path image = below(root, entry.at("img_name").as_string(what), list);
-    Pair pair{image.parent_path().string(), image.filename().string(), "", ""};
+    Pair pair{listing.folder_of(image), image.filename().string(), none, ""};
     bool there = listing.holds(image);
     if (with_annotations) {
       const fs::path mask = below(root, entry.at("ann_name").as_string(what), list);
       there = there && listing.holds(mask);
-      pair.annotation_folder = mask.parent_path().string();
+      pair.annotation_folder = listing.folder_of(mask);
       pair.annotation = mask.filename().string();
     }
     if (there) found.pairs.push_back(std::move(pair));
@@ -226,7 +246,8 @@ void Sa1bIndex::add(const std::vector<Sa1bFolders>& candidates) {
     return it->second;
   };
   for (const Pair& pair : pairs) {
-    append(folder(pair.image_folder), pair.image, folder(pair.annotation_folder), pair.annotation);
+    append(folder(*pair.image_folder), pair.image, folder(*pair.annotation_folder),
+           pair.annotation);
   }
   names_.shrink_to_fit();
 }
