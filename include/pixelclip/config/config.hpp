@@ -24,6 +24,7 @@ struct Config {
   std::string output_dir = "./output";
   int64_t version = 2;
   int64_t vis_period = 0;
+  double dist_timeout = 1800;
 
   void visit(config::Keys& key) {
     using namespace config;
@@ -39,6 +40,8 @@ struct Config {
     key("VERSION", version, "of the file format", between(2, 2));
     key("VIS_PERIOD", vis_period, "iterations between pictures in the TensorBoard files; 0: none",
         at_least(0));
+    key("DIST_TIMEOUT", dist_timeout,
+        "seconds that one operation among the processes may last before the run stops", more_than(0));
   }
 };
 
