@@ -73,6 +73,7 @@ struct DatasetsConfig {
   std::vector<std::string> test = {};
   std::string root = "";
   std::string sam_root = "";
+  std::string shards = "";
   std::vector<CustomDataset> custom = {};
 
   void visit(config::Keys& key) {
@@ -80,6 +81,9 @@ struct DatasetsConfig {
     key("TEST", test, "sets that training scores now and then, by name");
     key("ROOT", root, "folder of the test sets; empty: $DETECTRON2_DATASETS, else `datasets`");
     key("SAM_ROOT", sam_root, "folder of SA-1B; empty: $SAM_DATASETS, else `datasets`");
+    key("SHARDS", shards,
+        "text file that names what of SA-1B to train on, one a line: tar files, compact shards or "
+        "folders, relative to SAM_ROOT; empty: all that lies there");
     key("CUSTOM", custom, "own sets: a list of maps, see below");
   }
 };
