@@ -126,6 +126,8 @@ void check_training_input(const Config& config) {
 void check_test(const Config& config) {
   const TestConfig& test = config.test;
   if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
+  if (test.background.mode == "words") need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
+  if (!test.compare.empty()) need_file("TEST.COMPARE", test.compare);
   const auto& window = test.sliding_window;
   if (window.enabled &&
       (window.stride.height > window.size.height || window.stride.width > window.size.width)) {

@@ -8,7 +8,13 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
+/// A list of names means synonyms, which stand side by side as "person, child".
 std::string name_of(const nlohmann::json& name, const fs::path& path, size_t index) {
+  if (name.is_array() && !name.empty()) {
+    std::string joined;
+    for (const auto& synonym : name) joined += (joined.empty() ? "" : ", ") + name_of(synonym, path, index);
+    return joined;
+  }
   if (!name.is_string())
     fail(path.string(), ": class ", index, " is not a text but ", name.type_name());
   auto text = name.get<std::string>();

@@ -39,15 +39,15 @@ DatasetInfo ade20k(const fs::path& root) {
           .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
 }
 
-DatasetInfo context(const fs::path& root) {
+DatasetInfo context(const fs::path& root, bool background) {
   const fs::path base = root / "VOCdevkit/VOC2010";
-  return {.name = "context_59_test_sem_seg",
+  return {.name = background ? "context_60_test_sem_seg" : "context_59_test_sem_seg",
           .images = {base / "JPEGImages"},
-          .labels = {{.path = base / "annotations_detectron2/pc59_val", .prepared = true},
-                     {.path = base / "trainval_merged.json", .map = context_ids()}},
+          .labels = {{.path = base / "annotations_detectron2" / (background ? "pc60_val" : "pc59_val"), .prepared = true},
+                     {.path = base / "trainval_merged.json", .map = context_ids(background)}},
           .images_hold_more = true,
-          .class_json = "datasets/pc59.json",
-          .classes = 59,
+          .class_json = background ? "datasets/pc60.json" : "datasets/pc59.json",
+          .classes = background ? 60 : 59,
           .how_to_get =
               "download PASCAL VOC 2010 and PASCAL-Context's trainval_merged.json and put "
               "them there"};
@@ -149,7 +149,8 @@ DatasetRoots DatasetRoots::find(const std::string& test, const std::string& sa1b
 Catalog::Catalog(const DatasetRoots& roots)
     : sets_{coco_stuff(roots.test),
             ade20k(roots.test),
-            context(roots.test),
+            context(roots.test, false),
+            context(roots.test, true),
             cityscapes(roots.test),
             voc(roots.test, false),
             voc(roots.test, true),

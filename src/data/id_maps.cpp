@@ -34,14 +34,16 @@ IdMap ade20k_ids() {
   return map;
 }
 
-IdMap context_ids() {
+IdMap context_ids(bool background) {
   constexpr std::array kept = {2,   9,   18,  19,  22,  23,  25,  31,  33,  34,  44,  45,
                                46,  59,  65,  68,  72,  80,  85,  98,  104, 105, 113, 115,
                                144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260,
                                284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
                                368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458};
   static_assert(kept.size() == 59);
-  return keep_only(kept);
+  IdMap map = keep_only(kept);
+  if (background) map.classes[0] = 59;
+  return map;
 }
 
 IdMap cityscapes_ids() {

@@ -64,7 +64,8 @@ void check(const Config& config, int world_size = 1, Purpose purpose = Purpose::
 /// Markdown of every key: default, what it accepts, meaning.
 std::string config_reference();
 
-/// The names in a JSON list ["wall", …] or map {"0": "wall", …} with the keys 0 … n − 1. A relative
+/// The names in a JSON list ["wall", …] or map {"0": "wall", …} with the keys 0 … n − 1; a list in place
+/// of a name holds synonyms, which come back joined by ", ". A relative
 /// path that does not exist is looked for in the source tree as well. Errors: missing, not such a
 /// list, empty names.
 std::vector<std::string> read_class_names(const std::filesystem::path& path);

@@ -101,7 +101,7 @@ std::vector<std::string> class_names(const DatasetInfo& info);
 /// What the published ids of each set mean (255: ignored).
 IdMap coco_stuff_ids();
 IdMap ade20k_ids();
-IdMap context_ids();
+IdMap context_ids(bool background = false);
 IdMap cityscapes_ids();
 IdMap voc_ids(bool background);
 
