@@ -1,13 +1,17 @@
 #include "pixelclip/engine/scoring.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
 #include "pixelclip/data/catalog.hpp"
-#include "pixelclip/image/resize.hpp"
+#include "pixelclip/data/doctor.hpp"
+#include "pixelclip/engine/protocol.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
+namespace fs = std::filesystem;
 namespace {
 
 std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& info) {
@@ -20,6 +24,24 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& i
   return names;
 }
 
+/// What all sets of a call share.
+EvaluateOptions common_options(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm) {
+  const bool gpu = model->device().is_cuda();
+  EvaluateOptions options;
+  options.rule = config.test.rule;
+  options.protocol = protocol_text(config, plan.templates);
+  options.weights = weights_checksum(model);
+  options.threads = at::get_num_threads();  // this rank's share of the cores
+  options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size : gpu ? 8 : 1);
+  options.concurrent = !gpu;
+  options.examples = plan.examples;
+  options.keep_progress = true;
+  options.rank = comm.rank();
+  options.world_size = comm.world_size();
+  options.all_reduce = [&comm](torch::Tensor& counts) { comm.all_reduce(counts, "the scores' counts"); };
+  return options;
+}
+
 }  // namespace
 
 ScoringPlan test_plan(const Config& config) {
@@ -28,33 +50,32 @@ ScoringPlan test_plan(const Config& config) {
 
 ScoringPlan protocol_plan(const Config& config) {
   const auto& file = config.model.prompt_templates_file;
-  return {config.test.protocol, "", templates(file.empty() ? config.test.prompt_ensemble_type : file)};
-}
-
-torch::Tensor to_tensor(const Image& rgb, const std::string& format) {
-  const auto pixels = torch::from_blob(const_cast<uint8_t*>(rgb.pixels.data()),
-                                       {rgb.height, rgb.width, rgb.channels}, torch::kUInt8);
-  return (format == "BGR" ? pixels.flip(2) : pixels).permute({2, 0, 1}).contiguous();
+  return {config.test.protocol, "", templates(file.empty() ? config.test.prompt_ensemble_type : file),
+          static_cast<int>(config.test.report_pictures)};
 }
 
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes) {
-  return [model, config, classes](const Image& rgb) mutable {
-    auto image = to_tensor(rgb, config.input.format);
-    if (config.input.min_size_test > 0) {
-      const auto [height, width] = shortest_edge_size(rgb.height, rgb.width, config.input.min_size_test,
-                                                      config.input.max_size_test);
-      image = to_tensor(resize_bilinear(rgb, height, width), config.input.format);
-    }
-    return model->class_scores(image, classes).to(torch::kCPU);
+  const auto inference = std::make_shared<Inference>(model, config);
+  ClassBank bank{classes, std::vector<int64_t>(classes.size(0))};
+  std::iota(bank.owner.begin(), bank.owner.end(), int64_t{0});
+  return [inference, config, bank](const Image& rgb) {
+    return (*inference)({views_of(rgb, config)}, bank).front().to(torch::kCPU);
   };
 }
 
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
-                                  const std::filesystem::path& output, bool folder_per_set) {
+                                  const fs::path& output, bool folder_per_set) {
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
+  Inference inference(model, config);
+  const auto embed = [&](const std::vector<std::string>& names) {
+    return cached_class_embeddings(model, names, plan.templates, fs::path(config.output_dir) / "class_embeddings",
+                                   comm.is_main());
+  };
+  auto options = common_options(model, config, plan, comm);
   std::vector<SetResult> results;
+  std::vector<fs::path> folders;
   std::string absent;
   for (const auto& set : plan.sets) {
     const auto& info = catalog.find(set);
@@ -64,21 +85,30 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       absent = why;
       continue;
     }
-    EvaluateOptions options;
     options.names = names_for(plan, info);
+    if (comm.is_main()) check_briefly(info, options.names);
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
-    options.rule = config.test.rule;
-    options.rank = comm.rank();
-    options.world_size = comm.world_size();
-    options.all_reduce = [&comm](torch::Tensor& counts) { comm.all_reduce(counts, "the scores' counts"); };
-    const auto classes = model->class_embeddings(options.names, plan.templates);
-    results.push_back(evaluate(info, score_function(model, config, classes), options));
-    if (comm.is_main()) log::info(copypaste_lines(results.back()));
-    if (signals::stop_requested()) break;
+    const auto bank = inference.class_bank(options.names, embed);
+    const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
+      std::vector<std::vector<View>> views;
+      for (const Image& image : images) views.push_back(views_of(image, config));
+      return inference(views, bank);
+    };
+    results.push_back(evaluate(info, scores, options));
+    folders.push_back(options.predictions);
+    if (comm.is_main()) {
+      write_confusion(options.predictions / "confusion.csv", results.back());
+      log::info(copypaste_lines(results.back()));
+    }
+    if (!results.back().complete) break;  // on every rank alike
   }
   model->train(was_training);
   if (results.empty()) fail("none of the sets to score is on disk: ", absent);
-  if (comm.is_main()) log::info("results\n", results_table(results));
+  if (comm.is_main()) {
+    const auto& compare = config.test.compare;
+    log::info("results\n", results_table(results, compare.empty() ? std::vector<ComparedRow>() : read_compared(compare)));
+  }
+  if (comm.is_main() && results.back().complete) std::for_each(folders.begin(), folders.end(), forget_progress);
   return results;
 }
 

@@ -1,5 +1,7 @@
 #include "pixelclip/evaluation/evaluate.hpp"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,19 +11,21 @@
 #include <optional>
 #include <thread>
 
+#include "examples.hpp"
 #include "picture_queue.hpp"
+#include "picture_worker.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/base/signal.hpp"
-#include "pixelclip/evaluation/segment.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "prediction_writer.hpp"
+#include "pixelclip/evaluation/fingerprint.hpp"
+#include "progress_file.hpp"
 
 namespace pixelclip {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using State = PictureRecord::State;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -33,33 +37,25 @@ std::string duration(double seconds) {
              whole % 10);
 }
 
-/// A picture on its way: decoded, then with scores. `reason` is set when it could not be read.
-struct Picture {
-  const SemSegItem* item = nullptr;
-  Image image;
-  LabelMap truth;
-  torch::Tensor scores;
-  std::string reason;
-  bool unlabelled = false;
+/// LibTorch's threads inside one operation, for a scope.
+class TorchThreads {
+ public:
+  explicit TorchThreads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
+  ~TorchThreads() { at::set_num_threads(before_); }
+  TorchThreads(const TorchThreads&) = delete;
+  TorchThreads& operator=(const TorchThreads&) = delete;
+
+ private:
+  int before_;
 };
 
-/// Stops and joins its threads at the end of a scope, however that is left.
-struct Threads {
-  OrderedQueue<Picture>&decoded, &scored;
-  std::vector<std::jthread> all;
-
-  ~Threads() {
-    decoded.close();
-    scored.close();
-    all.clear();
+void add_counts(Confusion& confusion, const SparseCounts& sparse) {
+  auto& counts = confusion.counts();
+  for (const auto& [place, pixels] : sparse) {
+    if (place >= static_cast<int64_t>(counts.size())) fail("the evaluation's progress file is damaged: remove it");
+    counts[place] += pixels;
   }
-};
-
-/// What the last stage counts.
-struct Tally {
-  int64_t scored = 0, unlabelled = 0;
-  std::vector<std::string> unreadable;
-};
+}
 
 class Evaluation {
  public:
@@ -67,8 +63,7 @@ class Evaluation {
       : options_(options),
         set_(info),
         names_(options.names.empty() ? class_names(info) : options.names),
-        evaluator_(names_, options.rule == "mmseg" ? ScoreRule::mmseg : info.rule, info.ignore),
-        writer_(options.predictions, options.rank, options.world_size) {
+        evaluator_(names_, rule(), info.ignore) {
     if (info.classes > 0 && static_cast<int>(names_.size()) != info.classes) {
       fail("the class list has ", names_.size(), " names, but the labels of ", info.name, " have ",
            info.classes, " classes; give the class list of this set");
@@ -83,16 +78,27 @@ class Evaluation {
            " has no pair of picture and labels: ", set_.report().summary(info.name, 0),
            "; names must agree but for the extension");
     }
-    for (int64_t i = options.rank; i < listed_; i += options.world_size) items_.push_back(&all[i]);
   }
 
-  SetResult run(const ScoreFunction& scores) {
+  SetResult run(const BatchScoreFunction& scores) {
     log::info(set_.report().summary(set_.info().name, set_.items().size()));
     const auto start = Clock::now();
-    work(scores);
-    writer_.finish();
+    const std::string fingerprint = this->fingerprint();
+    ProgressFile file(options_.predictions, fingerprint, options_.rank, options_.world_size);
+    recall(file);
+    work(scores, file);
+    file.finish();
     SetResult result = sum_up();
-    writer_.join();
+    result.fingerprint = fingerprint;
+    ExamplePicker picker(set_, names_, rule(), options_.examples);
+    file.join([&](PictureRecord&& record) {
+      if (record.index >= listed_) return;
+      if (record.state == State::unreadable) result.unreadable.push_back(record.text);
+      picker.consider(record);
+    });
+    if (options_.predictions.empty()) result.unreadable = unreadable_;
+    result.examples = picker.pick(file);
+    if (options_.rank == 0 && result.complete && !options_.keep_progress) ProgressFile::remove(options_.predictions);
     result.seconds = seconds_since(start);
     log::info(result.set, ": scored ", result.scored, " of ", result.listed, " pictures in ",
               duration(result.seconds),
@@ -102,120 +108,95 @@ class Evaluation {
   }
 
  private:
-  /// Readers decode ahead, this thread asks for scores, one more segments and counts.
-  void work(const ScoreFunction& scores) {
-    const auto count = static_cast<int64_t>(items_.size());
-    OrderedQueue<Picture> decoded(std::max(1, options_.prefetch)), scored(2);
+  ScoreRule rule() const { return options_.rule == "mmseg" ? ScoreRule::mmseg : set_.info().rule; }
+
+  /// Of everything that the numbers depend on, the pictures' content apart.
+  std::string fingerprint() const {
+    Fingerprint print;
+    print.add(options_.protocol).add(set_.info().name).add(str(static_cast<int>(rule()), ' ', set_.info().ignore));
+    for (const auto& name : names_) print.add(name);
+    for (int64_t i = 0; i < listed_; ++i) print.add(set_.items()[i].stem);
+    return print.hex() + (options_.weights.empty() ? "" : "-" + options_.weights);
+  }
+
+  void recall(ProgressFile& file) {
+    std::vector<bool> known(listed_);
+    int64_t count = 0;
+    file.recall([&](PictureRecord&& record) {
+      if (record.index >= listed_ || record.index % options_.world_size != options_.rank) return;
+      known[record.index] = true;
+      ++count;
+      tally(record);
+    });
+    for (int64_t i = options_.rank; i < listed_; i += options_.world_size) {
+      if (!known[i]) open_.push_back(i);
+    }
+    if (count > 0) log::info(set_.info().name, ": going on after ", count, " pictures that are already scored");
+  }
+
+  /// Threads take pictures from the list, read, score and segment them; this one counts in order.
+  void work(const BatchScoreFunction& scores, ProgressFile& file) {
+    const auto count = static_cast<int64_t>(open_.size());
+    const int64_t batch = std::max(1, options_.batch), chunks = (count + batch - 1) / batch;
+    const int wanted = options_.threads > 0 ? options_.threads : available_cores();
+    const auto threads = static_cast<int>(std::clamp<int64_t>(chunks, 1, wanted));
+    const TorchThreads torch_threads(options_.concurrent ? 1 : at::get_num_threads());
+    OrderedQueue<std::vector<PictureRecord>> done(2 * threads);
     std::atomic<int64_t> next{0};
-    std::exception_ptr reader_error, counter_error;
-    std::mutex mutex;
-    const auto read_all = [&] {
+    std::atomic<int> active{threads};
+    std::exception_ptr error;
+    std::mutex error_mutex;
+    std::mutex scoring;
+    const BatchScoreFunction ask = [&](const std::vector<Image>& images) {
+      std::unique_lock lock(scoring, std::defer_lock);
+      if (!options_.concurrent) lock.lock();
+      return scores(images);
+    };
+    const auto body = [&] {
       try {
-        for (int64_t i = next++; i < count; i = next++) {
-          if (!decoded.push(i, read(*items_[i]))) return;
+        at::init_num_threads();  // this thread's share of TorchThreads
+        PictureWorker worker(set_, names_, rule(), !options_.predictions.empty());
+        while (!signals::stop_requested()) {
+          const int64_t chunk = next++;
+          if (chunk >= chunks) break;
+          const auto first = open_.begin() + chunk * batch;
+          const auto last = open_.begin() + std::min(count, (chunk + 1) * batch);
+          if (!done.push(chunk, worker({first, last}, ask))) break;
         }
       } catch (...) {
-        std::lock_guard lock(mutex);
-        if (!reader_error) reader_error = std::current_exception();
-        decoded.close();
+        std::lock_guard lock(error_mutex);
+        if (!error) error = std::current_exception();
+        next = chunks;
       }
+      if (--active == 0) done.close();
     };
-    const auto count_all = [&] {
-      try {
-        for (int64_t i = 0; i < count; ++i) {
-          std::optional<Picture> picture = scored.pop();
-          if (!picture) return;
-          take(*picture);
-          show_progress(i + 1, count);
-        }
-      } catch (...) {
-        counter_error = std::current_exception();
-        scored.close();
-      }
-    };
+    start_ = Clock::now();
+    int64_t taken = 0;
     {
-      Threads threads{decoded, scored, {}};
-      const int cores = options_.threads > 0 ? options_.threads : available_cores();
-      for (int t = 0; t < std::clamp(cores / 2, 1, 4); ++t) threads.all.emplace_back(read_all);
-      threads.all.emplace_back(count_all);
-      for (int64_t i = 0; i < count; ++i) {
-        if (signals::stop_requested()) {
-          complete_ = false;
-          break;
+      std::vector<std::jthread> pool;
+      // Whatever ends this scope, the threads must not wait for room.
+      const std::shared_ptr<void> closer(nullptr, [&](void*) { done.close(); });
+      for (int t = 0; t < threads; ++t) pool.emplace_back(body);
+      while (auto records = done.pop()) {
+        for (const PictureRecord& record : *records) {
+          if (record.state == State::unreadable) log::warn("left out: ", record.text);
+          tally(record);
+          file.add(record);
+          show_progress(++taken, count);
         }
-        std::optional<Picture> picture = decoded.pop();
-        if (!picture) break;
-        if (picture->reason.empty() && !picture->unlabelled) {
-          picture->scores = checked(scores(picture->image), *picture->item);
-        }
-        if (!scored.push(i, std::move(*picture))) break;
       }
     }
     log::progress("");
-    if (reader_error) std::rethrow_exception(reader_error);
-    if (counter_error) std::rethrow_exception(counter_error);
+    if (error) std::rethrow_exception(error);
+    complete_ = taken == count;
   }
 
-  /// A file that cannot be read leaves the picture out; an id without meaning ends the evaluation,
-  /// because then the class list or the set is the wrong one.
-  Picture read(const SemSegItem& item) const {
-    Picture picture;
-    picture.item = &item;
-    try {
-      picture.image = read_rgb(item.image);
-      picture.truth = set_.stored_ids(item);
-      const Image& image = picture.image;
-      const LabelMap& truth = picture.truth;
-      if (image.height != truth.height || image.width != truth.width) {
-        fail(item.image.string(), ": the picture is ", image.width, "×", image.height,
-             ", but its labels ", item.label.string(), " are ", truth.width, "×", truth.height);
-      }
-    } catch (const Error& e) {
-      picture.reason = e.what();
-      return picture;
-    }
-    const int ignore = set_.info().ignore;
-    apply_ids(picture.truth, set_.id_map(), static_cast<int>(names_.size()), ignore,
-              item.label.string());
-    picture.unlabelled = set_.info().skip_unlabelled &&
-                         std::all_of(picture.truth.ids.begin(), picture.truth.ids.end(),
-                                     [ignore](int32_t id) { return id == ignore; });
-    return picture;
-  }
-
-  torch::Tensor checked(torch::Tensor scores, const SemSegItem& item) const {
-    TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(names_.size()),
-                "the scores of ", item.image.string(), " have shape ", scores.sizes(),
-                ", expected [", names_.size(), ", h, w]");
-    return scores.to(torch::kCPU, torch::kFloat32).contiguous();
-  }
-
-  void take(Picture& picture) {
-    const SemSegItem& item = *picture.item;
-    if (!picture.reason.empty()) {
-      log::warn("left out: ", picture.reason);
-      tally_.unreadable.push_back(picture.reason);
-      return writer_.add("");
-    }
-    if (picture.unlabelled) {
-      ++tally_.unlabelled;
-      return writer_.add("");
-    }
-    LabelMap prediction;
-    try {
-      prediction = argmax_upsampled(
-          picture.scores.const_data_ptr<float>(), static_cast<int>(picture.scores.size(0)),
-          static_cast<int>(picture.scores.size(1)), static_cast<int>(picture.scores.size(2)),
-          picture.truth.height, picture.truth.width, options_.threads);
-    } catch (const Error& e) {
-      fail(item.image.string(), ": ", e.what());
-    }
-    evaluator_.process(item.image.string(), prediction, picture.truth);
-    if (!options_.predictions.empty()) {
-      writer_.add(predictions_json(item.image.string(), prediction));
-    }
-    ++tally_.scored;
-    if (options_.on_picture) options_.on_picture(item, picture.image, prediction, picture.truth);
+  void tally(const PictureRecord& record) {
+    scored_ += record.state == State::scored;
+    unlabelled_ += record.state == State::unlabelled;
+    if (record.state == State::unreadable) unreadable_.push_back(record.text);
+    add_counts(evaluator_.confusion(), record.confusion);
+    add_counts(evaluator_.boundary(), record.boundary);
   }
 
   void show_progress(int64_t done, int64_t count) {
@@ -235,8 +216,7 @@ class Evaluation {
   SetResult sum_up() {
     auto& confusion = evaluator_.confusion().counts();
     auto& boundary = evaluator_.boundary().counts();
-    int64_t numbers[] = {tally_.scored, tally_.unlabelled,
-                         static_cast<int64_t>(tally_.unreadable.size()), complete_ ? 0 : 1};
+    int64_t numbers[] = {scored_, unlabelled_, static_cast<int64_t>(unreadable_.size()), complete_ ? 0 : 1};
     if (options_.world_size > 1) {
       std::vector<int64_t> all(confusion);
       all.insert(all.end(), boundary.begin(), boundary.end());
@@ -256,28 +236,28 @@ class Evaluation {
     const auto [scored, unlabelled, failed, stopped] = numbers;
     if (scored == 0 && stopped == 0) {
       fail("data set ", set_.info().name, ": none of its ", listed_, " pictures could be scored",
-           tally_.unreadable.empty() ? "" : "; the first: " + tally_.unreadable.front());
+           unreadable_.empty() ? "" : "; the first: " + unreadable_.front());
     }
-    return {.set = set_.info().name,
-            .scores = evaluator_.finish(),
-            .names = names_,
-            .confusion = evaluator_.confusion(),
-            .scored = scored,
-            .listed = listed_,
-            .unlabelled = unlabelled,
-            .failed = failed,
-            .unreadable = tally_.unreadable,
-            .complete = stopped == 0};
+    SetResult result;
+    result.set = set_.info().name;
+    result.scores = evaluator_.finish();
+    result.names = names_;
+    result.confusion = evaluator_.confusion();
+    result.scored = scored;
+    result.listed = listed_;
+    result.unlabelled = unlabelled;
+    result.failed = failed;
+    result.complete = stopped == 0;
+    return result;
   }
 
   const EvaluateOptions& options_;
   SemSegSet set_;
   std::vector<std::string> names_;
   SemSegEvaluator evaluator_;
-  PredictionWriter writer_;
-  std::vector<const SemSegItem*> items_;
-  int64_t listed_ = 0;
-  Tally tally_;
+  std::vector<int64_t> open_;  ///< items of this rank still to be scored
+  int64_t listed_ = 0, scored_ = 0, unlabelled_ = 0;
+  std::vector<std::string> unreadable_;
   bool complete_ = true;
   Clock::time_point start_ = Clock::now();
   double last_log_ = 0;
@@ -285,9 +265,18 @@ class Evaluation {
 
 }  // namespace
 
-SetResult evaluate(const DatasetInfo& info, const ScoreFunction& scores,
-                   const EvaluateOptions& options) {
+SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores, const EvaluateOptions& options) {
   return Evaluation(info, options).run(scores);
 }
+
+SetResult evaluate(const DatasetInfo& info, const ScoreFunction& scores, EvaluateOptions options) {
+  options.batch = 1;
+  const BatchScoreFunction one = [&](const std::vector<Image>& images) -> std::vector<torch::Tensor> {
+    return {scores(images.front())};
+  };
+  return evaluate(info, one, options);
+}
+
+void forget_progress(const std::filesystem::path& predictions) { ProgressFile::remove(predictions); }
 
 }  // namespace pixelclip

@@ -14,7 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-using Row = std::vector<std::string>;
 
 std::string number(double value, int decimals) {
   if (std::isnan(value)) return "nan";
@@ -29,13 +28,17 @@ std::string json_number(double value) {
 }
 
 void write_scores(std::ostream& out, const Results& scores, const std::string& indent) {
-  out << "{\n" << indent << " \"sem_seg\": {";
+  out << indent << "\"sem_seg\": {";
   for (size_t i = 0; i < scores.size(); ++i) {
     out << (i ? "," : "") << '\n'
-        << indent << "  " << OrderedJson(scores[i].first).dump() << ": "
-        << json_number(scores[i].second);
+        << indent << " " << OrderedJson(scores[i].first).dump() << ": " << json_number(scores[i].second);
   }
-  out << '\n' << indent << " }\n" << indent << '}';
+  out << '\n' << indent << '}';
+}
+
+OrderedJson about(const SetResult& result) {
+  return {{"fingerprint", result.fingerprint}, {"scored", result.scored},       {"listed", result.listed},
+          {"unlabelled", result.unlabelled},   {"unreadable", result.unreadable}, {"complete", result.complete}};
 }
 
 std::string counted(const SetResult& result) {
@@ -52,23 +55,37 @@ std::string remarks(const SetResult& result) {
   return text;
 }
 
-const Row& headings() {
-  static const Row row = {"set", "mIoU", "fwIoU", "mACC", "pACC", "pictures", ""};
-  return row;
+/// Columns side by side; the first and the last are texts, the others end flush.
+std::string plain_table(const std::vector<TableRow>& rows) {
+  std::vector<size_t> widths(rows.front().size());
+  const auto width = [](const std::string& text) {  // of UTF-8
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  };
+  for (const TableRow& row : rows) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width(row[c]));
+  }
+  std::string text;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::string line, rule;
+    for (size_t c = 0; c < widths.size(); ++c) {
+      const std::string pad(widths[c] - width(rows[r][c]), ' '), gap = c ? "  " : "";
+      line += gap + (c == 0 || c + 1 == widths.size() ? rows[r][c] + pad : pad + rows[r][c]);
+      rule += gap + std::string(widths[c], '-');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n' + (r == 0 ? rule + '\n' : "");
+  }
+  return text;
 }
 
-std::vector<Row> rows_of(const std::vector<SetResult>& results, int decimals) {
-  std::vector<Row> rows;
-  for (const SetResult& result : results) {
-    Row row = {result.set, number(headline(result), decimals)};
-    for (const char* name : {"fwIoU", "mACC", "pACC"}) {
-      row.push_back(number(score_of(result.scores, name), decimals));
-    }
-    row.push_back(counted(result));
-    row.push_back(remarks(result));
-    rows.push_back(std::move(row));
+void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const std::string& cell : rows[r]) out << "| " << cell << ' ';
+    out << "|\n";
+    if (r > 0) continue;
+    for (size_t c = 0; c < rows[r].size(); ++c) out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
+    out << "|\n";
   }
-  return rows;
 }
 
 }  // namespace
@@ -85,31 +102,62 @@ double headline(const SetResult& result) {
   return std::isnan(iou) ? score_of(result.scores, "mIoU") : iou;
 }
 
-std::string results_table(const std::vector<SetResult>& results) {
-  std::vector<Row> rows = rows_of(results, 2);
-  rows.insert(rows.begin(), headings());
-  std::vector<size_t> widths(headings().size());
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-  }
-  std::ostringstream out;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    std::string line;
-    for (size_t c = 0; c < widths.size(); ++c) {
-      const std::string pad(widths[c] - rows[r][c].size(), ' ');
-      const bool text = c == 0 || c + 1 == widths.size();  // Numbers end flush.
-      line += (c ? "  " : "") + (text ? rows[r][c] + pad : pad + rows[r][c]);
+std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int decimals) {
+  std::vector<TableRow> rows = {{"set", "mIoU", "fwIoU", "mACC", "pACC", "pictures", "fingerprint", "remarks"}};
+  for (const SetResult& result : results) {
+    TableRow row = {result.set, number(headline(result), decimals)};
+    for (const char* name : {"fwIoU", "mACC", "pACC"}) {
+      row.push_back(number(score_of(result.scores, name), decimals));
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out << line << '\n';
-    if (r == 0) {
-      for (size_t c = 0; c < widths.size(); ++c) {
-        out << (c && widths[c] ? "  " : "") << std::string(widths[c], '-');
-      }
-      out << '\n';
-    }
+    row.push_back(counted(result));
+    row.push_back(result.fingerprint);
+    row.push_back(remarks(result));
+    rows.push_back(std::move(row));
   }
-  return out.str();
+  return rows;
+}
+
+std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared) {
+  std::vector<TableRow> rows(2 + compared.size());
+  rows[0] = {"mIoU"};
+  rows[1] = {"this run"};
+  for (const SetResult& result : results) {
+    rows[0].push_back(result.set);
+    rows[1].push_back(number(headline(result), 1));
+  }
+  rows[0].push_back("source");
+  rows[1].push_back("");
+  for (size_t i = 0; i < compared.size(); ++i) {
+    TableRow& row = rows[i + 2];
+    row = {compared[i].name};
+    for (const SetResult& result : results) {
+      const double score = score_of(compared[i].scores, result.set);
+      row.push_back(std::isnan(score) ? "–" : number(score, 1));
+    }
+    row.push_back(compared[i].source);
+  }
+  return rows;
+}
+
+std::vector<ComparedRow> read_compared(const fs::path& path) {
+  std::vector<ComparedRow> rows;
+  try {
+    for (const auto& entry : read_json(path)) {
+      ComparedRow row{.name = entry.at("name").get<std::string>(), .source = entry.at("source").get<std::string>()};
+      for (const auto& [set, score] : entry.at("scores").items()) row.scores.emplace_back(set, score.get<double>());
+      rows.push_back(std::move(row));
+    }
+  } catch (const nlohmann::json::exception&) {
+    fail(path.string(), ": expected a list of rows {\"name\": …, \"source\": …, \"scores\": {set: mIoU}}; row ",
+         rows.size(), " is none");
+  }
+  return rows;
+}
+
+std::string results_table(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared) {
+  std::string text = plain_table(result_rows(results));
+  if (!compared.empty()) text += '\n' + plain_table(comparison_rows(results, compared));
+  return text;
 }
 
 std::string copypaste_lines(const SetResult& result) {
@@ -123,40 +171,48 @@ std::string copypaste_lines(const SetResult& result) {
   return "copypaste: Task: sem_seg\ncopypaste: " + names + "\ncopypaste: " + values + "\n";
 }
 
-void write_results(const fs::path& folder, const std::vector<SetResult>& results) {
+void write_results(const fs::path& folder, const std::vector<SetResult>& results,
+                   const std::vector<ComparedRow>& compared) {
   make_writable_folder(folder);
   write_atomically(folder / "results.json", [&](std::ostream& out) {
     out << '{';
     for (size_t i = 0; i < results.size(); ++i) {
-      out << (i ? "," : "") << "\n " << OrderedJson(results[i].set).dump() << ": ";
-      write_scores(out, results[i].scores, " ");
+      out << (i ? "," : "") << "\n " << OrderedJson(results[i].set).dump() << ": {\n";
+      write_scores(out, results[i].scores, "  ");
+      out << ",\n  \"evaluation\": " << about(results[i]).dump() << "\n }";
     }
     out << "\n}\n";
   });
   write_atomically(folder / "results.md", [&](std::ostream& out) {
-    out << "| set | mIoU | fwIoU | mACC | pACC | pictures | |\n|---|--:|--:|--:|--:|--:|---|\n";
-    for (const Row& row : rows_of(results, 2)) {
-      for (const std::string& cell : row) out << "| " << cell << ' ';
-      out << "|\n";
+    write_markdown(out, result_rows(results));
+    if (!compared.empty()) write_markdown(out << '\n', comparison_rows(results, compared));
+    for (const SetResult& result : results) {
+      std::vector<TableRow> rows = {{"true class", "pixels", "share", "taken for"}};
+      for (const ConfusedPair& pair : most_confused(result.confusion, 10)) {
+        rows.push_back({result.names[pair.truth], str(pair.pixels), number(100 * pair.share, 1) + " %",
+                        result.names[pair.predicted]});
+      }
+      write_markdown(out << "\nMost confused in " << result.set << ":\n\n", rows);
     }
   });
   write_atomically(folder / "results.csv", [&](std::ostream& out) {
-    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unreadable,complete\n";
+    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unreadable,complete,fingerprint\n";
     for (const SetResult& result : results) {
       out << result.set << ',' << number(headline(result), 6);
       for (const char* name : {"fwIoU", "mACC", "pACC"}) {
         out << ',' << number(score_of(result.scores, name), 6);
       }
       out << ',' << result.scored << ',' << result.listed << ',' << result.unlabelled << ','
-          << result.failed << ',' << (result.complete ? "yes" : "no") << '\n';
+          << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << '\n';
     }
   });
 }
 
 void write_single_result(const fs::path& path, const SetResult& result) {
   write_atomically(path, [&](std::ostream& out) {
-    write_scores(out, result.scores, "");
-    out << '\n';
+    out << "{\n";
+    write_scores(out, result.scores, " ");
+    out << "\n}\n";
   });
 }
 

@@ -21,6 +21,7 @@ void add_train(CLI::App& app);
 std::vector<std::string> arguments();
 
 /// Parts of `bench`.
+void add_bench_eval(CLI::App& bench);
 void add_bench_loader(CLI::App& bench);
 
 }  // namespace pixelclip::tools

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     tools::add_tokenize(app);
     auto* bench = app.add_subcommand("bench", "Measure one part of the program");
     bench->require_subcommand(1);
+    tools::add_bench_eval(*bench);
     tools::add_bench_loader(*bench);
     app.parse(argc, argv);
     return 0;

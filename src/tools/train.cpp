@@ -2,11 +2,14 @@
 #include "overrides.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/engine/build.hpp"
+#include "pixelclip/engine/protocol.hpp"
 #include "pixelclip/engine/run.hpp"
 #include "pixelclip/engine/scoring.hpp"
 #include "pixelclip/engine/sheet.hpp"
 #include "pixelclip/engine/trainer.hpp"
+#include "pixelclip/evaluation/html_report.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -38,6 +41,13 @@ int train(Config& config, Comm& comm, bool resume) {
   return 0;
 }
 
+/// Exit status of an evaluation: not 0 when its numbers are of a part only.
+int stopped_early(const std::vector<SetResult>& results) {
+  if (results.back().complete) return 0;
+  log::warn("stopped by a signal: the numbers are of a part of the pictures; the same command goes on");
+  return 128 + signals::stop_requested();
+}
+
 int eval_only(Config& config, Comm& comm) {
   if (config.datasets.test.empty()) fail("DATASETS.TEST is empty: name the sets to score");
   auto model = build_model(config, pick_device(config, comm.local_rank()));
@@ -50,15 +60,22 @@ int eval_only(Config& config, Comm& comm) {
   } else {
     write_results(config.output_dir, results);
   }
-  return 0;
+  return stopped_early(results);
 }
 
 int eval_protocol(Config& config, Comm& comm) {
   auto model = build_model(config, pick_device(config, comm.local_rank()));
   const auto folder = std::filesystem::path(config.output_dir) / "eval";
-  const auto results = score_sets(model, config, protocol_plan(config), comm, folder, /*folder_per_set=*/true);
-  if (comm.is_main()) write_results(folder, results);
-  return 0;
+  const auto plan = protocol_plan(config);
+  HtmlReport report{.subject = config.model.weights, .protocol = protocol_text(config, plan.templates)};
+  report.results = score_sets(model, config, plan, comm, folder, /*folder_per_set=*/true);
+  if (!comm.is_main()) return 0;
+  if (!config.test.compare.empty()) report.compared = read_compared(config.test.compare);
+  report.curves = read_curves(std::filesystem::path(config.output_dir) / "metrics.json");
+  write_results(folder, report.results, report.compared);
+  write_html_report(folder / "report.html", report);
+  log::info("report: ", (folder / "report.html").string());
+  return stopped_early(report.results);
 }
 
 }  // namespace

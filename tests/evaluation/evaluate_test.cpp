@@ -4,6 +4,7 @@
 #include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "pixelclip/base/file.hpp"
@@ -96,11 +97,19 @@ TEST(Evaluate, WritesPredictionsThatDecodeToTheLabels) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "parts are left behind";
 }
 
-TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrPrefetch) {
+TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrBatches) {
   const SmallSet set(5);
   const SetResult one = evaluate(set.info, oracle(true), {.predictions = set.folder / "one"});
-  const SetResult threaded = evaluate(set.info, oracle(true), {.threads = 8, .prefetch = 1});
+  const SetResult threaded = evaluate(set.info, oracle(true), {.threads = 8, .concurrent = true});
   EXPECT_EQ(one.confusion.counts(), threaded.confusion.counts());
+  const BatchScoreFunction many = [](const std::vector<Image>& images) {
+    std::vector<torch::Tensor> scores;
+    for (const Image& image : images) scores.push_back(oracle(true)(image));
+    return scores;
+  };
+  for (const int batch : {2, 3, 9}) {
+    EXPECT_EQ(evaluate(set.info, many, {.batch = batch}).confusion.counts(), one.confusion.counts()) << batch;
+  }
 
   // Two ranks in threads; the sum is exchanged through memory.
   std::mutex mutex;
@@ -132,6 +141,36 @@ TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrPrefetch) {
   }
   EXPECT_EQ(read_text(set.folder / "two/sem_seg_predictions.json"),
             read_text(set.folder / "one/sem_seg_predictions.json"));
+}
+
+TEST(Evaluate, PycocotoolsReadsThePredictions) {
+  const char* named = std::getenv("PIXELCLIP_PYTHON");
+  const std::string python = named ? named : "python3";
+  if (std::system((python + " -c 'import pycocotools.mask, numpy' >/dev/null 2>&1").c_str()) != 0) {
+    GTEST_SKIP() << python << " has no pycocotools (PIXELCLIP_PYTHON names another)";
+  }
+  const SmallSet set(3);
+  const SetResult result = evaluate(set.info, oracle(true), {.predictions = set.folder / "out"});
+  // The areas of each class over all pictures, and that the masks of a picture cover it once.
+  write_text(set.folder / "read.py", R"(
+import json, sys
+from pycocotools import mask
+pictures, areas = {}, {}
+for entry in json.load(open(sys.argv[1])):
+    bits = mask.decode(entry["segmentation"])
+    pictures[entry["file_name"]] = pictures.get(entry["file_name"], 0) + bits
+    areas[entry["category_id"]] = areas.get(entry["category_id"], 0) + int(bits.sum())
+assert len(pictures) == 3 and all((p == 1).all() for p in pictures.values())
+print(json.dumps([areas.get(c, 0) for c in range(3)]), file=open(sys.argv[2], "w"))
+)");
+  const auto quoted = [&](const char* name) { return " '" + (set.folder / name).string() + "'"; };
+  ASSERT_EQ(std::system((python + quoted("read.py") + quoted("out/sem_seg_predictions.json") + quoted("areas.json")).c_str()), 0);
+  const auto areas = read_json(set.folder / "areas.json");
+  for (int p = 0; p < 3; ++p) {
+    int64_t pixels = 0;
+    for (int t = 0; t <= 3; ++t) pixels += result.confusion.at(p, t);
+    EXPECT_EQ(areas[p], pixels) << "class " << p;
+  }
 }
 
 TEST(Evaluate, AnUnreadablePictureIsListedAndCountedAndTheOthersAreScored) {
@@ -177,12 +216,12 @@ TEST(Evaluate, ASetOfWhichNothingCanBeReadFails) {
 
 TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
   const SmallSet set(8);
-  int calls = 0;
+  std::atomic<int> calls = 0;
   const ScoreFunction breaks = [&](const Image& image) -> torch::Tensor {
     if (++calls == 3) fail("the model is broken");
     return oracle()(image);
   };
-  EXPECT_ERROR(evaluate(set.info, breaks, {.prefetch = 2}), HasSubstr("the model is broken"));
+  EXPECT_ERROR(evaluate(set.info, breaks, {.threads = 3, .concurrent = true}), HasSubstr("the model is broken"));
   const ScoreFunction nan = [](const Image& image) {
     return torch::full({3, image.height, image.width}, std::nan(""));
   };
@@ -203,16 +242,113 @@ TEST(Evaluate, PicturesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
 
 TEST(Evaluate, TheLimitTakesTheFirstPictures) {
   const SmallSet set(4);
-  std::vector<std::string> seen;
-  EvaluateOptions options{.limit = 2};
-  options.on_picture = [&](const SemSegItem& item, const Image& image, const LabelMap& prediction,
-                           const LabelMap& truth) {
-    seen.push_back(item.stem);
-    EXPECT_EQ(image.height, prediction.height);
-    EXPECT_EQ(prediction.ids.size(), truth.ids.size());
-  };
-  EXPECT_EQ(evaluate(set.info, oracle(), options).listed, 2);
+  EXPECT_EQ(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .limit = 2}).listed, 2);
+  std::set<std::string> seen;
+  for (const auto& element : read_json(set.folder / "out/sem_seg_predictions.json")) {
+    seen.insert(fs::path(element["file_name"].get<std::string>()).stem());
+  }
   EXPECT_THAT(seen, ElementsAre("p0", "p1"));
+}
+
+/// Scores `set` with a model that fails at the picture whose height is `breaks_at`.
+void interrupt(const SmallSet& set, const EvaluateOptions& options, int64_t breaks_at) {
+  const ScoreFunction scores = [=](const Image& image) {
+    if (image.height == breaks_at) fail("power cut");
+    return oracle(true)(image);
+  };
+  EXPECT_ERROR(evaluate(set.info, scores, options), HasSubstr("power cut"));
+}
+
+/// Heights of the pictures that are asked for when the set is scored with `options`.
+std::vector<int64_t> asked_for(const SmallSet& set, const EvaluateOptions& options, SetResult* result = nullptr) {
+  std::vector<int64_t> heights;
+  const ScoreFunction scores = [&](const Image& image) {
+    heights.push_back(image.height);
+    return oracle(true)(image);
+  };
+  const SetResult outcome = evaluate(set.info, scores, options);
+  if (result) *result = outcome;
+  return heights;
+}
+
+TEST(Evaluate, AnInterruptedEvaluationGoesOnWhereItStopped) {
+  const SmallSet set(5);
+  const SetResult whole = evaluate(set.info, oracle(true), {.predictions = set.folder / "whole"});
+  const EvaluateOptions options{.predictions = set.folder / "out", .threads = 1};
+  interrupt(set, options, 9);  // p3; p0, p1 and p2 are known
+  SetResult resumed;
+  EXPECT_THAT(asked_for(set, options, &resumed), ElementsAre(9, 10));
+  EXPECT_EQ(resumed.confusion.counts(), whole.confusion.counts());
+  EXPECT_EQ(resumed.scored, 5);
+  EXPECT_EQ(score_of(resumed.scores, "BoundaryIoU-b"), score_of(whole.scores, "BoundaryIoU-b"));
+  EXPECT_EQ(read_text(set.folder / "out/sem_seg_predictions.json"),
+            read_text(set.folder / "whole/sem_seg_predictions.json"));
+  EXPECT_THAT(asked_for(set, options), SizeIs(5)) << "a finished evaluation starts anew";
+}
+
+TEST(Evaluate, OtherWeightsOrAnotherProtocolStartAnew) {
+  const SmallSet set(3);
+  EvaluateOptions options{.predictions = set.folder / "out", .protocol = "one", .weights = "w", .threads = 1};
+  interrupt(set, options, 8);
+  options.weights = "v";
+  EXPECT_THAT(asked_for(set, options), SizeIs(3));
+  interrupt(set, options, 8);
+  options.protocol = "two";
+  EXPECT_THAT(asked_for(set, options), SizeIs(3));
+}
+
+TEST(Evaluate, ATornOrDamagedLineOfTheProgressFileIsScoredAgain) {
+  const SmallSet set(4);
+  const SetResult whole = evaluate(set.info, oracle(true), {});
+  const EvaluateOptions options{.predictions = set.folder / "out", .threads = 1};
+  const fs::path file = set.folder / "out/.progress.0";
+  interrupt(set, options, 9);
+  const std::string kept = read_text(file);
+  for (const std::string& text : {kept.substr(0, kept.size() - 5), kept + "3\ts\t0 1 x", kept + "\n\n", kept + "3\tq\t\t\t\n",
+                                  kept + "99\ts\t0 1 \t\t\n", std::string("?")}) {
+    write_text(file, text);
+    SetResult result;
+    EXPECT_THAT(asked_for(set, options, &result), ::testing::Contains(9));
+    EXPECT_EQ(result.confusion.counts(), whole.confusion.counts());
+  }
+}
+
+TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
+  const SmallSet set(2);
+  const auto print = [&](const EvaluateOptions& options) { return evaluate(set.info, oracle(), options).fingerprint; };
+  const std::string usual = print({.protocol = "p", .weights = "w"});
+  EXPECT_EQ(print({.protocol = "p", .weights = "w", .threads = 3, .batch = 2}), usual);
+  EXPECT_NE(print({.protocol = "q", .weights = "w"}), usual);
+  EXPECT_NE(print({.names = {"a", "b", "d"}, .protocol = "p", .weights = "w"}), usual);
+  EXPECT_NE(print({.rule = "mmseg", .protocol = "p", .weights = "w"}), usual);
+  EXPECT_NE(print({.protocol = "p", .weights = "w", .limit = 1}), usual);
+  const std::string other = print({.protocol = "p", .weights = "v"});
+  EXPECT_EQ(other.substr(0, other.find('-')), usual.substr(0, usual.find('-'))) << "only the weights differ";
+  EXPECT_NE(other, usual);
+}
+
+TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
+  SmallSet set(5);
+  // Class c is taken for b: a picture without c is the best one.
+  Image black(8, 9, 3);
+  std::fill(black.pixels.begin(), black.pixels.end(), 0);
+  write_png(set.info.images[0] / "p2.png", black);
+  write_label_png(set.info.labels[0].path / "p2.png", {8, 9, std::vector<int32_t>(72, 0)});
+  const SetResult result = evaluate(set.info, oracle(true), {.predictions = set.folder / "out", .examples = 1});
+  ASSERT_EQ(result.examples.size(), 3u);
+  EXPECT_EQ(result.examples[0].stem, "p2");
+  EXPECT_EQ(result.examples[0].score, 100);
+  std::set<std::string> stems;
+  for (const Example& example : result.examples) stems.insert(example.stem);
+  EXPECT_EQ(stems.size(), 3u);
+  EXPECT_EQ(result.examples[0].kind, "best");
+  EXPECT_GE(result.examples[0].score, result.examples[2].score);
+  EXPECT_LE(result.examples[1].score, result.examples[2].score);
+  for (const Example& example : result.examples) {
+    EXPECT_EQ(example.prediction.ids.size(), example.truth.ids.size());
+    EXPECT_EQ(example.image.height, example.truth.height);
+  }
+  EXPECT_THAT(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .examples = 3}).examples, SizeIs(5));
 }
 
 TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
@@ -225,10 +361,11 @@ TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
       if (++calls == 2) raise(SIGUSR1);
       return oracle()(image);
     };
-    const SetResult result = evaluate(set.info, scores, {.predictions = set.folder / "out"});
+    const SetResult result = evaluate(set.info, scores, {.predictions = set.folder / "out", .threads = 1});
     const bool right = !result.complete && result.scored == 2 && result.listed == 6 &&
                        score_of(result.scores, "mIoU") == 100 &&
-                       fs::exists(set.folder / "out/sem_seg_predictions.json");
+                       fs::exists(set.folder / "out/sem_seg_predictions.json") &&
+                       fs::exists(set.folder / "out/.progress.0");
     std::_Exit(right ? 0 : 1);
   };
   EXPECT_EXIT(stopped(), ::testing::ExitedWithCode(0), "scored 2 of 6");

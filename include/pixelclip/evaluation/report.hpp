@@ -5,8 +5,18 @@
 #include <vector>
 
 #include "pixelclip/evaluation/confusion.hpp"
+#include "pixelclip/image/image.hpp"
 
 namespace pixelclip {
+
+/// A picture of a set for people to look at, at most 480 pixels wide and high.
+struct Example {
+  std::string kind = {};  ///< "best", "worst" or "random"
+  std::string stem = {};
+  double score = 0;  ///< Its own mean IoU, percent.
+  Image image = {};
+  LabelMap truth = {}, prediction = {};
+};
 
 /// One set's outcome, as it goes into tables and files.
 struct SetResult {
@@ -18,13 +28,32 @@ struct SetResult {
   int64_t listed = 0;      ///< Pairs of the set.
   int64_t unlabelled = 0;  ///< Left out because every pixel is ignored, where the set says so.
   int64_t failed = 0;      ///< Pictures that could not be read, over all ranks.
-  std::vector<std::string> unreadable = {};  ///< "path: reason" of this rank's unreadable pictures.
+  /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
+  std::vector<std::string> unreadable = {};
   bool complete = true;  ///< False when the evaluation was stopped before its end.
   double seconds = 0;
+  /// Checksum of the protocol and, behind "-", of the weights: equal first halves were measured in the
+  /// same way, equal fingerprints on the same weights too.
+  std::string fingerprint = {};
+  std::vector<Example> examples = {};  ///< On rank 0.
 };
 
-/// A table for the log: a row a set with its headline score, fwIoU, mACC, pACC and counts.
-std::string results_table(const std::vector<SetResult>& results);
+/// Somebody's results, to stand beside ours.
+struct ComparedRow {
+  std::string name = {}, source = {};
+  std::vector<std::pair<std::string, double>> scores = {};  ///< (set, mIoU)
+};
+/// A JSON list [{name, source, scores: {set: mIoU}}]. Errors: anything else, a row without a source.
+std::vector<ComparedRow> read_compared(const std::filesystem::path& path);
+
+using TableRow = std::vector<std::string>;
+/// Headings, then a row a set: its headline score, fwIoU, mACC, pACC, counts, fingerprint, remarks.
+std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int decimals = 2);
+/// Headings (the sets), then the headline scores of this run and of each of `compared`, with its source.
+std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared);
+
+/// Both tables for the log; the second only where there is something to compare with.
+std::string results_table(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared = {});
 /// detectron2's lines for spreadsheets: task, names, values.
 std::string copypaste_lines(const SetResult& result);
 
@@ -34,8 +63,10 @@ double score_of(const Results& results, const std::string& name);
 /// The score that stands for a set: IoU by Cityscapes' rule, else mIoU.
 double headline(const SetResult& result);
 
-/// FOLDER/results.json {set: {"sem_seg": {…}}}, results.md and results.csv.
-void write_results(const std::filesystem::path& folder, const std::vector<SetResult>& results);
+/// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, pictures, …}}}, results.md and
+/// results.csv.
+void write_results(const std::filesystem::path& folder, const std::vector<SetResult>& results,
+                   const std::vector<ComparedRow>& compared = {});
 /// One set as the public tool writes it: {"sem_seg": {…}}.
 void write_single_result(const std::filesystem::path& path, const SetResult& result);
 

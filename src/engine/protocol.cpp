@@ -1,0 +1,95 @@
+#include "pixelclip/engine/protocol.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/evaluation/fingerprint.hpp"
+#include "pixelclip/io/safetensors.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+/// Of the tensors whose name begins with `prefix` (or does not, when `without`), in order of their names.
+std::string checksum(PixelCLIP& model, const std::string& prefix, bool without = false) {
+  std::map<std::string, torch::Tensor> tensors;
+  for (const auto& item : model->clip()->named_parameters()) {
+    if (item.key().starts_with(prefix) != without) tensors.emplace(item.key(), item.value());
+  }
+  Fingerprint print;
+  for (const auto& [name, tensor] : tensors) {
+    const auto bytes = tensor.detach().to(torch::kCPU).contiguous();
+    print.add(name).add({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
+  }
+  return print.hex();
+}
+
+nlohmann::json size(const Size2& size) { return {size.height, size.width}; }
+
+}  // namespace
+
+std::string protocol_text(const Config& config, const std::vector<std::string>& templates) {
+  const auto& test = config.test;
+  const auto& model = config.model;
+  nlohmann::ordered_json text = {{"RULE", test.rule},
+                                 {"MIN_SIZE_TEST", config.input.min_size_test},
+                                 {"MAX_SIZE_TEST", config.input.max_size_test},
+                                 {"FORMAT", config.input.format},
+                                 {"CLIP_RESOLUTION", size(model.clip_resolution)},
+                                 {"CLIP_PIXEL_MEAN", model.clip_pixel_mean},
+                                 {"CLIP_PIXEL_STD", model.clip_pixel_std},
+                                 {"PRECISION", model.precision},
+                                 {"KEEP_ASPECT", test.keep_aspect},
+                                 {"SHORT_SIDE", test.short_side},
+                                 {"SYNONYMS", test.synonyms},
+                                 {"REFINE", test.refine}};
+  // Keys of what is off decide nothing.
+  const auto& window = test.sliding_window;
+  if (window.enabled) text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
+  if (test.aug.enabled) text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
+  if (!test.background.mode.empty()) {
+    text["BACKGROUND"] = {test.background.mode, test.background.threshold, test.background.scale};
+    if (test.background.mode == "words") text["BACKGROUND"].push_back(read_class_names(test.background.words));
+  }
+  if (!test.refine.empty()) text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale};
+  text["templates"] = templates;
+  return text.dump(1);
+}
+
+std::string weights_checksum(PixelCLIP& model) { return checksum(model, ""); }
+
+torch::Tensor cached_class_embeddings(PixelCLIP& model, const std::vector<std::string>& names,
+                                      const std::vector<std::string>& templates, const fs::path& folder,
+                                      bool is_main) {
+  Fingerprint print;
+  print.add(checksum(model, "visual.", /*without=*/true));
+  for (const auto* texts : {&templates, &names}) {
+    print.add(str(texts->size()));
+    for (const auto& text : *texts) print.add(text);
+  }
+  const fs::path file = folder / (print.hex() + ".safetensors");
+  std::error_code ignored;
+  if (fs::exists(file, ignored)) {
+    try {
+      const auto tensors = read_safetensors(file).tensors;
+      const auto found = tensors.find("classes");
+      if (found != tensors.end() && found->second.dim() == 2 &&
+          found->second.size(0) == static_cast<int64_t>(names.size())) {
+        return found->second.to(model->device()).clone();
+      }
+      log::warn(file.string(), ": it does not hold these class embeddings; they are made anew");
+    } catch (const Error& e) {
+      log::warn(e.what(), "; the class embeddings are made anew");
+    }
+  }
+  const auto classes = model->class_embeddings(names, templates);
+  if (is_main) {
+    fs::create_directories(folder);
+    write_safetensors(file, {{"classes", classes.to(torch::kCPU)}});
+  }
+  return classes;
+}
+
+}  // namespace pixelclip

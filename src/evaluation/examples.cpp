@@ -1,0 +1,85 @@
+#include "examples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/random.hpp"
+#include "pixelclip/image/codec.hpp"
+#include "pixelclip/image/resize.hpp"
+#include "pixelclip/image/rle.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// Pages show pictures no larger than this, pixels.
+constexpr int64_t longest_side = 480;
+
+LabelMap read_predictions(const std::string& elements, int64_t height, int64_t width) {
+  LabelMap labels{height, width, std::vector<int32_t>(height * width)};
+  for (const auto& element : parse_json("[" + elements + "]", "a picture's predictions")) {
+    const auto bitmap = rle_to_bitmap(decode_rle(element["segmentation"]["counts"].get<std::string>(), height, width));
+    for (size_t i = 0; i < bitmap.size(); ++i) {
+      if (bitmap[i]) labels.ids[i] = element["category_id"];
+    }
+  }
+  return labels;
+}
+
+LabelMap shrink(const LabelMap& labels, int64_t height, int64_t width) {
+  LabelMap small{height, width, std::vector<int32_t>(height * width)};
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      const int64_t row = (2 * y + 1) * labels.height / (2 * height), column = (2 * x + 1) * labels.width / (2 * width);
+      small.ids[y * width + x] = labels.ids[row * labels.width + column];
+    }
+  }
+  return small;
+}
+
+}  // namespace
+
+ExamplePicker::ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule, int count)
+    : set_(set), names_(names), rule_(rule), count_(count) {}
+
+void ExamplePicker::consider(const PictureRecord& record) {
+  if (count_ == 0 || record.state != PictureRecord::State::scored) return;
+  Confusion confusion(static_cast<int>(names_.size()));
+  for (const auto& [place, pixels] : record.confusion) confusion.counts().at(place) = pixels;
+  const double score = class_scores(confusion, rule_).mean_iou;
+  if (!std::isnan(score)) scored_.push_back({score, record.index});
+}
+
+std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
+  auto order = scored_;
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+  // A small set shows each picture once: the best, the worst, then any of the rest.
+  const auto best = std::min<size_t>(count_, order.size());
+  const auto worst = std::min<size_t>(count_, order.size() - best);
+  Random random(0);
+  for (size_t i = best; i + worst < order.size() && i < best + count_; ++i) {
+    std::swap(order[i], order[random.integer(i, order.size() - worst)]);
+  }
+  std::vector<Example> examples;
+  const auto add = [&](const char* kind, size_t at) {
+    const auto& [score, index] = order[at];
+    const SemSegItem& item = set_.items()[index];
+    Example example{.kind = kind, .stem = item.stem, .score = 100 * score};
+    example.image = read_rgb(item.image);
+    const int64_t height = example.image.height, width = example.image.width;
+    const double scale = std::min(1.0, static_cast<double>(longest_side) / static_cast<double>(std::max(height, width)));
+    const auto small_height = std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
+    const auto small_width = std::max<int64_t>(1, std::llround(scale * static_cast<double>(width)));
+    example.truth = shrink(set_.labels(item, static_cast<int>(names_.size())), small_height, small_width);
+    example.prediction = shrink(read_predictions(file.read(index).text, height, width), small_height, small_width);
+    if (scale < 1) example.image = resize_bilinear(example.image, small_height, small_width);
+    examples.push_back(std::move(example));
+  };
+  for (size_t i = 0; i < best; ++i) add("best", i);
+  for (size_t i = 0; i < worst; ++i) add("worst", order.size() - 1 - i);
+  for (size_t i = best; i + worst < order.size() && i < best + count_; ++i) add("random", i);
+  return examples;
+}
+
+}  // namespace pixelclip

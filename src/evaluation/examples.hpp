@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pixelclip/data/sem_seg.hpp"
+#include "pixelclip/evaluation/report.hpp"
+#include "progress_file.hpp"
+
+namespace pixelclip {
+
+/// Chooses the best, the worst and some random pictures of a set by their own mean IoU.
+class ExamplePicker {
+ public:
+  /// `count` of each kind; 0: none.
+  ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule, int count);
+
+  void consider(const PictureRecord& record);
+  /// Reads the chosen pictures again; their predictions come from `file`.
+  std::vector<Example> pick(const ProgressFile& file) const;
+
+ private:
+  struct Scored {
+    double score;
+    int64_t index;
+  };
+  const SemSegSet& set_;
+  const std::vector<std::string>& names_;
+  ScoreRule rule_;
+  int count_;
+  std::vector<Scored> scored_;
+};
+
+}  // namespace pixelclip

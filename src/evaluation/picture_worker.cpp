@@ -1,0 +1,96 @@
+#include "picture_worker.hpp"
+
+#include <algorithm>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/evaluation/segment_tensor.hpp"
+#include "pixelclip/image/codec.hpp"
+
+namespace pixelclip {
+namespace {
+
+using State = PictureRecord::State;
+
+/// The counts that are not 0; sets them to 0.
+SparseCounts take_counts(Confusion& confusion) {
+  SparseCounts sparse;
+  auto& counts = confusion.counts();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    sparse.emplace_back(i, counts[i]);
+    counts[i] = 0;
+  }
+  return sparse;
+}
+
+}  // namespace
+
+PictureWorker::PictureWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
+                             bool with_predictions)
+    : set_(set), evaluator_(names, rule, set.info().ignore), with_predictions_(with_predictions) {}
+
+std::vector<PictureRecord> PictureWorker::operator()(const std::vector<int64_t>& indices,
+                                                     const BatchScoreFunction& scores) {
+  std::vector<PictureRecord> records(indices.size());
+  std::vector<Image> images;
+  std::vector<LabelMap> truths;
+  std::vector<PictureRecord*> readable;
+  for (size_t i = 0; i < indices.size(); ++i) {
+    Image image;
+    LabelMap truth;
+    records[i] = read(indices[i], image, truth);
+    if (records[i].state != State::scored) continue;
+    images.push_back(std::move(image));
+    truths.push_back(std::move(truth));
+    readable.push_back(&records[i]);
+  }
+  if (images.empty()) return records;
+  const auto all = scores(images);
+  TORCH_CHECK(all.size() == images.size(), all.size(), " scores for ", images.size(), " pictures");
+  for (size_t i = 0; i < readable.size(); ++i) count(*readable[i], all[i], truths[i]);
+  return records;
+}
+
+PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) const {
+  const SemSegItem& item = set_.items()[index];
+  PictureRecord record;
+  record.index = index;
+  try {
+    image = read_rgb(item.image);
+    truth = set_.stored_ids(item);
+    if (image.height != truth.height || image.width != truth.width) {
+      fail(item.image.string(), ": the picture is ", image.width, "×", image.height,
+           ", but its labels ", item.label.string(), " are ", truth.width, "×", truth.height);
+    }
+  } catch (const Error& e) {
+    record.state = State::unreadable;
+    record.text = e.what();
+    return record;
+  }
+  const int ignore = set_.info().ignore;
+  apply_ids(truth, set_.id_map(), static_cast<int>(evaluator_.names().size()), ignore, item.label.string());
+  if (set_.info().skip_unlabelled &&
+      std::all_of(truth.ids.begin(), truth.ids.end(), [ignore](int32_t id) { return id == ignore; })) {
+    record.state = State::unlabelled;
+  }
+  return record;
+}
+
+void PictureWorker::count(PictureRecord& record, const torch::Tensor& scores, const LabelMap& truth) {
+  const std::string file = set_.items()[record.index].image.string();
+  const size_t classes = evaluator_.names().size();
+  TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes), "the scores of ", file,
+              " have shape ", scores.sizes(), ", expected [", classes, ", h, w]");
+  LabelMap prediction;
+  try {
+    prediction = argmax_upsampled(scores, truth.height, truth.width);
+  } catch (const Error& e) {
+    fail(file, ": ", e.what());
+  }
+  evaluator_.process(file, prediction, truth);
+  record.confusion = take_counts(evaluator_.confusion());
+  record.boundary = take_counts(evaluator_.boundary());
+  if (with_predictions_) record.text = predictions_json(file, prediction);
+}
+
+}  // namespace pixelclip

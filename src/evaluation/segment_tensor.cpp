@@ -1,0 +1,58 @@
+#include "pixelclip/evaluation/segment_tensor.hpp"
+
+#include <algorithm>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/evaluation/segment.hpp"
+
+namespace pixelclip {
+namespace {
+
+using torch::Tensor;
+
+/// Where each output index of one axis reads: grid index, the next one, and the way between them
+/// (PyTorch's rule without corner alignment).
+struct Axis {
+  Tensor low, high, weight;
+
+  Axis(int64_t grid, int64_t size, const torch::Device& device) {
+    const auto place = torch::arange(size, torch::kFloat).add(0.5).mul(static_cast<double>(grid) / size).sub(0.5).clamp_min(0);
+    low = place.to(torch::kLong).clamp_max(grid - 1);
+    weight = (place - low).clamp(0, 1).to(device);
+    high = (low + 1).clamp_max(grid - 1).to(device);
+    low = low.to(device);
+  }
+};
+
+Tensor interpolate(const Tensor& x, int64_t dim, const Tensor& low, const Tensor& high, const Tensor& weight) {
+  return x.index_select(dim, low).lerp(x.index_select(dim, high), weight);
+}
+
+}  // namespace
+
+LabelMap argmax_in_tiles(const Tensor& scores, int64_t height, int64_t width, int64_t values) {
+  const torch::NoGradGuard no_grad;
+  if (!torch::isfinite(scores).all().item<bool>()) fail("a class score is not a finite number: the weights are damaged");
+  const auto grid = scores.to(torch::kFloat);
+  const Axis rows(grid.size(1), height, grid.device()), columns(grid.size(2), width, grid.device());
+  const auto wide = interpolate(grid, 2, columns.low, columns.high, columns.weight);  // [N, h, W]
+  const int64_t at_once = std::max<int64_t>(1, values / (grid.size(0) * width));
+  std::vector<Tensor> tiles;
+  for (int64_t y = 0; y < height; y += at_once) {
+    const auto part = [&](const Tensor& x) { return x.slice(0, y, std::min(height, y + at_once)); };
+    const auto tile = interpolate(wide, 1, part(rows.low), part(rows.high), part(rows.weight).unsqueeze(1));
+    tiles.push_back(tile.argmax(0).to(torch::kInt));
+  }
+  const auto labels = torch::cat(tiles).to(torch::kCPU).contiguous();
+  const auto* ids = labels.const_data_ptr<int32_t>();
+  return {height, width, {ids, ids + height * width}};
+}
+
+LabelMap argmax_upsampled(const Tensor& scores, int64_t height, int64_t width, int threads) {
+  if (!scores.is_cpu()) return argmax_in_tiles(scores, height, width);
+  const auto grid = scores.to(torch::kFloat).contiguous();
+  return argmax_upsampled(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)), static_cast<int>(grid.size(1)),
+                          static_cast<int>(grid.size(2)), height, width, threads);
+}
+
+}  // namespace pixelclip

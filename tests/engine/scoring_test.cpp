@@ -1,0 +1,122 @@
+#include "pixelclip/engine/scoring.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/engine/build.hpp"
+#include "pixelclip/engine/protocol.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::close;
+using testing::shared_folder;
+using testing::TempFolder;
+
+/// The golden evaluation: detectron2 scored the same weights on the same four pictures.
+struct GoldenRun {
+  explicit GoldenRun(std::vector<std::string> more = {}) {
+    const auto golden = shared_folder() / "golden";
+    std::vector<std::string> keys = {"MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", golden / "vit/model.pth",
+                                     "MODEL.SEM_SEG_HEAD.NUM_CLASSES", "8", "MODEL.CLIP_RESOLUTION", "(96, 96)",
+                                     "MODEL.PROMPT_ENSEMBLE_TYPE", "imagenet_select", "DATASETS.ROOT", golden / "data/datasets",
+                                     "OUTPUT_DIR", folder / "out"};
+    keys.insert(keys.end(), more.begin(), more.end());
+    config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml", keys);
+    model = build_model(config, torch::kCPU);
+  }
+
+  SetResult score() { return score_sets(model, config, test_plan(config), comm, config.output_dir, false).front(); }
+
+  TempFolder folder;
+  Config config;
+  PixelCLIP model{nullptr};
+  Comm comm;
+};
+
+double expected_miou() {
+  const std::string text = read_text(shared_folder() / "golden/data/ade_results.json");
+  return std::stod(text.substr(text.find("\"mIoU\": ") + 8));
+}
+
+TEST(Scoring, MeetsThePublicImplementationsNumber) {
+  SKIP_WITHOUT_SHARED();
+  GoldenRun run;
+  const SetResult result = run.score();
+  EXPECT_NEAR(score_of(result.scores, "mIoU"), expected_miou(), 0.05);
+  EXPECT_EQ(result.scored, 4);
+  EXPECT_TRUE(std::filesystem::exists(run.folder / "out/inference/sem_seg_predictions.json"));
+  EXPECT_TRUE(std::filesystem::exists(run.folder / "out/inference/confusion.csv"));
+  EXPECT_FALSE(std::filesystem::exists(run.folder / "out/inference/.progress.0"));
+}
+
+TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
+  SKIP_WITHOUT_SHARED();
+  GoldenRun run;
+  const SetResult usual = run.score();
+  std::set<std::string> prints = {usual.fingerprint};
+  for (const std::vector<std::string>& keys : std::initializer_list<std::vector<std::string>>{
+           {"TEST.RULE", "mmseg"},
+           {"TEST.KEEP_ASPECT", "True"},
+           {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "96", "TEST.SLIDING_WINDOW.STRIDE", "64",
+            "TEST.SHORT_SIDE", "128"},
+           {"TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[640, 960]"},
+           {"TEST.SYNONYMS", "max"},
+           {"TEST.REFINE", "pamr", "TEST.PAMR.ITERATIONS", "1", "TEST.PAMR.DILATIONS", "[1]"},
+           {"MODEL.PRECISION", "bfloat16"}}) {
+    GoldenRun other(keys);
+    const SetResult result = other.score();
+    EXPECT_EQ(result.scored, 4) << keys[0];
+    EXPECT_TRUE(prints.insert(result.fingerprint).second) << keys[0] << " must show in the fingerprint";
+  }
+  EXPECT_EQ(run.score().confusion.counts(), usual.confusion.counts());
+}
+
+TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
+  SKIP_WITHOUT_SHARED();
+  GoldenRun run;
+  const auto folder = run.folder / "kept";
+  const std::vector<std::string> names = {"cat", "dog, hound"}, templates = {"a {}.", "the {}"};
+  const auto first = cached_class_embeddings(run.model, names, templates, folder, true);
+  ASSERT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  EXPECT_TRUE(torch::equal(cached_class_embeddings(run.model, names, templates, folder, true), first));
+  const auto file = std::filesystem::directory_iterator(folder)->path();
+  write_text(file, "damaged");
+  EXPECT_TRUE(close(cached_class_embeddings(run.model, names, templates, folder, true), first, 1e-6));
+  cached_class_embeddings(run.model, {"cat", "dog"}, templates, folder, true);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
+}
+
+TEST(Views, TheDefaultIsOneViewResizedAsDetectron2Does) {
+  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "80", "INPUT.FORMAT", "RGB"});
+  const auto views = views_of(Image(100, 200, 3), config);
+  ASSERT_EQ(views.size(), 1u);
+  EXPECT_THAT(views[0].image.sizes().vec(), ElementsAre(3, 40, 80));
+  EXPECT_EQ(views[0].input, (Size2{320, 320}));
+}
+
+TEST(Views, SizesShapesAndMirrorImages) {
+  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[320, 640]"});
+  const Image image(300, 600, 3);
+  auto views = views_of(image, config);
+  ASSERT_EQ(views.size(), 4u);
+  EXPECT_EQ(views[0].input, (Size2{160, 160}));
+  EXPECT_TRUE(views[1].flip);
+  EXPECT_EQ(views[2].input, (Size2{320, 320}));
+  config.test.keep_aspect = true;
+  views = views_of(image, config);
+  EXPECT_EQ(views[2].input, (Size2{320, 640}));
+  EXPECT_THAT(views[2].image.sizes().vec(), ElementsAre(3, 320, 640));
+  config.test.sliding_window.enabled = true;
+  EXPECT_EQ(views_of(image, config)[2].input, (Size2{640, 1280}));
+  config.test.short_side = 448;
+  EXPECT_EQ(views_of(image, config)[2].input, (Size2{448, 896}));
+  config.test.aug.flip = false;
+  EXPECT_EQ(views_of(image, config).size(), 2u);
+}
+
+}  // namespace
+}  // namespace pixelclip
