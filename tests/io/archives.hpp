@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/resource.h>
+
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -18,6 +20,28 @@ inline std::span<const uint8_t> bytes_of(const std::string& text) {
 inline void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
+
+/// While it lives, this process can get half a gigabyte more at most, so that a large allocation fails.
+/// Sanitizers reserve terabytes; there ASAN_OPTIONS=max_allocation_size_mb=512 does the same.
+class AddressSpaceLimit {
+ public:
+  AddressSpaceLimit() {
+    getrlimit(RLIMIT_AS, &before_);
+#ifndef __SANITIZE_ADDRESS__
+    uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit limit = before_;
+    limit.rlim_cur = pages * static_cast<uint64_t>(getpagesize()) + (uint64_t{512} << 20);
+    setrlimit(RLIMIT_AS, &limit);
+#endif
+  }
+  ~AddressSpaceLimit() { setrlimit(RLIMIT_AS, &before_); }
+  AddressSpaceLimit(const AddressSpaceLimit&) = delete;
+  AddressSpaceLimit& operator=(const AddressSpaceLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
 
 /// A zip archive's bytes.
 inline std::string zip_of(const std::vector<std::pair<std::string, std::string>>& records,

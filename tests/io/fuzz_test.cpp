@@ -1,5 +1,3 @@
-#include <chrono>
-
 #include "archives.hpp"
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/io/pickle.hpp"
@@ -8,8 +6,6 @@
 
 namespace pixelclip::testing {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Numbers that overflow, wrap, or point far away.
 constexpr uint64_t nasty[] = {0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF,
@@ -40,32 +36,29 @@ std::string mutate(std::string bytes, Random& random) {
   return bytes;
 }
 
-/// Reads mutations of `seed` for half a second (or $PIXELCLIP_FUZZ_SECONDS): each must be read or
-/// refused with an Error, in well under a second.
+/// Reads 2000 mutations of `seed`, or $PIXELCLIP_FUZZ_COUNT: each must be read or refused with an Error,
+/// without large allocations. A failure leaves its bytes in the temporary folder.
 void fuzz(const std::string& seed, uint64_t key, const std::function<void(const std::string&)>& read) {
-  const char* named = std::getenv("PIXELCLIP_FUZZ_SECONDS");
-  const auto budget = std::chrono::duration<double>(named ? std::atof(named) : 0.5);
-  int64_t accepted = 0, refused = 0;
+  const char* named = std::getenv("PIXELCLIP_FUZZ_COUNT");
+  const int64_t count = named ? std::atoll(named) : 2000;
+  int64_t refused = 0;
   EXPECT_NO_THROW(read(seed));
-  for (const auto start = Clock::now(); Clock::now() - start < budget;) {
-    Random random(20, key, accepted + refused);
+  const AddressSpaceLimit limit;
+  for (int64_t i = 0; i < count; ++i) {
+    Random random(20, key, i);
     const std::string bytes = mutate(seed, random);
-    const auto before = Clock::now();
     try {
       read(bytes);
-      ++accepted;
     } catch (const Error& e) {
       ++refused;
       EXPECT_THAT(std::string(e.what()), ::testing::Not(::testing::IsEmpty()));
     } catch (const std::exception& e) {
-      write_bytes(fs::temp_directory_path() / "pixelclip-fuzz-failure", bytes);
-      FAIL() << "mutation " << accepted + refused << " threw something else: " << e.what();
+      const auto path = fs::temp_directory_path() / "pixelclip-fuzz-failure";
+      write_bytes(path, bytes);
+      FAIL() << "mutation " << i << " threw something else: " << e.what() << " (its bytes: " << path << ")";
     }
-    ASSERT_LT(Clock::now() - before, std::chrono::seconds(1)) << "mutation " << accepted + refused;
   }
-  EXPECT_GT(refused, 0);
-  ::testing::Test::RecordProperty("accepted", std::to_string(accepted));
-  ::testing::Test::RecordProperty("refused", std::to_string(refused));
+  EXPECT_GT(refused, count / 10);
 }
 
 /// Touches every element of small tensors, as loading weights would.

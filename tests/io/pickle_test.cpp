@@ -1,7 +1,5 @@
 #include "pixelclip/io/pickle.hpp"
 
-#include <chrono>
-
 #include "archives.hpp"
 
 namespace pixelclip::testing {
@@ -20,9 +18,8 @@ Value read(const std::string& pickle) { return unpickle(bytes_of(pickle), "x.pth
 std::string proto(const std::string& body) { return "\x80\x02" + body + "."; }
 
 void expect_refused(const std::string& pickle, const std::string& why) {
-  const auto start = std::chrono::steady_clock::now();
+  const AddressSpaceLimit limit;
   EXPECT_ERROR(read(pickle), AllOf(HasSubstr("x.pth: "), HasSubstr(why)));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1)) << why;
 }
 
 TEST(Pickle, PlainValuesComeBack) {

@@ -1,7 +1,5 @@
 #include "pixelclip/io/safetensors.hpp"
 
-#include <chrono>
-
 #include "archives.hpp"
 
 namespace pixelclip::testing {
@@ -19,9 +17,8 @@ class SafetensorsFile : public ::testing::Test {
   }
   void expect_refused(const std::string& header, const std::string& data, const std::string& why) {
     write(header, data);
-    const auto start = std::chrono::steady_clock::now();
+    const AddressSpaceLimit limit;
     EXPECT_ERROR(read_safetensors(path_), AllOf(HasSubstr("x.safetensors: "), HasSubstr(why)));
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
   }
   static std::string entry(const std::string& dtype, const std::string& shape,
                            const std::string& offsets) {
