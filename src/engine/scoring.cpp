@@ -1,6 +1,7 @@
 #include "pixelclip/engine/scoring.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <numeric>
 
 #include "pixelclip/base/error.hpp"
@@ -33,7 +34,6 @@ EvaluateOptions common_options(PixelCLIP& model, const Config& config, const Sco
   options.weights = weights_checksum(model);
   options.threads = at::get_num_threads();  // this rank's share of the cores
   options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size : gpu ? 8 : 1);
-  options.concurrent = !gpu;
   options.examples = plan.examples;
   options.keep_progress = true;
   options.rank = comm.rank();
@@ -73,6 +73,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     return cached_class_embeddings(model, names, plan.templates, fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
+  std::mutex gpu;
   auto options = common_options(model, config, plan, comm);
   std::vector<SetResult> results;
   std::vector<fs::path> folders;
@@ -92,6 +93,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, config));
+      std::unique_lock lock(gpu, std::defer_lock);
+      if (model->device().is_cuda()) lock.lock();  // threads would only crowd its memory
       return inference(views, bank);
     };
     results.push_back(evaluate(info, scores, options));

@@ -140,18 +140,12 @@ class Evaluation {
     const int64_t batch = std::max(1, options_.batch), chunks = (count + batch - 1) / batch;
     const int wanted = options_.threads > 0 ? options_.threads : available_cores();
     const auto threads = static_cast<int>(std::clamp<int64_t>(chunks, 1, wanted));
-    const TorchThreads torch_threads(options_.concurrent ? 1 : at::get_num_threads());
+    const TorchThreads torch_threads(1);
     OrderedQueue<std::vector<PictureRecord>> done(2 * threads);
     std::atomic<int64_t> next{0};
     std::atomic<int> active{threads};
     std::exception_ptr error;
     std::mutex error_mutex;
-    std::mutex scoring;
-    const BatchScoreFunction ask = [&](const std::vector<Image>& images) {
-      std::unique_lock lock(scoring, std::defer_lock);
-      if (!options_.concurrent) lock.lock();
-      return scores(images);
-    };
     const auto body = [&] {
       try {
         at::init_num_threads();  // this thread's share of TorchThreads
@@ -161,7 +155,7 @@ class Evaluation {
           if (chunk >= chunks) break;
           const auto first = open_.begin() + chunk * batch;
           const auto last = open_.begin() + std::min(count, (chunk + 1) * batch);
-          if (!done.push(chunk, worker({first, last}, ask))) break;
+          if (!done.push(chunk, worker({first, last}, scores))) break;
         }
       } catch (...) {
         std::lock_guard lock(error_mutex);

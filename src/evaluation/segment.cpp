@@ -23,7 +23,8 @@ namespace {
 // Wide vectors only pass between functions that are inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-constexpr int lanes = 16;
+// Eight floats: GCC takes wider vectors apart where the processor has none.
+constexpr int lanes = 8;
 typedef float Floats __attribute__((vector_size(lanes * sizeof(float))));
 typedef int32_t Ints __attribute__((vector_size(lanes * sizeof(int32_t))));
 
@@ -56,10 +57,14 @@ struct Grid {
 
 /// Room for the classes that may win in one cell.
 struct Candidates {
-  std::vector<int32_t> id, row_id;
-  std::vector<float> corner[4], left, step;
+  std::vector<int32_t> id;
+  std::vector<float> corner[4];
+  // On one row: the line of each, and which of them may win there.
+  std::vector<float> left, step;
+  std::vector<int32_t> reaches, kept;
 
-  explicit Candidates(int room) : id(room), row_id(room), left(room), step(room) {
+  /// `room` is a multiple of `lanes`.
+  explicit Candidates(int room) : id(room + 1), left(room), step(room), reaches(room), kept(room + 1) {
     for (auto& c : corner) c.resize(room);
   }
 };
@@ -109,28 +114,36 @@ PIXELCLIP_INLINE int cell_candidates(const Grid& grid, int y, int x, Candidates&
   for (int k = 0; k < count; ++k) {
     for (int i = 0; i < 4; ++i) out.corner[i][k] = corner[i][out.id[k]];
   }
+  for (int k = count; k % lanes != 0; ++k) {
+    for (auto& c : out.corner) c[k] = std::numeric_limits<float>::lowest();
+  }
   return count;
 }
 
 /// The candidates on one row of the cell as lines left + t · step; drops those that cannot win
 /// there.
 PIXELCLIP_INLINE int row_candidates(Candidates& in, int count, float weight, float margin) {
-  float bar = std::numeric_limits<float>::lowest();
-  for (int k = 0; k < count; ++k) {
-    const float left = in.corner[0][k] + weight * (in.corner[2][k] - in.corner[0][k]);
-    const float right = in.corner[1][k] + weight * (in.corner[3][k] - in.corner[1][k]);
-    in.left[k] = left;
-    in.step[k] = right - left;
-    bar = std::max(bar, std::min(left, right));
+  Floats least = Floats{} + std::numeric_limits<float>::lowest();
+  for (int k = 0; k < count; k += lanes) {
+    const auto between = [&](int from, int to) {
+      const Floats a = load(&in.corner[from][k]);
+      return a + weight * (load(&in.corner[to][k]) - a);
+    };
+    const Floats left = between(0, 2), right = between(1, 3), step = right - left;
+    std::memcpy(&in.left[k], &left, sizeof(left));
+    std::memcpy(&in.step[k], &step, sizeof(step));
+    least = max_of(least, min_of(left, right));
   }
-  bar -= margin;
+  const float bar = largest(least) - margin;
+  for (int k = 0; k < count; k += lanes) {
+    const Floats left = load(&in.left[k]);
+    const Ints reaches = (left >= bar) | (left + load(&in.step[k]) >= bar);
+    std::memcpy(&in.reaches[k], &reaches, sizeof(reaches));
+  }
   int kept = 0;
   for (int k = 0; k < count; ++k) {
-    const float left = in.left[k], step = in.step[k];
-    in.left[kept] = left;
-    in.step[kept] = step;
-    in.row_id[kept] = in.id[k];
-    kept += left >= bar || left + step >= bar;
+    in.kept[kept] = k;
+    kept -= in.reaches[k];  // −1 where true; without a branch, which would be guessed wrong
   }
   return kept;
 }
@@ -140,13 +153,14 @@ PIXELCLIP_INLINE void fill_row(const Candidates& in, int count, const float* wei
                                int32_t* out) {
   for (int64_t x = 0; x < width; x += lanes) {
     const Floats t = load(weight + x);
-    Floats best = in.left[0] + t * in.step[0];
-    Ints winner = Ints{} + in.row_id[0];
-    for (int k = 1; k < count; ++k) {
+    Floats best = in.left[in.kept[0]] + t * in.step[in.kept[0]];
+    Ints winner = Ints{} + in.id[in.kept[0]];
+    for (int i = 1; i < count; ++i) {
+      const int k = in.kept[i];
       const Floats value = in.left[k] + t * in.step[k];
       const Ints better = value > best;
       best = better ? value : best;
-      winner = better ? Ints{} + in.row_id[k] : winner;
+      winner = better ? Ints{} + in.id[k] : winner;
     }
     std::memcpy(out + x, &winner, std::min<int64_t>(lanes, width - x) * sizeof(int32_t));
   }
@@ -165,7 +179,7 @@ void fill_rows(const Grid& grid, const Axis& rows, const Axis& columns, int64_t 
       int32_t* to = out.ids.data() + row * out.width + begin;
       const int left = count > 1 ? row_candidates(room, count, rows.weight[row], grid.margin) : 1;
       if (left == 1) {
-        std::fill_n(to, end - begin, count > 1 ? room.row_id[0] : room.id[0]);
+        std::fill_n(to, end - begin, room.id[count > 1 ? room.kept[0] : 0]);
       } else {
         fill_row(room, left, columns.weight.data() + begin, end - begin, to);
       }
@@ -221,7 +235,7 @@ LabelMap argmax_upsampled(const float* scores, int classes, int h, int w, int64_
   const auto runs = static_cast<int64_t>(starts.size()) - 1;
   constexpr int64_t at_once = 4;  // runs a task, so that each task's room is used more than once
   parallel_for((runs + at_once - 1) / at_once, threads, [&](int64_t task) {
-    Candidates room(grid.padded + 1);
+    Candidates room(grid.padded);
     for (int64_t i = task * at_once; i < std::min(runs, (task + 1) * at_once); ++i) {
       fill_rows(grid, rows, columns, starts[i], starts[i + 1], room, out);
     }

@@ -43,6 +43,13 @@ ImageEncoder bfloat16_copy(PixelCLIP& model) {
   return encoder;
 }
 
+/// Cosines [rows, h, w] of normalised rows [rows, C] with features [C, h, w] of any length.
+Tensor cosines(const Tensor& features, const Tensor& rows) {
+  const auto x = features.flatten(1);
+  const auto length = x.norm(2, 0).clamp_min(1e-12);
+  return (torch::matmul(rows, x) / length).view({rows.size(0), features.size(1), features.size(2)});
+}
+
 std::vector<int64_t> window_starts(int64_t length, int64_t size, int64_t stride) {
   std::vector<int64_t> starts;
   for (int64_t at = 0; at + size < length; at += stride) starts.push_back(at);
@@ -127,10 +134,8 @@ Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
 /// Features [h, w, C] of a whole view → [classes, grid].
 Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
   const Size2 grid = grid_of(input, config_.keep_aspect || config_.rule == "mmseg");
-  auto x = resize(features.permute({2, 0, 1}), grid.height, grid.width);  // [C, gh, gw]
-  x = normalise(x.flatten(1).t());                                       // [gh·gw, C]
-  const auto scores = torch::matmul(bank.embeddings, x.t()).view({-1, grid.height, grid.width});
-  return best_of_rows(scores, bank.owner);
+  const auto x = resize(features.permute({2, 0, 1}), grid.height, grid.width);
+  return best_of_rows(cosines(x, bank.embeddings), bank.owner);
 }
 
 /// Overlapping windows of the view, encoded one by one; features or scores averaged on the encoder's grid.
@@ -163,10 +168,7 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
     part(count, 0).add_(1);
   }
   auto scores = sum / count;
-  if (of_features) {
-    const auto x = normalise(scores.flatten(1).t());
-    scores = torch::matmul(bank.embeddings, x.t()).view({-1, scores.size(1), scores.size(2)});
-  }
+  if (of_features) scores = cosines(scores, bank.embeddings);
   return best_of_rows(scores, bank.owner);
 }
 

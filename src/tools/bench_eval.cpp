@@ -2,6 +2,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 
 #include "bench_report.hpp"
 #include "commands.hpp"
@@ -144,6 +145,7 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
   const auto pictures = static_cast<double>(bench.pictures);
   const int rounds = std::max(1, bench.rounds / 2);
   const SemSegSet set(info);
+  std::mutex gpu;
   at::set_num_threads(available_cores());
   const double plain = pictures / median_time(rounds, [&] { score_plainly(model, config, classes, set); });
   report.add("plain", plain, "images/s", str("ViT-B/16, 320×320, 150 classes: one picture after the other in LibTorch"));
@@ -155,11 +157,12 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, config));
+      std::unique_lock lock(gpu, std::defer_lock);
+      if (device.is_cuda()) lock.lock();
       return inference(views, bank);
     };
     EvaluateOptions options;
     options.predictions = folder / "out";
-    options.concurrent = device.is_cpu();
     options.batch = device.is_cpu() ? 1 : 8;
     const double rate = pictures / median_time(rounds, [&] { evaluate(info, scores, options); });
     report.add(precision, rate, "images/s", str("  evaluation in ", precision, ", predictions and boundary scores included"));

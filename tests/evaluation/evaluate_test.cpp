@@ -100,7 +100,7 @@ TEST(Evaluate, WritesPredictionsThatDecodeToTheLabels) {
 TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrBatches) {
   const SmallSet set(5);
   const SetResult one = evaluate(set.info, oracle(true), {.predictions = set.folder / "one"});
-  const SetResult threaded = evaluate(set.info, oracle(true), {.threads = 8, .concurrent = true});
+  const SetResult threaded = evaluate(set.info, oracle(true), {.threads = 8});
   EXPECT_EQ(one.confusion.counts(), threaded.confusion.counts());
   const BatchScoreFunction many = [](const std::vector<Image>& images) {
     std::vector<torch::Tensor> scores;
@@ -221,11 +221,11 @@ TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
     if (++calls == 3) fail("the model is broken");
     return oracle()(image);
   };
-  EXPECT_ERROR(evaluate(set.info, breaks, {.threads = 3, .concurrent = true}), HasSubstr("the model is broken"));
+  EXPECT_ERROR(evaluate(set.info, breaks, {.threads = 3}), HasSubstr("the model is broken"));
   const ScoreFunction nan = [](const Image& image) {
     return torch::full({3, image.height, image.width}, std::nan(""));
   };
-  EXPECT_ERROR(evaluate(set.info, nan, {}), AllOf(HasSubstr("p0.png"), HasSubstr("not a finite")));
+  EXPECT_ERROR(evaluate(set.info, nan, {.threads = 1}), AllOf(HasSubstr("p0.png"), HasSubstr("not a finite")));
   const ScoreFunction shape = [](const Image&) { return torch::zeros({2, 4, 4}); };
   EXPECT_THROW(evaluate(set.info, shape, {}), c10::Error);
 }
@@ -284,6 +284,23 @@ TEST(Evaluate, AnInterruptedEvaluationGoesOnWhereItStopped) {
   EXPECT_EQ(read_text(set.folder / "out/sem_seg_predictions.json"),
             read_text(set.folder / "whole/sem_seg_predictions.json"));
   EXPECT_THAT(asked_for(set, options), SizeIs(5)) << "a finished evaluation starts anew";
+}
+
+TEST(Evaluate, ProgressIsKeptOnWishAndServesAnyNumberOfRanks) {
+  const SmallSet set(5);
+  EvaluateOptions options{.predictions = set.folder / "out", .threads = 1, .keep_progress = true};
+  options.rank = 1;
+  options.world_size = 2;
+  options.all_reduce = [](torch::Tensor&) {};
+  EXPECT_THAT(asked_for(set, options), ElementsAre(7, 9));  // p1 and p3
+  options.rank = 0;
+  options.world_size = 1;
+  SetResult result;
+  EXPECT_THAT(asked_for(set, options, &result), ElementsAre(6, 8, 10));
+  EXPECT_EQ(result.confusion.counts(), evaluate(set.info, oracle(true), {}).confusion.counts());
+  EXPECT_THAT(asked_for(set, options), ::testing::IsEmpty());
+  forget_progress(options.predictions);
+  EXPECT_THAT(asked_for(set, options), SizeIs(5));
 }
 
 TEST(Evaluate, OtherWeightsOrAnotherProtocolStartAnew) {

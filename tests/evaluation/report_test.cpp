@@ -24,6 +24,7 @@ SetResult example() {
   result.scored = 1999;
   result.listed = 2000;
   result.failed = 1;
+  result.fingerprint = "abc-def";
   return result;
 }
 
@@ -38,6 +39,22 @@ TEST(Report, TheTableNamesSetsScoresAndWhatIsMissing) {
   EXPECT_THAT(table, HasSubstr("1 unreadable"));
   EXPECT_THAT(table, HasSubstr("50.00"));
   EXPECT_THAT(table, HasSubstr("stopped early"));
+}
+
+TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
+  const TempFolder folder;
+  write_text(folder / "rows.json",
+             R"([{"name": "another", "source": "its paper", "scores": {"ade20k_150_test_sem_seg": 11.25, "other": 1}}])");
+  const auto compared = read_compared(folder / "rows.json");
+  const auto rows = comparison_rows({example()}, compared);
+  EXPECT_EQ(rows[0], (TableRow{"mIoU", "ade20k_150_test_sem_seg", "source"}));
+  EXPECT_EQ(rows[1], (TableRow{"this run", "12.3", ""}));
+  EXPECT_EQ(rows[2], (TableRow{"another", "11.2", "its paper"}));
+  EXPECT_THAT(results_table({example()}, compared), HasSubstr("its paper"));
+  write_results(folder / "eval", {example()}, compared);
+  EXPECT_THAT(read_text(folder / "eval/results.md"), HasSubstr("| another | 11.2 | its paper |"));
+  write_text(folder / "rows.json", R"([{"name": "without a source", "scores": {}}])");
+  EXPECT_ERROR(read_compared(folder / "rows.json"), HasSubstr("row 0 is none"));
 }
 
 TEST(Report, CopypasteLinesAreDetectron2s) {
@@ -62,7 +79,7 @@ TEST(Report, FilesHoldEveryScoreInItsOrder) {
   EXPECT_THAT(
       read_text(folder / "eval/results.csv"),
       HasSubstr(
-          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,1,yes"));
+          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,1,yes,abc-def"));
   write_single_result(folder / "results.json", example());
   EXPECT_THAT(read_text(folder / "results.json"), Not(HasSubstr("ade20k")));
   EXPECT_THAT(read_text(folder / "results.json"), HasSubstr("\"sem_seg\": {"));

@@ -24,7 +24,6 @@ struct EvaluateOptions {
   std::string weights = {};   ///< Checksum of the weights; ends the fingerprint.
   int threads = 0;            ///< Pictures in work at once; 0: all cores.
   int batch = 1;              ///< Pictures a call of the score function gets at most.
-  bool concurrent = false;    ///< The score function may be called by several threads at once.
   int64_t limit = 0;          ///< Score only the first pictures of the set; 0: all.
   int examples = 0;           ///< Best, worst and random pictures kept for the report.
   bool keep_progress = false;    ///< Leave removing the progress files to forget_progress().
@@ -34,7 +33,7 @@ struct EvaluateOptions {
   std::function<void(torch::Tensor&)> all_reduce = {};
 };
 
-/// float [classes, h, w] scores of a picture; h×w is the model's grid (64×64).
+/// float [classes, h, w] scores of a picture; h×w is the model's grid (64×64). Several threads call it at once.
 using ScoreFunction = std::function<torch::Tensor(const Image& rgb)>;
 /// The same of several pictures.
 using BatchScoreFunction = std::function<std::vector<torch::Tensor>(const std::vector<Image>& rgb)>;
