@@ -54,6 +54,7 @@ void Checkpointer::wait() {
 
 void Checkpointer::write(const std::string& name, const Value& state) {
   const std::string file = name + ".pth";
+  remove_leftovers();
   write_torch_file(folder_ / file, state);
   if (name != "model_best") write_text(folder_ / "last_checkpoint", file);
   if (keep_ == 0) return;
@@ -62,6 +63,14 @@ void Checkpointer::write(const std::string& name, const Value& state) {
     std::error_code error;
     fs::remove(files[i], error);
     if (error) log::warn("cannot remove the old checkpoint ", files[i].string(), ": ", error.message());
+  }
+}
+
+void Checkpointer::remove_leftovers() const {
+  static const std::regex pattern("model_.*\\.pth\\.tmp\\.\\d+");
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    std::error_code ignored;
+    if (std::regex_match(entry.path().filename().string(), pattern)) fs::remove(entry.path(), ignored);
   }
 }
 

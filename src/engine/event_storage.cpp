@@ -27,7 +27,7 @@ void drop_lines_from(const std::filesystem::path& path, int64_t iteration) {
 }  // namespace
 
 EventStorage::EventStorage(const std::filesystem::path& output, int64_t resume_at)
-    : path_(output / "metrics.json") {
+    : path_(output / "metrics.json"), board_(output, resume_at) {
   drop_lines_from(path_, resume_at);
   file_.open(path_, std::ios::app);
   if (!file_) fail("cannot write ", path_.string(), ": ", system_reason());
@@ -41,14 +41,19 @@ void EventStorage::put(const std::string& name, double value) {
 }
 
 void EventStorage::write(int64_t iteration) {
+  // JSON has no NaN; the log names it.
+  std::erase_if(current_, [](const auto& entry) { return !std::isfinite(entry.second); });
   nlohmann::ordered_json line;
   line["iteration"] = iteration;
-  for (const auto& [name, value] : current_) {
-    if (std::isfinite(value)) line[name] = value;  // JSON has no NaN; the log names it
-  }
-  current_.clear();
+  for (const auto& [name, value] : current_) line[name] = value;
   file_ << line.dump() << std::endl;
   if (!file_) fail("cannot write ", path_.string(), ": ", system_reason(), " (is the disk full?)");
+  board_.scalars(current_, iteration);
+  current_.clear();
+}
+
+void EventStorage::picture(const std::string& name, const Image& image, int64_t iteration) {
+  board_.picture(name, image, iteration);
 }
 
 double EventStorage::median(const std::string& name) const {

@@ -1,5 +1,7 @@
 #include "pixelclip/engine/run.hpp"
 
+#include <cmath>
+
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
@@ -64,7 +66,9 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
     log::add_file(folder / "log.txt");
     write_text(folder / "config.yaml", to_yaml(config));
   }
-  Comm comm(world, pick_device(config, world.local_rank));
+  CommOptions options_of_comm;
+  options_of_comm.time_limit = std::chrono::milliseconds(std::llround(config.dist_timeout * 1000));
+  Comm comm(world, pick_device(config, world.local_rank), options_of_comm);
   return run_rank(comm, [&] { return body(config, comm); });
 }
 

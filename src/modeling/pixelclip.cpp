@@ -134,23 +134,18 @@ Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
   return teacher_encoder->visual->dense(preprocess(images)).to(torch::kFloat);
 }
 
-std::vector<Tensor> PixelCLIPImpl::batch_masks(const TrainBatch& batch) const {
-  std::vector<Tensor> result;
-  for (const auto& sample : batch) {
-    auto masks = unpack_masks(sample.mask_bits.to(device()), config_.mask_resolution.width);
-    const auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten().slice(0, 0, config_.max_masks);
-    result.push_back(masks.index_select(0, kept));
-  }
-  return result;
-}
-
 TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters) {
   torch::NoGradGuard no_grad;
   TaughtBatch taught;
   const auto features = teacher_features(batch);
-  taught.masks = batch_masks(batch);
   std::vector<Tensor> pooled;
-  for (size_t i = 0; i < batch.size(); ++i) pooled.push_back(pool_masks(features[i], taught.masks[i]));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const auto bits = batch[i].mask_bits.to(device());
+    const auto masks = unpack_masks(bits, config_.mask_resolution.width);
+    const auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten().slice(0, 0, config_.max_masks);
+    taught.mask_bits.push_back(bits.index_select(0, kept));
+    pooled.push_back(pool_masks(features[i], masks.index_select(0, kept)));
+  }
   taught.features = torch::cat(pooled);
   taught.logits =
       config_.eps * torch::matmul(normalise(taught.features), normalise(clusters.detach()).t());
@@ -161,39 +156,55 @@ std::vector<Tensor> PixelCLIPImpl::merged_targets(const TaughtBatch& taught,
                                                   const Tensor& assignment) const {
   std::vector<Tensor> targets;
   int64_t first = 0;
-  for (const auto& masks : taught.masks) {
-    const int64_t count = masks.size(0);
-    targets.push_back(merge_masks(masks, assignment.slice(0, first, first + count),
+  for (const auto& bits : taught.mask_bits) {
+    const int64_t count = bits.size(0);
+    targets.push_back(merge_masks(unpack_masks(bits, config_.mask_resolution.width),
+                                  assignment.slice(0, first, first + count),
                                   config_.sem_seg_head.num_classes));
     first += count;
   }
   return targets;
 }
 
-Tensor PixelCLIPImpl::decode(const Tensor& cost) {
-  const Autocast autocast(device(), training_type_);
-  return head(cost).to(torch::kFloat);
-}
-
-Tensor PixelCLIPImpl::student_loss(const TrainBatch& batch, const TaughtBatch& taught,
-                                   const Tensor& assignment, const Tensor& clusters) {
+Tensor PixelCLIPImpl::cost_maps(const TrainBatch& batch, const Tensor& clusters) {
   std::vector<Tensor> images;
   for (const auto& sample : batch) {
     images.push_back(sample.image_strong.defined() ? sample.image_strong : sample.image);
   }
   const auto features = dense_features(images);  // [B, h, w, C]
-  const int64_t height = features.size(1), width = features.size(2);
-  const auto cost = torch::matmul(normalise(clusters), features.flatten(1, 2).transpose(1, 2));  // [B, K, h·w]
-  auto logits = decode(cost.reshape({-1, 1, height, width}));  // [B·K, 1, 4h, 4w]
-  logits = resize(logits, config_.mask_resolution.height, config_.mask_resolution.width);
-  logits = logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
+  const auto cost = torch::matmul(normalise(clusters), features.flatten(1, 2).transpose(1, 2));
+  return cost.view({cost.size(0), cost.size(1), features.size(1), features.size(2)});
+}
 
-  const auto target = torch::stack(merged_targets(taught, assignment));         // [B, K, H, W]
-  const auto covered = target.amax(1, /*keepdim=*/true);                        // [B, 1, H, W]
+Tensor PixelCLIPImpl::decode(const Tensor& cost) {
+  const Autocast autocast(device(), training_type_);
+  const auto maps = head(cost.reshape({-1, 1, cost.size(2), cost.size(3)})).to(torch::kFloat);
+  const auto logits = resize(maps, config_.mask_resolution.height, config_.mask_resolution.width);
+  return logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
+}
+
+Tensor PixelCLIPImpl::mask_loss(const Tensor& logits, const TaughtBatch& taught,
+                                const Tensor& assignment) const {
+  const auto target = torch::stack(merged_targets(taught, assignment));  // [B, K, H, W]
+  const auto covered = target.amax(1, /*keepdim=*/true);                 // [B, 1, H, W]
   const auto pixels = covered.sum().clamp_min(1);
   const auto losses = at::binary_cross_entropy_with_logits(logits, target, covered.expand_as(target), {},
                                                            at::Reduction::Sum);
-  return losses / (pixels * cost.size(1));
+  return losses / (pixels * logits.size(1));
+}
+
+Tensor PixelCLIPImpl::student_loss(const TrainBatch& batch, const TaughtBatch& taught,
+                                   const Tensor& assignment, const Tensor& clusters) {
+  return mask_loss(decode(cost_maps(batch, clusters)), taught, assignment);
+}
+
+double PixelCLIPImpl::teacher_distance() const {
+  torch::NoGradGuard no_grad;
+  const auto student = clip()->visual->parameters();
+  const auto length = [](const std::vector<Tensor>& tensors) {
+    return torch::stack(at::_foreach_norm(tensors, 2.0)).norm().item<double>();
+  };
+  return length(at::_foreach_sub(teacher_encoder->visual->parameters(), student)) / length(student);
 }
 
 Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {

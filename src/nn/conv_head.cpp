@@ -8,8 +8,10 @@ DoubleConvImpl::DoubleConvImpl(int64_t channels) {
     return nn::Conv2d(nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false));
   };
   const auto norm = [&] { return nn::GroupNorm(nn::GroupNormOptions(channels / 16, channels)); };
-  double_conv = register_module("double_conv", nn::Sequential(conv(), norm(), nn::ReLU(), conv(),
-                                                              norm(), nn::ReLU()));
+  // In place: GroupNorm's backward pass needs its input, not its output.
+  const auto relu = [] { return nn::ReLU(nn::ReLUOptions(true)); };
+  double_conv =
+      register_module("double_conv", nn::Sequential(conv(), norm(), relu(), conv(), norm(), relu()));
 }
 
 ConvHeadImpl::ConvHeadImpl() {
@@ -25,10 +27,12 @@ ConvHeadImpl::ConvHeadImpl() {
 }
 
 torch::Tensor ConvHeadImpl::forward(const torch::Tensor& cost) {
-  auto x = conv0(cost);     // [N, 64, h, w]
-  x = conv1(up1(x));        // [N, 64, 2h, 2w]
-  x = conv2(up2(x));        // [N, 32, 4h, 4w]
-  return proj(x);           // [N, 1, 4h, 4w]
+  auto x = conv0(cost);  // [N, 64, h, w]
+  // With channels last in memory the convolutions need no copies into a layout of their own.
+  x = x.contiguous(torch::MemoryFormat::ChannelsLast);
+  x = conv1(up1(x));  // [N, 64, 2h, 2w]
+  x = conv2(up2(x));  // [N, 32, 4h, 4w]
+  return proj(x);     // [N, 1, 4h, 4w]
 }
 
 }  // namespace pixelclip

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <map>
 
 #include "pixelclip/base/error.hpp"
@@ -52,12 +53,14 @@ std::string describe(const std::vector<ParameterGroup>& groups) {
     ++tensors;
     numbers += group.parameter.numel();
   }
+  const auto cell = [](int width) { return std::setw(width); };
   std::ostringstream out;
-  out << "what trains:";
+  out << "what trains:\n  " << std::left << cell(15) << "part" << std::right << cell(7) << "tensors" << cell(14)
+      << "parameters" << cell(16) << "learning rate" << cell(14) << "weight decay";
   for (const auto& [key, counts] : rows) {
     const auto& [part, rate, decay] = key;
-    out << "\n  " << part << ": " << counts.first << " tensors, " << counts.second
-        << " numbers, learning rate " << rate << ", weight decay " << decay;
+    out << "\n  " << std::left << cell(15) << part << std::right << cell(7) << counts.first << cell(14)
+        << counts.second << cell(16) << rate << cell(14) << decay;
   }
   return out.str();
 }
@@ -75,13 +78,25 @@ void Optimizer::zero_grad() {
   for (auto& group : groups_) group.parameter.mutable_grad().reset();
 }
 
-Tensor Optimizer::gradient_norm() const {
+std::vector<Tensor> Optimizer::gradients() const {
   std::vector<Tensor> gradients;
   for (const auto& group : groups_) {
     if (group.parameter.grad().defined()) gradients.push_back(group.parameter.grad());
   }
-  if (gradients.empty()) return torch::zeros({});
-  return torch::stack(at::_foreach_norm(gradients, 2.0)).norm();
+  return gradients;
+}
+
+Tensor Optimizer::gradient_norm() const {
+  const auto all = gradients();
+  if (all.empty()) return torch::zeros({});
+  return torch::stack(at::_foreach_norm(all, 2.0)).norm();
+}
+
+std::vector<Tensor> Optimizer::state_tensors() const {
+  auto all = first_;
+  all.insert(all.end(), second_.begin(), second_.end());
+  all.insert(all.end(), steps_.begin(), steps_.end());
+  return all;
 }
 
 void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
@@ -107,7 +122,6 @@ void Optimizer::step(double factor) {
     std::vector<Tensor> parameters, gradients, first, second, steps;
   };
   std::map<std::pair<double, double>, Bucket> buckets;  // what shares rate and decay goes in one call
-  std::vector<Tensor> gradients;
   for (size_t i = 0; i < groups_.size(); ++i) {
     const auto& group = groups_[i];
     if (!group.parameter.grad().defined()) continue;
@@ -117,9 +131,8 @@ void Optimizer::step(double factor) {
     bucket.first.push_back(first_[i]);
     if (adamw_) bucket.second.push_back(second_[i]);
     bucket.steps.push_back(steps_[i]);
-    gradients.push_back(group.parameter.grad());
   }
-  clip_gradients(gradients);
+  clip_gradients(gradients());
   for (auto& [key, bucket] : buckets) {
     const double rate = key.first * factor;
     if (adamw_) {

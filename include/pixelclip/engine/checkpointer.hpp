@@ -33,6 +33,8 @@ class Checkpointer {
 
  private:
   void write(const std::string& name, const Value& state);
+  /// Half-written files of runs that were killed.
+  void remove_leftovers() const;
   /// Numbered files, newest first.
   std::vector<std::filesystem::path> numbered_files() const;
 

@@ -1,16 +1,19 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/data/loader.hpp"
 #include "pixelclip/dist/comm.hpp"
-#include "pixelclip/dist/ddp.hpp"
 #include "pixelclip/engine/checkpointer.hpp"
 #include "pixelclip/engine/event_storage.hpp"
-#include "pixelclip/evaluation/evaluate.hpp"
+#include "pixelclip/engine/training_step.hpp"
+#include "pixelclip/evaluation/report.hpp"
+#include "pixelclip/modeling/dino.hpp"
 #include "pixelclip/modeling/pixelclip.hpp"
-#include "pixelclip/solver/optimizer.hpp"
 
 namespace pixelclip {
 
@@ -18,47 +21,62 @@ namespace pixelclip {
 /// from where an earlier run in OUTPUT_DIR stopped.
 class Trainer {
  public:
-  /// With `resume` the newest usable checkpoint of OUTPUT_DIR is loaded, if there is one.
+  /// With `resume` the newest usable checkpoint of OUTPUT_DIR is loaded, if there is one: by rank 0,
+  /// from which the others have everything, so that they need not see that folder.
   Trainer(const Config& config, PixelCLIP model, Comm& comm, bool resume);
 
   /// Trains to MAX_ITER, or until a signal asks for a stop: then the state is saved and the log says
   /// how to go on. Returns the last evaluation's results, empty when there was none.
   std::vector<SetResult> run();
 
+  /// False when a signal has stopped the run before its end.
+  bool finished() const { return !stopped_; }
+
  private:
-  struct StepResult {
-    double loss = 0;
-    double gradient_norm = 0;
-    bool finite = true;
-    bool stop = false;
+  /// Where the run stands; with the model's and the optimiser's tensors all that a checkpoint needs.
+  struct Progress {
+    uint64_t seed = 0;
+    int64_t iteration = 0;  // the step that runs or comes next
+    int64_t position = 0;   // in the stream of samples
+    int64_t evaluated = 0;  // steps done when DATASETS.TEST was last scored
+    int64_t skipped = 0;    // steps left out because they were not finite
+    double best = -1;       // BEST_METRIC so far
   };
 
-  StepResult step(const TrainBatch& batch, double factor);
-  /// Global assignment of the masks of all parts on all ranks: a cluster number for each mask.
-  torch::Tensor assign(const std::vector<TaughtBatch>& taught);
-  void handle_non_finite(const TrainBatch& batch);
-  void record(const StepResult& result, double seconds, double data_seconds, double factor);
+  bool train_one();
+  void handle_non_finite(const TrainBatch& batch, const StepResult& result);
+  void record(const TrainBatch& batch, const StepResult& result, double seconds, double data_seconds,
+              double factor);
+  void draw(const TrainBatch& batch, const StepResult& result);
   void log_progress();
-  void evaluate_now();
+  void summarise() const;
+  /// Scores DATASETS.TEST; false when a signal ended it early.
+  bool evaluate_now();
+  bool evaluation_is_due() const;
+  void stop();
+
   void start_seed();
   Value state() const;
   void load(const std::filesystem::path& path, const Value& state);
+  void say_what_differs(const Dict& own) const;
+  /// Gives all ranks what rank 0 has.
+  void share_state();
   void save(const std::string& name);
 
   Config config_;
   PixelCLIP model_;
   Comm& comm_;
-  Optimizer optimizer_;
-  GradientReducer reducer_;
+  TrainingStep step_;
   Checkpointer checkpointer_;
   std::unique_ptr<EventStorage> events_;
   std::unique_ptr<TrainLoader> loader_;
+  std::optional<DinoMasks> dino_;
   std::vector<SetResult> results_;
-  uint64_t seed_ = 0;
-  int64_t iteration_ = 0;  // the step that runs or comes next
-  int64_t loader_start_ = 0;
-  int64_t skipped_ = 0;
-  double best_ = -1;
+  Progress at_;
+  int64_t saved_ = -1;  // steps done in the newest numbered file
+  bool stopped_ = false;
+  int64_t images_ = 0;  // since this process began; likewise the seconds
+  double seconds_ = 0, data_seconds_ = 0;
 };
 
 }  // namespace pixelclip

@@ -41,9 +41,9 @@ TORCH_MODULE(TeacherEncoder);
 
 /// What the teacher says of one batch.
 struct TaughtBatch {
-  std::vector<torch::Tensor> masks;  // of each image: [M, H, W] float, area > 1
-  torch::Tensor features;            // [masks of the batch, C] pooled teacher features
-  torch::Tensor logits;              // [masks of the batch, K] EPS · cosine with the clusters
+  std::vector<torch::Tensor> mask_bits;  // of each image: [M, H, ceil(W / 8)] uint8, area > 1
+  torch::Tensor features;                // [masks of the batch, C] pooled teacher features
+  torch::Tensor logits;                  // [masks of the batch, K] EPS · cosine with the clusters
 };
 
 /// PixelCLIP (NeurIPS 2024): student, momentum teacher, learnable prompts and decoder. Parameters have
@@ -64,11 +64,23 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// Teacher features, masked pooling and cluster logits. No gradient.
   TaughtBatch teach(const TrainBatch& batch, const torch::Tensor& clusters);
 
+  /// Cosine of every cluster with every position of the student: [B, K, h, w].
+  torch::Tensor cost_maps(const TrainBatch& batch, const torch::Tensor& clusters);
+
+  /// The decoder: cost maps [B, K, h, w] → logits [B, K, H, W] on the masks' grid.
+  torch::Tensor decode(const torch::Tensor& cost);
+
   /// loss_masks of the batch: binary cross-entropy over the pixels that some mask covers, against the
   /// masks merged by `assignment` [masks of the batch]. A batch without masks has loss 0, and all
   /// parameters still take part in the backward pass.
+  torch::Tensor mask_loss(const torch::Tensor& logits, const TaughtBatch& taught,
+                          const torch::Tensor& assignment) const;
+  /// The three in one.
   torch::Tensor student_loss(const TrainBatch& batch, const TaughtBatch& taught,
                              const torch::Tensor& assignment, const torch::Tensor& clusters);
+
+  /// |teacher − student| / |student| over all parameters of the image encoder.
+  double teacher_distance() const;
 
   /// Normalised dense student features [B, h, w, C] of uint8 images.
   torch::Tensor dense_features(const std::vector<torch::Tensor>& images);
@@ -84,6 +96,7 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// Only for tests and tools that follow one training step.
   torch::Tensor teacher_features(const TrainBatch& batch);
   std::vector<torch::Tensor> merged_targets(const TaughtBatch& taught, const torch::Tensor& assignment) const;
+  const CLIP& clip() const { return sem_seg_head->predictor->clip_model; }
   CLIP& clip() { return sem_seg_head->predictor->clip_model; }
   torch::Tensor& prompt_tokens() { return sem_seg_head->predictor->prompt_tokens; }
 
@@ -93,8 +106,6 @@ class PixelCLIPImpl : public torch::nn::Module {
 
  private:
   torch::Tensor preprocess(const std::vector<torch::Tensor>& images) const;
-  std::vector<torch::Tensor> batch_masks(const TrainBatch& batch) const;
-  torch::Tensor decode(const torch::Tensor& cost);
 
   const ModelConfig config_;
   torch::Tensor pixel_mean_, pixel_std_;

@@ -38,6 +38,9 @@ class Optimizer {
   /// Clips the gradients, then updates every parameter that has one; `factor` is the schedule's.
   void step(double factor);
 
+  /// The gradients of this step; parameters without one are left out.
+  std::vector<torch::Tensor> gradients() const;
+
   /// The 2-norm of all gradients together, before clipping. [] float on their device.
   torch::Tensor gradient_norm() const;
 
@@ -48,6 +51,8 @@ class Optimizer {
   /// Takes a state dict of this optimiser or of PyTorch's. Returns false, changing nothing, when its
   /// groups do not fit these parameters; `why` says how.
   bool load_state(const Value& state, std::string* why);
+  /// Moments and step counts themselves, for a copy from another rank.
+  std::vector<torch::Tensor> state_tensors() const;
 
  private:
   void clip_gradients(const std::vector<torch::Tensor>& gradients) const;

@@ -1,0 +1,141 @@
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/engine/trainer.hpp"
+#include "pixelclip/io/state_dict.hpp"
+#include "pixelclip/solver/lr_scheduler.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// The value under the first of `paths` that exists; null when none does.
+const Value* find(const Dict& state, const std::vector<std::vector<std::string>>& paths) {
+  for (const auto& path : paths) {
+    const Dict* dict = &state;
+    for (size_t i = 0; dict && i < path.size(); ++i) {
+      const Value* found = dict->find(path[i]);
+      if (found && i + 1 == path.size()) return found;
+      dict = found ? found->get_if<Dict>() : nullptr;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, PixelCLIP model, Comm& comm, bool resume)
+    : config_(config),
+      model_(std::move(model)),
+      comm_(comm),
+      step_(config, model_, comm),
+      checkpointer_(config.output_dir, config.solver.checkpoint_keep) {
+  if (comm_.is_main()) {
+    start_seed();
+    if (resume) {
+      if (auto last = checkpointer_.load_last()) load(last->first, last->second);
+    }
+  }
+  share_state();
+  if (comm_.is_main()) {
+    log::info(describe(step_.optimizer().groups()));
+    events_ = std::make_unique<EventStorage>(config_.output_dir, at_.iteration);
+  }
+}
+
+void Trainer::start_seed() {
+  at_.seed = config_.seed >= 0 ? static_cast<uint64_t>(config_.seed) : std::random_device{}() & 0x7fffffff;
+}
+
+void Trainer::share_state() {
+  const nlohmann::json own = {at_.seed, at_.iteration, at_.position, at_.evaluated, at_.skipped, at_.best};
+  const auto all = nlohmann::json::parse(comm_.broadcast(own.dump(), "where the run stands"));
+  at_ = {all[0], all[1], all[2], all[3], all[4], all[5]};
+  broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
+  broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
+  if (at_.iteration == 0) return;
+  broadcast_tensors(step_.optimizer().state_tensors(), comm_, "the optimiser's state");
+  broadcast_tensors({step_.scaler().numbers()}, comm_, "the loss scale");
+}
+
+Value Trainer::state() const {
+  Dict own;  // what the public implementation does not keep
+  own.set("seed", static_cast<int64_t>(at_.seed));
+  own.set("position", at_.position);
+  own.set("evaluated", at_.evaluated);
+  own.set("skipped", at_.skipped);
+  own.set("best", at_.best);
+  own.set("world_size", comm_.world_size());
+  own.set("accumulate_steps", config_.solver.accumulate_steps);
+  own.set("ims_per_batch", config_.solver.ims_per_batch);
+  Dict scheduler;
+  scheduler.set("last_epoch", at_.iteration);
+  const double factor = learning_rate_factor(config_.solver, std::max<int64_t>(0, at_.iteration - 1));
+  Dict state;
+  state.set("model", to_value(state_of(*model_)));
+  state.set("optimizer", step_.optimizer().state(factor));
+  state.set("scheduler", std::move(scheduler));
+  state.set("iteration", at_.iteration - 1);
+  if (step_.scaler().enabled()) state.set("grad_scaler", step_.scaler().state());
+  state.set("pixelclip", std::move(own));
+  return state;
+}
+
+void Trainer::save(const std::string& name) {
+  if (name == Checkpointer::numbered(at_.iteration - 1)) saved_ = at_.iteration;
+  if (comm_.is_main()) checkpointer_.save(name, state());
+}
+
+void Trainer::load(const std::filesystem::path& path, const Value& value) {
+  const auto& state = value.as_dict(path.string());
+  load_into(*model_, to_state_dict(value, path.string()), {.source = path.string(), .may_be_missing = {}, .may_be_unused = {}});
+  if (const auto* iteration = state.find("iteration")) at_.iteration = iteration->as_int("iteration") + 1;
+  // detectron2's own trainer keeps its optimiser inside.
+  std::string why = "it holds none";
+  const auto* optimizer = find(state, {{"optimizer"}, {"trainer", "_trainer", "optimizer"}});
+  if (!optimizer || !step_.optimizer().load_state(*optimizer, &why)) {
+    log::warn(path.string(), ": the optimiser starts anew, its saved state does not fit: ", why);
+  }
+  const auto* scaler = find(state, {{"grad_scaler"}, {"trainer", "_trainer", "grad_scaler"}});
+  if (scaler) step_.scaler().load_state(*scaler);
+  at_.position = at_.iteration * config_.solver.ims_per_batch;
+  if (const auto* found = state.find("pixelclip")) {
+    const auto& own = found->as_dict("pixelclip");
+    at_.seed = static_cast<uint64_t>(own.at("seed").as_int("seed"));
+    at_.position = own.at("position").as_int("position");
+    at_.best = own.at("best").as_double("best");
+    if (const auto* evaluated = own.find("evaluated")) at_.evaluated = evaluated->as_int("evaluated");
+    if (const auto* skipped = own.find("skipped")) at_.skipped = skipped->as_int("skipped");
+    say_what_differs(own);
+  }
+  log::info("resuming from ", path.string(), " at iteration ", at_.iteration);
+}
+
+void Trainer::say_what_differs(const Dict& own) const {
+  if (config_.seed >= 0 && static_cast<uint64_t>(config_.seed) != at_.seed) {
+    log::warn("the run goes on with its seed ", at_.seed, ", not with SEED ", config_.seed);
+  }
+  const auto number = [&](const char* key, int64_t otherwise) {
+    const auto* found = own.find(key);
+    return found ? found->as_int(key) : otherwise;
+  };
+  const int64_t ranks = comm_.world_size(), parts = config_.solver.accumulate_steps, images = config_.solver.ims_per_batch;
+  const int64_t old_ranks = number("world_size", ranks), old_parts = number("accumulate_steps", parts),
+                old_images = number("ims_per_batch", images);
+  const auto layout = [](int64_t w, int64_t v, int64_t b) {
+    return pixelclip::str(b, " images over ", w, " process(es) in ", v, " part(s) each");
+  };
+  const auto change = pixelclip::str("a step was ", layout(old_ranks, old_parts, old_images), " and is now ",
+                                     layout(ranks, parts, images), ": ");
+  if (images != old_images) {
+    log::warn(change, "the stream of samples goes on at number ", at_.position,
+              ", but steps see other images than in a run without the change");
+  } else if (ranks * parts != old_ranks * old_parts) {
+    log::warn(change, "the same images in each step, but the loss is a mean over other parts");
+  } else if (ranks != old_ranks) {
+    log::info(change, "only rounding differs");
+  }
+}
+
+}  // namespace pixelclip
