@@ -127,6 +127,14 @@ ImageEncoder make_image_encoder(const ClipArchitecture& architecture) {
   return std::make_shared<ConvNextImpl>(*architecture.convnext);
 }
 
+void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder) {
+  for (auto& item : encoder.named_parameters()) {
+    const bool matrix = item.value().dim() > 1 && item.key().find("embedding") == std::string::npos;
+    item.value().set_requires_grad(false);
+    if (matrix) item.value().set_data(item.value().to(torch::kBFloat16));
+  }
+}
+
 CLIPImpl::CLIPImpl(const ClipArchitecture& architecture)
     : TextEncoderImpl(architecture.text), visual(make_image_encoder(architecture)) {
   register_module("visual", visual);

@@ -43,14 +43,18 @@ ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, double drop_path) : drop_pat
 }
 
 Tensor ConvNextBlockImpl::forward(const Tensor& x) {
+  // Without gradients in place where the types allow it: large tensors cost more to allocate than to compute.
+  const bool in_place = !at::GradMode::is_enabled();
   auto y = norm(conv_dw(x).permute({0, 2, 3, 1}));  // [B, h, w, W]
-  y = mlp["fc2"]->as<nn::Linear>()->forward(at::gelu(mlp["fc1"]->as<nn::Linear>()->forward(y)));
-  y = (y * gamma).permute({0, 3, 1, 2});  // [B, W, h, w]
+  y = mlp["fc1"]->as<nn::Linear>()->forward(y);
+  y = mlp["fc2"]->as<nn::Linear>()->forward(in_place ? at::gelu_(y) : at::gelu(y));
+  y = in_place && y.dtype() == gamma.dtype() ? y.mul_(gamma) : y * gamma;
+  y = y.permute({0, 3, 1, 2});  // [B, W, h, w]
   if (is_training() && drop_path_ > 0) {
     const double keep = 1.0 - drop_path_;
     y = y * (torch::empty({y.size(0), 1, 1, 1}, y.options()).bernoulli_(keep) / keep);
   }
-  return x + y;
+  return in_place && y.dtype() == x.dtype() ? y.add_(x) : x + y;
 }
 
 ConvNextImpl::ConvNextImpl(const ConvNextOptions& options) {

@@ -26,13 +26,25 @@ Tensor TextEncoderImpl::encode_text(const Tensor& tokens) {
   return encode_embedded(token_embedding(tokens), tokens.argmax(1));
 }
 
+Tensor TextEncoderImpl::encode_text_after(const Tensor& prefix, const Tensor& tokens) {
+  const auto shared = with_positions(token_embedding(prefix).unsqueeze(0), 0);
+  const auto rest = with_positions(token_embedding(tokens), prefix.size(0));
+  return project(transformer->forward_after(shared, rest), tokens.argmax(1));
+}
+
 Tensor TextEncoderImpl::encode_embedded(const Tensor& embedded, const Tensor& ends) {
-  const int64_t length = embedded.size(1);
-  TORCH_CHECK(length <= options_.context, "a text of ", length, " tokens exceeds the context of ",
-              options_.context);
-  auto x = transformer(embedded + positional_embedding.slice(0, 0, length), /*causal=*/true);
-  x = x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
-  return torch::matmul(ln_final(x), text_projection);
+  return project(transformer(with_positions(embedded, 0), /*causal=*/true), ends);
+}
+
+Tensor TextEncoderImpl::with_positions(const Tensor& embedded, int64_t first) {
+  const int64_t end = first + embedded.size(1);
+  TORCH_CHECK(end <= options_.context, "a text of ", end, " tokens exceeds the context of ", options_.context);
+  return embedded + positional_embedding.slice(0, first, end);
+}
+
+Tensor TextEncoderImpl::project(const Tensor& x, const Tensor& ends) {
+  const auto rows = x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
+  return torch::matmul(ln_final(rows), text_projection);
 }
 
 Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids) {

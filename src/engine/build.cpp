@@ -28,6 +28,14 @@ void check_prompts(const Config& config, const StateDict& weights, const std::st
   }
 }
 
+/// False where bfloat16 would be emulated, which is slower than float32.
+bool has_bfloat16([[maybe_unused]] const torch::Device& device) {
+#ifdef __x86_64__
+  if (device.is_cpu()) return __builtin_cpu_supports("avx512bf16") != 0;
+#endif
+  return true;
+}
+
 }  // namespace
 
 torch::Device pick_device(const Config& config, int local_rank) {
@@ -64,6 +72,9 @@ PixelCLIP build_model(const Config& config, torch::Device device) {
     model->start_from_clip(weights, path.string());
   }
   set_trainable(model, head.clip_finetune);
+  if (config.model.precision == "bfloat16" && !has_bfloat16(device)) {
+    log::warn("MODEL.PRECISION is bfloat16, but this processor has no instructions for it: float32 is faster here");
+  }
   model->to(device);
   return model;
 }

@@ -15,34 +15,45 @@ using torch::Tensor;
 namespace F = torch::nn::functional;
 namespace {
 
-constexpr size_t kTextBatch = 256;
+constexpr size_t kTextBatch = 128;
+
+using Ids = std::vector<int64_t>;
 
 Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
 
-/// Encodes each text once, sorted by length; returns [texts, C] in the order given.
-Tensor encode_texts(CLIP& clip, const std::vector<std::string>& texts) {
-  const auto& tokenizer = BpeTokenizer::shared();
-  std::vector<std::vector<int64_t>> ids;
-  ids.reserve(texts.size());
-  for (const auto& text : texts) ids.push_back(tokenizer.encode(text));
+/// How many tokens all texts begin with; each keeps one of its own at least.
+size_t common_length(const std::vector<Ids>& texts) {
+  const auto& first = texts.front();
+  size_t length = first.size() - 1;
+  for (const auto& text : texts) {
+    const auto ends = std::mismatch(first.begin(), first.begin() + length, text.begin(), text.end() - 1);
+    length = ends.first - first.begin();
+  }
+  return length;
+}
+
+/// Encodes texts of one template, in batches of similar length, their common beginning only once a
+/// batch; returns [texts, C] in the order given.
+Tensor encode_texts(CLIP& clip, const std::vector<Ids>& texts) {
   std::vector<int64_t> order(texts.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return ids[a].size() < ids[b].size(); });
+                   [&](int64_t a, int64_t b) { return texts[a].size() < texts[b].size(); });
 
   const auto device = clip->parameters().front().device();
+  const auto shared = static_cast<int64_t>(common_length(texts));
+  const auto prefix = torch::tensor(Ids(texts[0].begin(), texts[0].begin() + shared)).to(device);
   std::vector<Tensor> batches;
   for (size_t start = 0; start < order.size(); start += kTextBatch) {
-    std::vector<std::vector<int64_t>> batch;
+    std::vector<Ids> batch;
     for (size_t i = start; i < std::min(order.size(), start + kTextBatch); ++i) {
-      batch.push_back(ids[order[i]]);
+      const auto& text = texts[order[i]];
+      batch.emplace_back(text.begin() + shared, text.end());
     }
-    batches.push_back(clip->encode_text(pad_tokens(batch).to(device)));
+    batches.push_back(clip->encode_text_after(prefix, pad_tokens(batch).to(device)));
   }
   const auto sorted = torch::cat(batches);
-  auto encoded = torch::empty_like(sorted);
-  encoded.index_copy_(0, torch::tensor(order).to(device), sorted);
-  return encoded;
+  return torch::empty_like(sorted).index_copy_(0, torch::tensor(order).to(device), sorted);
 }
 
 }  // namespace
@@ -93,25 +104,29 @@ Tensor encode_prompts(CLIP& clip, const Tensor& prompt_tokens,
 Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
                       const std::vector<std::string>& templates) {
   torch::NoGradGuard no_grad;
-  std::map<std::string, int64_t> rows;  // each text once
-  std::vector<std::string> texts;
-  std::vector<std::vector<int64_t>> members;  // the texts of each (template, class)
-  for (const auto& text_template : templates) {
-    for (const auto& name : names) {
-      auto& member = members.emplace_back();
-      for (const auto& synonym : split_synonyms(name)) {
-        auto text = fill_template(text_template, synonym);
-        const auto [row, fresh] = rows.try_emplace(text, static_cast<int64_t>(texts.size()));
-        if (fresh) texts.push_back(std::move(text));
-        member.push_back(row->second);
-      }
+  std::map<std::string, int64_t> rows;  // each synonym once
+  std::vector<std::string> synonyms;
+  std::vector<Tensor> members;  // the synonyms of each class
+  for (const auto& name : names) {
+    Ids member;
+    for (const auto& synonym : split_synonyms(name)) {
+      const auto [row, fresh] = rows.try_emplace(synonym, static_cast<int64_t>(synonyms.size()));
+      if (fresh) synonyms.push_back(synonym);
+      member.push_back(row->second);
     }
+    members.push_back(torch::tensor(member).to(clip->parameters().front().device()));
   }
-  const auto encoded = normalise(encode_texts(clip, texts));
   std::vector<Tensor> classes;
-  for (const auto& member : members) {
-    const auto mean = encoded.index_select(0, torch::tensor(member).to(encoded.device())).mean(0);
-    classes.push_back(member.size() > 1 ? normalise(mean) : mean);
+  for (const auto& text_template : templates) {
+    std::vector<Ids> texts;
+    for (const auto& synonym : synonyms) {
+      texts.push_back(BpeTokenizer::shared().encode(fill_template(text_template, synonym)));
+    }
+    const auto encoded = normalise(encode_texts(clip, texts));
+    for (const auto& member : members) {
+      const auto mean = encoded.index_select(0, member).mean(0);
+      classes.push_back(member.numel() > 1 ? normalise(mean) : mean);
+    }
   }
   return torch::stack(classes).view({static_cast<int64_t>(templates.size()),
                                      static_cast<int64_t>(names.size()), -1});

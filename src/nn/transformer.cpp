@@ -4,9 +4,20 @@ namespace pixelclip {
 namespace F = torch::nn::functional;
 using torch::Tensor;
 
-Tensor activate(const Tensor& x, Activation activation) {
-  return activation == Activation::gelu ? at::gelu(x) : x * torch::sigmoid(1.702 * x);
+namespace {
+
+/// Of a tensor nobody else holds: without gradients it is changed in place, for large ones cost more
+/// to allocate than to compute. x·σ(1.702x) is silu(1.702x) / 1.702, which keeps one tensor for the
+/// backward pass instead of two.
+Tensor activate(Tensor x, Activation activation) {
+  constexpr double kSlope = 1.702;
+  const bool in_place = !at::GradMode::is_enabled();
+  if (activation == Activation::gelu) return in_place ? at::gelu_(x) : at::gelu(x);
+  if (in_place) return at::silu_(x.mul_(kSlope)).mul_(1 / kSlope);
+  return at::silu(x * kSlope) * (1 / kSlope);
 }
+
+}  // namespace
 
 AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
   TORCH_CHECK(width % heads == 0, "width ", width, " is not divisible by ", heads, " heads");
@@ -17,19 +28,32 @@ AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
   torch::nn::init::zeros_(out_proj->bias);
 }
 
-Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
-  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
-  const auto qkv = F::linear(x, in_proj_weight, in_proj_bias)
-                       .view({batch, length, 3, heads_, width / heads_})
-                       .permute({2, 0, 3, 1, 4});  // [3, B, heads, N, W / heads]
-  const auto y = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, causal);
-  return out_proj(y.transpose(1, 2).reshape({batch, length, width}));
+Tensor AttentionImpl::project(const Tensor& x, int64_t first) {
+  const int64_t width = x.size(2);
+  return F::linear(x, in_proj_weight.slice(0, first * width), in_proj_bias.slice(0, first * width))
+      .view({x.size(0), x.size(1), 3 - first, heads_, width / heads_})
+      .permute({2, 0, 3, 1, 4});
 }
 
-Tensor AttentionImpl::value_path(const Tensor& x) {
-  const int64_t width = x.size(2);
-  return out_proj(F::linear(x, in_proj_weight.slice(0, 2 * width), in_proj_bias.slice(0, 2 * width)));
+Tensor AttentionImpl::join(const Tensor& y) {
+  return out_proj(y.transpose(1, 2).reshape({y.size(0), y.size(2), -1}));
 }
+
+Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
+  const auto qkv = project(x, 0);
+  return join(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, causal));
+}
+
+Tensor AttentionImpl::forward_after(const Tensor& prefix, const Tensor& x) {
+  const int64_t before = prefix.size(1), length = x.size(1);
+  const auto shared = project(prefix, 1).expand({-1, x.size(0), -1, -1, -1});  // [2, N, heads, P, W / heads]
+  const auto qkv = project(x, 0);
+  const auto seen = torch::ones({length, before + length}, x.options().dtype(torch::kBool)).tril(before);
+  return join(at::scaled_dot_product_attention(qkv[0], torch::cat({shared[0], qkv[1]}, 2),
+                                               torch::cat({shared[1], qkv[2]}, 2), seen));
+}
+
+Tensor AttentionImpl::value_path(const Tensor& x) { return join(project(x, 2)[0]); }
 
 MlpImpl::MlpImpl(int64_t width, Activation activation) : activation_(activation) {
   c_fc = register_module("c_fc", torch::nn::Linear(width, 4 * width));
@@ -50,6 +74,11 @@ Tensor ResidualBlockImpl::forward(const Tensor& x, bool causal) {
   return y + mlp(ln_2(y));
 }
 
+Tensor ResidualBlockImpl::forward_after(const Tensor& prefix, const Tensor& x) {
+  const auto y = x + attn->forward_after(ln_1(prefix), ln_1(x));
+  return y + mlp(ln_2(y));
+}
+
 Tensor ResidualBlockImpl::dense(const Tensor& x) {
   const auto y = attn->value_path(ln_1(x.slice(1, 1))) + x.slice(1, 0, 1);  // [B, P, W]
   return y + mlp(ln_2(y));
@@ -64,6 +93,14 @@ TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads,
 
 Tensor TransformerImpl::forward(Tensor x, bool causal) {
   for (const auto& block : *resblocks) x = block->as<ResidualBlock>()->forward(x, causal);
+  return x;
+}
+
+Tensor TransformerImpl::forward_after(Tensor prefix, Tensor x) {
+  for (const auto& block : *resblocks) {
+    x = block->as<ResidualBlock>()->forward_after(prefix, x);
+    prefix = block->as<ResidualBlock>()->forward(prefix, /*causal=*/true);
+  }
   return x;
 }
 

@@ -56,6 +56,18 @@ Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64
   return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
 }
 
+/// In the fourth step of the ConvNeXt model one input of a ReLU in the decoder (image 0, cluster 7, channel 51) is
+/// 1e-7 in exact arithmetic, less than single precision tells from 0, and the public run came out below
+/// 0. Its gradient is all or nothing there, so the comparison first moves that channel below as well.
+std::optional<std::pair<Tensor, double>> beside_the_kink(PixelCLIP& model, const std::string& kind) {
+  if (kind != "convnext") return std::nullopt;
+  torch::NoGradGuard no_grad;
+  const double amount = -1e-6;
+  const auto bias = model->named_parameters()["head.conv1.double_conv.1.bias"].detach()[51];
+  bias.add_(amount);
+  return std::pair(bias, amount);
+}
+
 class GoldenModel : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(GoldenModel, MeetsTheTextFeatures) {
@@ -92,6 +104,7 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
     const auto taught = model->teach(batch, clusters);
     const auto q = sinkhorn(taught.logits, [](Tensor&) {});
     const auto assignment = q.argmax(1);
+    const auto nudged = step == 3 ? beside_the_kink(model, GetParam().first) : std::nullopt;
     const auto loss = model->student_loss(batch, taught, assignment, clusters);
     EXPECT_NEAR(loss.item<double>(), golden["train.losses"][step].item<double>(), 1e-5) << "step " << step;
     optimizer.zero_grad();
@@ -110,11 +123,9 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
       const int column = group.name.find("prompt") != std::string::npos ? 0 : group.name.find("clip_model") != std::string::npos ? 1 : 2;
       EXPECT_NEAR(group.learning_rate * factor, golden["train.lrs_prompt_clip_head"][step][column].item<double>(), 1e-12);
     }
+    if (nudged) nudged->first.add_(-nudged->second);
     optimizer.step(factor);
   }
-  // AdamW divides tiny gradients by their own size, which blows rounding up to 1 % of a step: see
-  // docs/differences.md for what is met by ConvNeXt.
-  if (std::string(GetParam().first) == "convnext") return;
   const auto state = state_of(*model);
   int compared = 0;
   for (const auto& [name, tensor] : golden.tensors) {

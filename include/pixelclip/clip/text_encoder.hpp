@@ -26,6 +26,10 @@ class TextEncoderImpl : public torch::nn::Module {
   /// id), projected, not normalised.
   torch::Tensor encode_text(const torch::Tensor& tokens);
 
+  /// As encode_text of texts that all begin with the tokens `prefix` [P], of which `tokens` [N, S] holds
+  /// the rest: what they share is computed once.
+  torch::Tensor encode_text_after(const torch::Tensor& prefix, const torch::Tensor& tokens);
+
   /// As encode_text from token embeddings [N, L, W] whose end tokens stand at `ends` [N].
   torch::Tensor encode_embedded(const torch::Tensor& embedded, const torch::Tensor& ends);
 
@@ -35,6 +39,11 @@ class TextEncoderImpl : public torch::nn::Module {
   const TextOptions& text_options() const { return options_; }
 
  protected:
+  /// Adds the positions from `first` on to token embeddings [N, L, W].
+  torch::Tensor with_positions(const torch::Tensor& embedded, int64_t first);
+  /// The rows at `ends`, projected: [N, L, W] → [N, C].
+  torch::Tensor project(const torch::Tensor& x, const torch::Tensor& ends);
+
   TextOptions options_;
   torch::nn::Embedding token_embedding{nullptr};
   torch::Tensor positional_embedding, text_projection, logit_scale;

@@ -28,7 +28,8 @@ torch::Tensor encode_prompts(CLIP& clip, const torch::Tensor& prompt_tokens,
 
 /// Class embeddings [T, N, C] of `names` under `templates`: encoded, normalised; the synonyms of a
 /// name (", " between them) averaged and normalised again. No gradient. Texts are encoded in large
-/// batches of similar length, cut to the longest of the batch, which is exact.
+/// batches of similar length, cut to the longest of the batch, and what all texts of a template begin
+/// with is computed once a batch; both are exact.
 torch::Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
                              const std::vector<std::string>& templates);
 

@@ -7,8 +7,6 @@ namespace pixelclip {
 /// OpenAI's CLIP uses x·σ(1.702x); open_clip's ConvNeXt models use the exact GELU.
 enum class Activation { quick_gelu, gelu };
 
-torch::Tensor activate(const torch::Tensor& x, Activation activation);
-
 /// Multi-head self-attention with PyTorch's parameter names (in_proj_weight, out_proj.weight, …).
 class AttentionImpl : public torch::nn::Module {
  public:
@@ -17,11 +15,19 @@ class AttentionImpl : public torch::nn::Module {
   /// x [B, N, W] → [B, N, W]. With `causal`, position i sees positions 0..i.
   torch::Tensor forward(const torch::Tensor& x, bool causal);
 
+  /// Causal attention of sequences x [N, S, W] that all go on from the same `prefix` [1, P, W] → [N, S, W].
+  torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
+
   /// out_proj(v) alone, x [B, N, W] → [B, N, W]: each position attends to itself (the dense output
   /// of the last block). Queries and keys are not computed.
   torch::Tensor value_path(const torch::Tensor& x);
 
  private:
+  /// The rows of in_proj from the third `first` on, split into heads: [3 − first, B, heads, N, W / heads].
+  torch::Tensor project(const torch::Tensor& x, int64_t first);
+  /// [B, heads, N, W / heads] → [B, N, W].
+  torch::Tensor join(const torch::Tensor& y);
+
   int64_t heads_;
   torch::Tensor in_proj_weight, in_proj_bias;
   torch::nn::Linear out_proj{nullptr};
@@ -45,6 +51,7 @@ class ResidualBlockImpl : public torch::nn::Module {
   ResidualBlockImpl(int64_t width, int64_t heads, Activation activation);
 
   torch::Tensor forward(const torch::Tensor& x, bool causal);
+  torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
   /// The dense form of CLIP's last block (PixelCLIP §3; algorithm of MaskCLIP with the class token's
   /// residual): x [B, 1 + P, W], class token first → [B, P, W].
@@ -64,6 +71,9 @@ class TransformerImpl : public torch::nn::Module {
 
   /// x [B, N, W] → [B, N, W].
   torch::Tensor forward(torch::Tensor x, bool causal);
+  /// As a causal forward of prefix and x one behind the other, but what all sequences begin with is
+  /// computed once: prefix [1, P, W], x [N, S, W] → [N, S, W]. Exact.
+  torch::Tensor forward_after(torch::Tensor prefix, torch::Tensor x);
   /// As forward, but the last block gives the dense output: [B, 1 + P, W] → [B, P, W].
   torch::Tensor dense(torch::Tensor x);
 

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "pixelclip/config/model_config.hpp"
+#include "pixelclip/io/state_dict.hpp"
+#include "pixelclip/modeling/sample.hpp"
+
+namespace pixelclip {
+
+/// DINO's vision transformer (Caron et al. 2021) under the names of its published weights
+/// (dino_deitsmall16_pretrain.pth: cls_token, blocks.0.attn.qkv.weight, …).
+class DinoImpl : public torch::nn::Module {
+ public:
+  /// Takes sizes and values from the weights. Errors: names or shapes that are no DINO's; `source`
+  /// comes first in them.
+  DinoImpl(const StateDict& weights, const std::string& source);
+
+  /// Images [B, 3, H, W], sides multiples of patch(), normalised as ImageNet's → the last block's
+  /// normalised patch tokens [B, h·w, W].
+  torch::Tensor forward(const torch::Tensor& images);
+  int64_t patch() const { return patch_; }
+
+ private:
+  int64_t patch_;
+  torch::Tensor cls_token, pos_embed;
+  torch::nn::Conv2d proj_{nullptr};
+  torch::nn::ModuleList blocks{nullptr};
+  torch::nn::LayerNorm norm{nullptr};
+};
+TORCH_MODULE(Dino);
+
+/// k-means (Lloyd 1982, started by k-means++) of each image alone: features [B, N, C] → clusters
+/// [B, N] int64 in [0, count). At most `rounds`, until the squared sum of the centres' moves is below
+/// `tolerance`; a centre that lost all its points goes to the point farthest from its own centre. The
+/// same features and seed give the same clusters, whatever else is in the batch.
+torch::Tensor kmeans(const torch::Tensor& features, int64_t count, uint64_t seed, int64_t rounds = 100,
+                     double tolerance = 1e-4);
+
+/// The masks of MODEL.DINO: clusters of DINO's features instead of annotations (PixelCLIP §4).
+class DinoMasks {
+ public:
+  /// Reads MODEL.DINO_WEIGHTS. Errors: as read_state_dict and Dino.
+  DinoMasks(const ModelConfig& config, torch::Device device);
+
+  /// Gives every sample its masks: DINO_CLUSTERS of them on the MASK_RESOLUTION grid, which cover its
+  /// whole `image`. Errors: an image smaller than one patch.
+  void add_masks(TrainBatch& batch);
+
+ private:
+  /// uint8 images [B, 3, H, W] → bits [B, clusters, Hm, ceil(Wm / 8)].
+  torch::Tensor masks(const torch::Tensor& images);
+
+  ModelConfig config_;
+  torch::Device device_;
+  torch::Tensor mean_, deviation_;
+  Dino dino_;
+};
+
+}  // namespace pixelclip

@@ -1,0 +1,209 @@
+#include "pixelclip/modeling/dino.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+#include <map>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/modeling/mask_clusters.hpp"
+
+namespace pixelclip {
+namespace nn = torch::nn;
+using torch::Tensor;
+namespace {
+
+nn::LayerNorm layer_norm(int64_t width) {
+  return nn::LayerNorm(nn::LayerNormOptions({width}).eps(1e-6));
+}
+
+/// Pre-norm block, heads = width / 64, exact GELU.
+class BlockImpl : public nn::Module {
+ public:
+  explicit BlockImpl(int64_t width) {
+    norm1 = register_module("norm1", layer_norm(width));
+    const auto attn = register_module("attn", nn::ModuleDict());
+    qkv_ = attn->register_module("qkv", nn::Linear(width, 3 * width));
+    proj_ = attn->register_module("proj", nn::Linear(width, width));
+    norm2 = register_module("norm2", layer_norm(width));
+    const auto mlp = register_module("mlp", nn::ModuleDict());
+    fc1_ = mlp->register_module("fc1", nn::Linear(width, 4 * width));
+    fc2_ = mlp->register_module("fc2", nn::Linear(4 * width, width));
+  }
+
+  /// [B, N, W] → the same.
+  Tensor forward(const Tensor& x) {
+    const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
+    const auto qkv = qkv_(norm1(x)).view({batch, length, 3, width / 64, 64}).permute({2, 0, 3, 1, 4});
+    const auto attended = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
+    const auto y = x + proj_(attended.transpose(1, 2).reshape({batch, length, width}));
+    return y + fc2_(at::gelu(fc1_(norm2(y))));
+  }
+
+ private:
+  nn::LayerNorm norm1{nullptr}, norm2{nullptr};
+  nn::Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+};
+TORCH_MODULE(Block);
+
+/// The position embedding [1, 1 + g·g, W] on an h×w grid, as DINO's own code resizes it: bicubically,
+/// by the factor (n + 0.1) / g a side.
+Tensor positions_on(const Tensor& positions, int64_t height, int64_t width) {
+  const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions.size(1) - 1.0)));
+  if (height == grid && width == grid) return positions;
+  const auto patches = positions.slice(1, 1).view({1, grid, grid, -1}).permute({0, 3, 1, 2});
+  const auto resized = at::upsample_bicubic2d(patches, {height, width}, /*align_corners=*/false,
+                                              (height + 0.1) / grid, (width + 0.1) / grid);
+  return torch::cat({positions.slice(1, 0, 1), resized.flatten(2).transpose(1, 2)}, 1);
+}
+
+/// Squared distances [B, N, K] of points [B, N, C] and centres [B, K, C].
+Tensor squared_distances(const Tensor& points, const Tensor& centres) {
+  const auto products = torch::matmul(points, centres.transpose(1, 2));
+  const auto lengths = points.square().sum(2, true) + centres.square().sum(2).unsqueeze(1);
+  return (lengths - 2 * products).clamp_min(0);
+}
+
+/// The points [B, K, C] whose numbers are `index` [B, K].
+Tensor pick(const Tensor& points, const Tensor& index) {
+  return points.gather(1, index.unsqueeze(2).expand({-1, -1, points.size(2)}));
+}
+
+/// k-means++ (Arthur and Vassilvitskii 2007): each centre is a point drawn with a chance in proportion
+/// to its squared distance from the nearest centre so far. The largest of w / e, e drawn from the
+/// exponential distribution, is point i with chance w_i / Σ w.
+Tensor starting_centres(const Tensor& points, int64_t count, uint64_t seed) {
+  const auto noise = torch::empty({count, points.size(1)})
+                         .exponential_(1, at::make_generator<at::CPUGeneratorImpl>(seed))
+                         .to(points.device());
+  auto centres = pick(points, noise[0].argmin().expand({points.size(0), 1}));
+  auto nearest = squared_distances(points, centres).squeeze(2);  // [B, N]
+  for (int64_t i = 1; i < count; ++i) {
+    const auto next = pick(points, (nearest / noise[i]).argmax(1, true));
+    nearest = torch::minimum(nearest, squared_distances(points, next).squeeze(2));
+    centres = torch::cat({centres, next}, 1);
+  }
+  return centres;
+}
+
+/// The means [B, K, C] of the points by nearest centre; what has no points takes the farthest ones.
+Tensor moved_centres(const Tensor& points, const Tensor& distances) {
+  const int64_t count = distances.size(2);
+  const auto [nearest, clusters] = distances.min(2);
+  const auto members = torch::zeros_like(distances).scatter_(2, clusters.unsqueeze(2), 1.0);
+  const auto sizes = members.sum(1).unsqueeze(2);  // [B, K, 1]
+  const auto means = torch::matmul(members.transpose(1, 2), points) / sizes.clamp_min(1);
+  const auto farthest = nearest.argsort(/*stable=*/true, 1, /*descending=*/true).slice(1, 0, count);
+  const auto empty = sizes.eq(0);
+  const auto turn = (empty.squeeze(2).cumsum(1) - 1).clamp_min(0);  // the n-th empty one, the n-th farthest
+  return torch::where(empty, pick(points, farthest.gather(1, turn)), means);
+}
+
+/// Grid cells of `size` mask rows: nearest from the grid to the image, then nearest to the mask.
+Tensor grid_rows(int64_t size, int64_t image, int64_t grid, torch::Device device) {
+  const auto rows = torch::arange(size, torch::TensorOptions().dtype(torch::kLong).device(device));
+  return (rows * image).floor_divide(size).mul(grid).floor_divide(image);
+}
+
+}  // namespace
+
+DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
+  const auto shape = [&](const std::string& name, int64_t dimensions) {
+    const auto found = weights.find(name);
+    if (found == weights.end() || found->second.dim() != dimensions || found->second.numel() == 0) {
+      fail(source, ": it holds no DINO vision transformer: ", name, " is missing or of another shape; ",
+           "dino_deitsmall16_pretrain.pth was expected");
+    }
+    return found->second.sizes();
+  };
+  const int64_t width = shape("cls_token", 3)[2], positions = shape("pos_embed", 3)[1];
+  const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions - 1.0)));
+  patch_ = shape("patch_embed.proj.weight", 4)[3];
+  int64_t layers = 0;
+  while (weights.count(str("blocks.", layers, ".norm1.weight"))) ++layers;
+  if (width % 64 != 0 || grid * grid + 1 != positions || layers == 0) {
+    fail(source, ": it holds no DINO vision transformer that can be used: width ", width, ", ", positions,
+         " positions, ", layers, " layers (a multiple of 64, a square and one, at least one)");
+  }
+  cls_token = register_parameter("cls_token", torch::zeros({1, 1, width}));
+  pos_embed = register_parameter("pos_embed", torch::zeros({1, positions, width}));
+  proj_ = register_module("patch_embed", nn::ModuleDict())
+              ->register_module("proj", nn::Conv2d(nn::Conv2dOptions(3, width, patch_).stride(patch_)));
+  blocks = register_module("blocks", nn::ModuleList());
+  for (int64_t i = 0; i < layers; ++i) blocks->push_back(Block(width));
+  norm = register_module("norm", layer_norm(width));
+  load_into(*this, weights, {.source = source, .may_be_missing = {}, .may_be_unused = {}});
+  for (auto& parameter : parameters()) parameter.set_requires_grad(false);
+}
+
+Tensor DinoImpl::forward(const Tensor& images) {
+  const auto patches = proj_(images);  // [B, W, h, w]
+  auto x = torch::cat({cls_token.expand({images.size(0), 1, -1}), patches.flatten(2).transpose(1, 2)}, 1);
+  x = x + positions_on(pos_embed, patches.size(2), patches.size(3));
+  for (const auto& block : *blocks) x = block->as<Block>()->forward(x);
+  return norm(x.slice(1, 1));
+}
+
+Tensor kmeans(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds, double tolerance) {
+  torch::NoGradGuard no_grad;
+  TORCH_CHECK(features.dim() == 3 && count > 0 && features.size(1) >= count, "k-means of ", features.sizes(),
+              " into ", count, " clusters");
+  auto centres = starting_centres(features, count, seed);
+  auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
+  for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
+    const auto moved = moved_centres(features, squared_distances(features, centres));
+    const auto move = (moved - centres).norm(2, {2}).sum(1).square().view({-1, 1, 1});
+    centres = torch::where(moving, moved, centres);
+    moving = moving.logical_and(move >= tolerance);
+  }
+  return squared_distances(features, centres).argmin(2);
+}
+
+DinoMasks::DinoMasks(const ModelConfig& config, torch::Device device)
+    : config_(config),
+      device_(device),
+      mean_(torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
+      deviation_(torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device)),
+      dino_(read_state_dict(config.dino_weights), config.dino_weights) {
+  dino_->to(device);
+  log::info("masks from DINO (", config.dino_weights, "): ", config.dino_clusters, " clusters an image");
+}
+
+void DinoMasks::add_masks(TrainBatch& batch) {
+  // Pictures of one size go through DINO together; crops all have one size.
+  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> sizes;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    sizes[{batch[i].image.size(1), batch[i].image.size(2)}].push_back(i);
+  }
+  for (const auto& [size, members] : sizes) {
+    const int64_t patch = dino_->patch();
+    const int64_t cells = size.first / patch * (size.second / patch);
+    if (cells < config_.dino_clusters) {
+      fail(batch[members[0]].file_name, ": its crop of ", size.first, "×", size.second, " pixels has ", cells,
+           " patches of DINO, fewer than the ", config_.dino_clusters, " of MODEL.DINO_CLUSTERS");
+    }
+    std::vector<Tensor> images;
+    for (const size_t i : members) images.push_back(batch[i].image);
+    const auto bits = masks(torch::stack(images));
+    for (size_t m = 0; m < members.size(); ++m) batch[members[m]].mask_bits = bits[static_cast<int64_t>(m)];
+  }
+}
+
+Tensor DinoMasks::masks(const Tensor& images) {
+  torch::NoGradGuard no_grad;
+  const int64_t height = images.size(2), width = images.size(3), patch = dino_->patch();
+  const int64_t rows = height / patch, columns = width / patch;
+  const auto cut = images.slice(2, 0, rows * patch).slice(3, 0, columns * patch);
+  const auto features = dino_((cut.to(device_).to(torch::kFloat) - mean_) / deviation_);
+  // One fixed seed: the same crop has the same masks in every run, on every rank.
+  const auto clusters = kmeans(features, config_.dino_clusters, /*seed=*/0).view({-1, rows, columns});
+  const auto& grid = config_.mask_resolution;
+  const auto map = clusters.index_select(1, grid_rows(grid.height, height, rows, device_))
+                       .index_select(2, grid_rows(grid.width, width, columns, device_));  // [B, Hm, Wm]
+  const auto numbers = torch::arange(config_.dino_clusters, map.options()).view({1, -1, 1, 1});
+  return pack_masks(map.unsqueeze(1).eq(numbers).flatten(0, 1))
+      .view({images.size(0), config_.dino_clusters, grid.height, -1});
+}
+
+}  // namespace pixelclip

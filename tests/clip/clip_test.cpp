@@ -1,0 +1,182 @@
+#include "pixelclip/clip/clip.hpp"
+
+#include "pixelclip/io/safetensors.hpp"
+#include "pixelclip/nn/autocast.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+using testing::close;
+using ::testing::HasSubstr;
+using torch::Tensor;
+
+ClipArchitecture tiny_vit() {
+  ClipArchitecture architecture;
+  architecture.vit = VitOptions{.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 16};
+  architecture.text = {.width = 64, .layers = 2, .heads = 1, .context = 9, .vocabulary = 40, .embedding = 16};
+  return architecture;
+}
+
+ClipArchitecture tiny_convnext(int64_t head_hidden = 0) {
+  auto architecture = tiny_vit();
+  architecture.vit.reset();
+  architecture.convnext = ConvNextOptions{
+      .depths = {1, 1, 3, 1}, .widths = {8, 16, 24, 32}, .embedding = 16, .head_hidden = head_hidden};
+  architecture.text.activation = Activation::gelu;
+  return architecture;
+}
+
+/// The golden model of `kind` and its numbers.
+struct Golden {
+  explicit Golden(const std::string& kind) {
+    const auto folder = testing::shared_folder() / "golden" / kind;
+    expected = read_safetensors(folder / "expected.safetensors").tensors;
+    const std::string prefix = "sem_seg_head.predictor.clip_model.";
+    StateDict weights;
+    for (const auto& [name, tensor] : read_state_dict(folder / "model.pth")) {
+      if (name.starts_with(prefix)) weights.emplace(name.substr(prefix.size()), tensor);
+    }
+    clip = CLIP(clip_architecture(weights));
+    load_into(*clip, weights);
+    clip->eval();
+  }
+  StateDict expected;
+  CLIP clip{nullptr};
+};
+
+class GoldenClip : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenClip, MeetsDenseAndPooledOutputs) {
+  SKIP_WITHOUT_SHARED();
+  torch::NoGradGuard no_grad;
+  Golden golden(GetParam());
+  const bool vit = std::string(GetParam()) == "vit";
+  const int64_t side = vit ? 96 : 128, small = vit ? 64 : 96;
+  const auto mean = torch::tensor({122.7709383f, 116.7460125f, 104.09373615f}).view({3, 1, 1});
+  const auto deviation = torch::tensor({68.5005327f, 66.6321579f, 70.3231630f}).view({3, 1, 1});
+  const auto image = ((golden.expected.at("in.image.0").to(torch::kFloat) - mean) / deviation).unsqueeze(0);
+  const auto resized = at::upsample_bilinear2d(image, {side, side}, false);
+  EXPECT_TRUE(close(golden.clip->visual->dense(resized), golden.expected.at("eval.dense"), 1e-5));
+  EXPECT_TRUE(close(golden.clip->visual->pooled(at::upsample_bilinear2d(resized, {small, small}, false)),
+                    golden.expected.at("eval.pooled"), 1e-5));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backbones, GoldenClip, ::testing::Values("vit", "convnext"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(ClipArchitecture, IsReadOffTheWeights) {
+  for (const auto& built : {tiny_vit(), tiny_convnext(), tiny_convnext(20)}) {
+    StateDict behind_prefix;
+    for (const auto& [name, tensor] : state_of(*CLIP(built))) behind_prefix["a." + name] = tensor;
+    const auto read = clip_architecture(behind_prefix, "a.");
+    EXPECT_EQ(read.describe(), built.describe());
+    EXPECT_EQ(read.text.activation, built.text.activation);
+    if (built.vit) {
+      EXPECT_EQ(read.vit->embedding, 16);
+    } else {
+      EXPECT_EQ(read.convnext->head_hidden, built.convnext->head_hidden);
+    }
+  }
+}
+
+TEST(ClipArchitecture, RefusesWeightsThatDoNotMakeAClip) {
+  const auto state = state_of(*CLIP(tiny_vit()));
+  const auto changed = [&](const std::string& name, const Tensor& tensor) {
+    auto copy = state;
+    copy.erase(name);
+    if (tensor.defined()) copy[name] = tensor;
+    return copy;
+  };
+  EXPECT_ERROR(clip_architecture({}), HasSubstr("visual.conv1.weight is missing"));
+  EXPECT_ERROR(clip_architecture(changed("visual.proj", {})), HasSubstr("visual.proj is missing"));
+  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64}))), HasSubstr("2 dimensions"));
+  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64, 8}))), HasSubstr("do not belong together"));
+  EXPECT_ERROR(clip_architecture(changed("visual.positional_embedding", torch::ones({12, 64}))), HasSubstr("12 positions"));
+  EXPECT_ERROR(clip_architecture(changed("transformer.resblocks.0.attn.in_proj_weight", {})), HasSubstr("no text tower"));
+}
+
+TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
+  torch::manual_seed(0);
+  ConvNextBlock block(8, /*drop_path=*/0.25);
+  torch::nn::init::normal_(block->named_parameters()["gamma"]);
+  const auto x = torch::randn({400, 8, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast);
+  block->eval();
+  const auto whole = block(x) - x;
+  block->train();
+  const auto change = block(x) - x;
+  int64_t dropped = 0;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    const bool none = change[i].abs().max().item<float>() == 0;
+    dropped += none;
+    if (!none) {
+      ASSERT_TRUE(close(change[i], whole[i] / 0.75, 1e-5));
+    }
+  }
+  EXPECT_NEAR(dropped / 400.0, 0.25, 0.07);
+
+  auto architecture = tiny_convnext();
+  architecture.convnext->drop_path_rate = 0.999;
+  const auto encoder = make_image_encoder(architecture);
+  encoder->train();
+  torch::manual_seed(0);
+  const auto images = torch::randn({64, 3, 32, 32});
+  const auto once = encoder->pooled(images), again = encoder->pooled(images);
+  EXPECT_FALSE(torch::equal(once, again));
+  encoder->eval();
+  EXPECT_TRUE(torch::equal(encoder->pooled(images), encoder->pooled(images)));
+}
+
+TEST(ConvNext, GivesTheSameWithGradientsAsInPlaceWithout) {
+  for (const int64_t head_hidden : {0, 20}) {
+    const auto encoder = make_image_encoder(tiny_convnext(head_hidden));
+    encoder->eval();
+    for (auto& item : encoder->named_parameters()) {
+      if (item.key().ends_with("gamma")) torch::nn::init::normal_(item.value());
+    }
+    const auto images = torch::randn({2, 3, 64, 96});
+    const auto with = encoder->dense(images);
+    torch::NoGradGuard no_grad;
+    EXPECT_TRUE(close(encoder->dense(images), with, 1e-5));
+    EXPECT_EQ(with.sizes().vec(), (std::vector<int64_t>{2, 2, 3, 16}));
+  }
+}
+
+TEST(ImageEncoders, TakeEverySizeOfWholePatchesAndKeepTheirMeaningInBfloat16) {
+  torch::manual_seed(0);
+  torch::NoGradGuard no_grad;
+  for (const auto& architecture : {tiny_vit(), tiny_convnext()}) {
+    const auto encoder = make_image_encoder(architecture);
+    encoder->eval();
+    const auto images = torch::randn({1, 3, 64, 96});
+    const auto dense = encoder->dense(images);
+    EXPECT_EQ(dense.size(3), 16);
+    keep_matrices_in_bfloat16(*encoder);
+    const Autocast autocast(torch::kCPU, torch::kBFloat16);
+    EXPECT_TRUE(close(encoder->dense(images).to(torch::kFloat), dense, 0.05));
+  }
+}
+
+TEST(TextEncoder, IsExactWhenCutToTheLongestTextOrBehindASharedBeginning) {
+  torch::NoGradGuard no_grad;
+  CLIP clip(tiny_vit());
+  const std::vector<std::vector<int64_t>> texts = {{38, 5, 6, 7, 39}, {38, 5, 6, 39}, {38, 5, 6, 8, 9, 10, 39}};
+  const auto whole = torch::constant_pad_nd(pad_tokens(texts), {0, 2});  // all nine positions
+  const auto expected = clip->encode_text(whole);
+  EXPECT_TRUE(close(clip->encode_text(pad_tokens(texts)), expected, 1e-5));
+  const auto rest = whole.slice(1, 3);
+  EXPECT_TRUE(close(clip->encode_text_after(torch::tensor({int64_t{38}, int64_t{5}, int64_t{6}}), rest), expected, 1e-5));
+  EXPECT_THROW(clip->encode_text(torch::zeros({1, 10}, torch::kLong)), c10::Error);
+}
+
+TEST(ResizePositions, KeepsTheClassTokenAndTheGridItWasMadeFor) {
+  const auto positions = torch::randn({17, 8});
+  EXPECT_TRUE(torch::equal(resize_positions(positions, 4, 4), positions));
+  const auto wide = resize_positions(positions, 4, 6);
+  EXPECT_EQ(wide.size(0), 25);
+  EXPECT_TRUE(torch::equal(wide[0], positions[0]));
+  const auto constant = torch::ones({17, 8});
+  EXPECT_TRUE(close(resize_positions(constant, 9, 5), torch::ones({46, 8}), 1e-6));
+}
+
+}  // namespace
+}  // namespace pixelclip
