@@ -202,6 +202,7 @@ DatasetInfo custom_dataset(const CustomDataset& custom) {
   if (!test) {
     info.kind = DatasetKind::sa1b;
     info.masks_kind = custom.kind;
+    info.ignore = static_cast<int>(custom.ignore);
     info.labels = {{.path = custom.masks, .suffix = ".json"}};
     return info;
   }

@@ -37,12 +37,16 @@ class JsonScanner {
   std::string_view string(std::string& scratch);
   /// A whole number (a fraction of zeros is accepted). Errors: anything else, beyond ±2^53.
   int64_t integer();
+  /// Errors: anything that is no finite number.
+  double number();
   /// Steps over any value.
   void skip();
   /// The first character of the next value.
   char peek();
   /// Only white space may follow. Errors: anything else.
   void finish();
+  /// Where it stands in the text.
+  size_t position() const { return at_; }
 
   [[noreturn]] void wrong(const std::string& what) const;
 
@@ -54,7 +58,6 @@ class JsonScanner {
   void white_space();
   void escaped(std::string& out);
   uint32_t hex4();
-  double number();
 
   std::string_view text_;
   const std::string& name_;

@@ -8,13 +8,11 @@
 #include <cstring>
 
 #include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/sa1b_masks.hpp"
+#include "pixelclip/data/sample_check.hpp"
 #include "pixelclip/image/augment.hpp"
 #include "pixelclip/image/codec.hpp"
 #include "pixelclip/image/mask_sampler.hpp"
 #include "pixelclip/image/resize.hpp"
-#include "planar.hpp"
 
 namespace pixelclip {
 namespace {
@@ -77,6 +75,24 @@ void flip_vertically(Image& image) {
   }
 }
 
+/// The crop's part of a tensor [3, H, W] of INPUT.FORMAT; the rest of it becomes grey.
+Planes padded_view(const torch::Tensor& tensor, const Rect& crop, bool bgr) {
+  auto* const data = tensor.data_ptr<uint8_t>();
+  const int64_t height = tensor.size(1), width = tensor.size(2), plane = height * width;
+  Planes view{{data, data + plane, data + 2 * plane}, crop.height, crop.width, width};
+  if (crop.height < height || crop.width < width) {
+    for (int c = 0; c < 3; ++c) {
+      for (int64_t y = 0; y < crop.height; ++y) {
+        std::memset(view.row(c, y) + crop.width, kPadding, static_cast<size_t>(width - crop.width));
+      }
+      std::memset(view.row(c, crop.height), kPadding,
+                  static_cast<size_t>((height - crop.height) * width));
+    }
+  }
+  if (bgr) std::swap(view.plane[0], view.plane[2]);
+  return view;
+}
+
 }  // namespace
 
 CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width,
@@ -102,11 +118,12 @@ SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputCon
 
 /// One a thread, so that nothing is allocated for a mask or a row.
 struct Sa1bMapper::Scratch {
-  Sa1bMaskReader reader;
+  std::vector<uint8_t> file;
+  SampleMasks reader;
   MaskRuns masks;
   ImageRegion region;
   Resizer resizer;
-  Image crop, strong;
+  Image crop;
   AugmentScratch augment;
   AxisMap rows{1}, columns{1};
   MaskSampler sampler;
@@ -142,54 +159,45 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   MapperTimes unused;
   MapperTimes& spent = times ? *times : unused;
   Lap lap;
-  const MappedFile file(sample.image);
-  const ImageInfo info = probe(file.bytes(), sample.image);
+  sample.read_image(scratch.file);
+  DecodeOptions options;
+  ImageInfo info = probe(scratch.file, sample.image, options);
   lap.to(spent.read);
   if (with_masks_) {
-    scratch.reader.read(sample.annotation, max_masks_, scratch.masks);
-    const MaskRuns& masks = scratch.masks;
-    if (masks.height != 0 && (masks.height != info.height || masks.width != info.width)) {
-      fail(sample.annotation, ": its masks have ", masks.height, "×", masks.width,
-           " pixels but the picture ", sample.image, " has ", info.height, "×", info.width,
-           " (height × width)");
-    }
+    scratch.reader.read(sample, max_masks_, scratch.masks);
+    match_masks(scratch.file, sample, scratch.masks, options, info);
   }
   lap.to(spent.annotations);
 
   const CropGeometry geometry =
       given ? *given : draw_geometry(input_, info.height, info.width, random);
-  load_crop(scratch, file.bytes(), sample.image, geometry, spent);
+  load_crop(scratch, sample.image, info, options, geometry, spent);
   lap = Lap();
-  if (input_.color_aug_ssd) apply(SsdJitter::draw(random), scratch.crop);
-  lap.to(spent.jitter);
-  StrongAugment strong;
-  if (input_.strong_aug) {
-    strong = StrongAugment::draw(random, geometry.crop.height, geometry.crop.width);
-    scratch.strong.reshape(scratch.crop.height, scratch.crop.width, scratch.crop.channels);
-    std::memcpy(scratch.strong.pixels.data(), scratch.crop.pixels.data(),
-                scratch.crop.pixels.size());
-    apply(strong, scratch.strong, scratch.augment);
-  }
-  lap.to(spent.strong);
-
+  const Rect& crop = geometry.crop;
+  const SampleFrame frame = padded_frame(crop.height, crop.width, input_);
   TrainSample out;
   out.file_name = sample.image;
-  const SampleFrame frame =
-      padded_frame(geometry.crop.height, geometry.crop.width, input_);
-  out.image = to_tensor(scratch.crop, frame.image);
-  if (input_.strong_aug) out.image_strong = to_tensor(scratch.strong, frame.image);
+  out.image = empty_picture(frame.image);
+  if (input_.strong_aug) out.image_strong = empty_picture(frame.image);
+  const bool bgr = input_.format == "BGR";
+  const Planes weak = padded_view(out.image, crop, bgr);
+  const Planes strong = input_.strong_aug ? padded_view(out.image_strong, crop, bgr) : Planes();
   lap.to(spent.tensors);
-  if (with_masks_) out.mask_bits = sample_masks(scratch, geometry, frame, strong.cutout);
+  const SsdJitter jitter = input_.color_aug_ssd ? SsdJitter::draw(random) : SsdJitter();
+  StrongAugment augment;
+  if (input_.strong_aug) augment = StrongAugment::draw(random, crop.height, crop.width);
+  make_views(scratch.crop, jitter, input_.strong_aug ? &augment : nullptr, weak, strong,
+             scratch.augment);
+  lap.to(spent.augment);
+  if (with_masks_) out.mask_bits = sample_masks(scratch, geometry, frame, augment.cutout);
   lap.to(spent.masks);
   return out;
 }
 
-void Sa1bMapper::load_crop(Scratch& scratch, std::span<const uint8_t> bytes,
-                           const std::string& name, const CropGeometry& geometry,
+void Sa1bMapper::load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
+                           DecodeOptions options, const CropGeometry& geometry,
                            MapperTimes& times) const {
   Lap lap;
-  const ImageInfo info = probe(bytes, name);
-  DecodeOptions options;
   if (input_.fast_decode && info.jpeg) {
     options.scale = std::min(decode_scale(info.height, geometry.height),
                              decode_scale(info.width, geometry.width));
@@ -197,7 +205,7 @@ void Sa1bMapper::load_crop(Scratch& scratch, std::span<const uint8_t> bytes,
   const int64_t height = scaled_size(info.height, options.scale);
   const int64_t width = scaled_size(info.width, options.scale);
   const Rect wanted = source_rect(height, width, geometry.height, geometry.width, geometry.crop);
-  decode_rgb_region(bytes, name, wanted, options, scratch.region);
+  decode_rgb_region(scratch.file, name, wanted, options, scratch.region);
   lap.to(times.decode);
   scratch.resizer.resize_crop(scratch.region, geometry.height, geometry.width, geometry.crop,
                               geometry.flip_x, scratch.crop);
@@ -205,12 +213,9 @@ void Sa1bMapper::load_crop(Scratch& scratch, std::span<const uint8_t> bytes,
   lap.to(times.resize);
 }
 
-torch::Tensor Sa1bMapper::to_tensor(const Image& image, const Size2& frame) const {
-  torch::Tensor tensor = torch::empty(
-      {3, frame.height, frame.width},
-      torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
-  to_planes(image, frame.height, frame.width, kPadding, tensor.data_ptr<uint8_t>());
-  return tensor;  // [3, H, W]
+torch::Tensor Sa1bMapper::empty_picture(const Size2& frame) const {
+  return torch::empty({3, frame.height, frame.width},
+                      torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
 }
 
 torch::Tensor Sa1bMapper::sample_masks(Scratch& scratch, const CropGeometry& geometry,

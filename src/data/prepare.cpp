@@ -185,6 +185,13 @@ const std::vector<std::string>& preparable_sets() {
   return names;
 }
 
+std::vector<std::string> sets_called(const std::string& name) {
+  for (const auto& preparable : preparables()) {
+    if (preparable.name == name) return preparable.sets;
+  }
+  return {name == "sa1b" ? "sam_resized" : name};
+}
+
 PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& options) {
   for (const auto& [name, sets] : preparables()) {
     if (name != set) continue;
@@ -194,7 +201,7 @@ PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& opti
     return report;
   }
   fail("cannot prepare '", set, "'", did_you_mean(set, preparable_sets()),
-       ": known are coco-stuff, ade20k, context, cityscapes and voc");
+       ": known are coco-stuff, ade20k, context, cityscapes, voc and sa1b");
 }
 
 }  // namespace pixelclip

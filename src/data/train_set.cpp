@@ -1,26 +1,67 @@
+#include <algorithm>
+
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/data/archive.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/loader.hpp"
 #include "pixelclip/data/mapper.hpp"
 
 namespace pixelclip {
+namespace fs = std::filesystem;
 namespace {
 
-std::vector<Sa1bFolders> candidates(const DatasetInfo& set, bool with_annotations) {
-  if (set.kind != DatasetKind::sa1b) {
-    fail("DATASETS.TRAIN: ", set.name, " is a test set; training needs pictures with masks, for ",
-         "example sam_resized");
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+/// The kind of masks that a declared set leaves open: by its file, or the first file of its folder.
+std::string recognise(const fs::path& images, const fs::path& masks, bool with_annotations) {
+  if (!with_annotations && !is_file(images)) return "images";
+  if (is_file(masks)) return "coco";
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(masks, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".json") return "sa1b";
+    if (it->path().extension() == ".png") return "id_png";
   }
-  const std::string& kind = set.masks_kind;
-  if (with_annotations && !kind.empty() && kind != "sa1b") {
-    fail("DATASETS.TRAIN: ", set.name, " is of the kind ", kind, ", from which masks can not be read",
-         "; give a folder of SA-1B JSON files, or set MODEL.DINO True");
+  return "sa1b";
+}
+
+/// A set that a configuration declares.
+void add_declared(const DatasetInfo& set, Sa1bIndex& index) {
+  const fs::path& images = set.images.front();
+  const fs::path masks = set.labels.empty() ? fs::path() : set.labels.front().path;
+  const std::string kind =
+      set.masks_kind.empty() ? recognise(images, masks, index.with_annotations()) : set.masks_kind;
+  if (kind == "images" && index.with_annotations()) {
+    fail("DATASETS.TRAIN: ", set.name, " has no masks; name them in DATASETS.CUSTOM, or set MODEL.DINO True");
   }
-  std::vector<Sa1bFolders> out;
+  if (kind == "coco" && index.with_annotations()) return index.add_coco(images, masks);
+  if (kind == "id_png") return index.add({{images, masks}}, MaskForm::ids, set.ignore);
+  if (is_file(images)) {  // a list, or one shard
+    return index.add_shards(is_tar(images) || is_shard(images)
+                                ? std::vector{images}
+                                : Sa1bIndex::read_shard_list(images, images.parent_path()));
+  }
+  if (!masks.empty() || !index.with_annotations()) return index.add({{images, masks}});
+  const auto shards = Sa1bIndex::shards_below(images);
+  index.add_shards(shards.empty() ? std::vector{images} : shards);
+}
+
+/// SA-1B itself, or the demo's set: a layout of folders, else what shards lie there.
+void add_published(const DatasetInfo& set, const std::string& list, Sa1bIndex& index) {
+  const fs::path root = set.images.front().parent_path();
+  if (!list.empty()) return index.add_shards(Sa1bIndex::read_shard_list(list, root));
+  std::vector<Sa1bFolders> candidates;
+  bool folders = false;
   for (size_t i = 0; i < set.images.size(); ++i) {
-    out.push_back({set.images[i], i < set.labels.size() ? set.labels[i].path : ""});
+    std::error_code ignored;
+    candidates.push_back({set.images[i], set.labels[i].path});
+    folders = folders || fs::is_directory(set.images[i], ignored);
   }
-  return out;
+  const auto shards = folders ? std::vector<fs::path>() : Sa1bIndex::shards_below(root);
+  if (shards.empty()) index.add(candidates);
+  else index.add_shards(shards);
 }
 
 }  // namespace
@@ -30,10 +71,18 @@ Sa1bIndex open_training_set(const Config& config) {
     fail("DATASETS.TRAIN is empty: name a training set, for example sam_resized");
   }
   const Catalog catalog(config.datasets);
-  const bool with_annotations = !config.model.dino;
-  Sa1bIndex index(with_annotations);
+  Sa1bIndex index(!config.model.dino);
   for (const std::string& name : config.datasets.train) {
-    index.add(candidates(catalog.find(name), with_annotations));
+    const DatasetInfo& set = catalog.find(name);
+    if (set.kind != DatasetKind::sa1b) {
+      fail("DATASETS.TRAIN: ", set.name, " is a test set; training needs pictures with masks, for ",
+           "example sam_resized");
+    }
+    const auto& custom = config.datasets.custom;
+    const bool declared = std::any_of(custom.begin(), custom.end(),
+                                      [&](const auto& own) { return own.name == name; });
+    if (declared) add_declared(set, index);
+    else add_published(set, name.starts_with("sam") ? config.datasets.shards : "", index);
   }
   return index;
 }

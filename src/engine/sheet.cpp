@@ -7,7 +7,6 @@
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/sa1b_masks.hpp"
 #include "pixelclip/data/sem_seg.hpp"
 #include "pixelclip/engine/scoring.hpp"
 #include "pixelclip/evaluation/segment.hpp"
@@ -31,9 +30,9 @@ SheetCell cell(const Image& image, const LabelMap* labels) {
 }
 
 /// A training picture with its masks numbered, small ones in front.
-SheetCell masks_cell(const Image& image, const std::string& annotation) {
+SheetCell masks_cell(const Image& image, const Sa1bSample& sample) {
   MaskRuns runs;
-  Sa1bMaskReader().read(annotation, kMostMasks, runs);
+  SampleMasks().read(sample, kMostMasks, runs);
   LabelMap labels{image.height, image.width, std::vector<int32_t>(image.height * image.width, -1)};
   for (size_t m = 0; m < runs.masks.size(); ++m) {
     const auto counts = runs.runs(runs.masks[m]);
@@ -110,8 +109,10 @@ void BeforeAfter::after(PixelCLIP& model) {
     SheetRow row;
     if (training.with_annotations() && static_cast<int64_t>(i) < training.size()) {
       const auto sample = training[static_cast<int64_t>(i)];
-      const auto picture = read_rgb(sample.image, {.orient = false});
-      row.cells = {cell(picture, nullptr), masks_cell(picture, sample.annotation)};
+      std::vector<uint8_t> file;
+      sample.read_image(file);
+      const auto picture = decode_rgb(file, sample.image, {.orient = false});
+      row.cells = {cell(picture, nullptr), masks_cell(picture, sample)};
     } else {
       row.cells.resize(2);
     }

@@ -5,6 +5,8 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/image/augment.hpp"
+#include "pixel_tile.hpp"
+#include "weigh.hpp"
 
 namespace pixelclip {
 namespace {
@@ -33,10 +35,6 @@ struct Box {
   }
 };
 
-inline uint8_t weigh(uint32_t near, uint32_t far, const Box& box) {
-  return static_cast<uint8_t>((near * box.near + far * box.far + (1u << 23)) >> 24);
-}
-
 /// out[i] = the box over sources[0][i] … sources[n − 1][i]; the first and the last are the far
 /// ones.
 void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box, int64_t size,
@@ -44,86 +42,89 @@ void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box, int6
   for (int64_t i = 0; i < size; ++i) {
     uint32_t near = 0;
     for (int64_t k = 1; k < n - 1; ++k) near += sources[k][i];
-    out[i] = weigh(near, static_cast<uint32_t>(sources[0][i]) + sources[n - 1][i], box);
-  }
-}
-
-/// The same for radius 0 and 1, which hold every sigma up to 2 and more.
-void box_blur_3(const uint8_t* const* sources, const Box box, int64_t size,
-                uint8_t* __restrict out) {
-  const uint8_t *first = sources[0], *a = sources[1], *last = sources[2];
-  for (int64_t i = 0; i < size; ++i) {
-    out[i] = weigh(a[i], static_cast<uint16_t>(first[i] + last[i]), box);
-  }
-}
-
-void box_blur_5(const uint8_t* const* sources, const Box box, int64_t size,
-                uint8_t* __restrict out) {
-  const uint8_t *first = sources[0], *a = sources[1], *b = sources[2], *c = sources[3],
-                *last = sources[4];
-  for (int64_t i = 0; i < size; ++i) {
-    const auto near = static_cast<uint16_t>(a[i] + b[i] + c[i]);
-    out[i] = weigh(near, static_cast<uint16_t>(first[i] + last[i]), box);
+    const uint32_t far = static_cast<uint32_t>(sources[0][i]) + sources[n - 1][i];
+    out[i] = static_cast<uint8_t>((near * box.near + far * box.far + (1u << 23)) >> 24);
   }
 }
 
 void box_blur(const std::vector<const uint8_t*>& sources, const Box& box, int64_t size,
               uint8_t* out) {
-  const auto n = static_cast<int64_t>(sources.size());
-  if (n == 3) return box_blur_3(sources.data(), box, size, out);
-  if (n == 5) return box_blur_5(sources.data(), box, size, out);
-  box_blur_any(sources.data(), n, box, size, out);
+  using weigh::Sum;
+  const auto& s = sources;
+  // Radius 0 and 1 hold every sigma up to 2 and more.
+  if (s.size() == 3) {
+    weigh::two<24>(Sum<1>{s[1]}, box.near, Sum<2>{s[0], s[2]}, box.far, size, out);
+  } else if (s.size() == 5) {
+    weigh::two<24>(Sum<3>{s[1], s[2], s[3]}, box.near, Sum<2>{s[0], s[4]}, box.far, size, out);
+  } else {
+    box_blur_any(s.data(), static_cast<int64_t>(s.size()), box, size, out);
+  }
 }
 
 /// All passes of one row, in two lines with the edge pixels repeated outside.
-void blur_row(uint8_t* row, int64_t width, int64_t channels, const Box& box,
-              std::vector<uint8_t>& lines, std::vector<const uint8_t*>& sources) {
-  const int64_t reach = box.radius + 1, size = width * channels;
-  const int64_t padded = size + 2 * reach * channels;
+void blur_row(uint8_t* row, int64_t width, const Box& box, std::vector<uint8_t>& lines,
+              std::vector<const uint8_t*>& sources) {
+  const int64_t reach = box.radius + 1, padded = width + 2 * reach;
   lines.resize(2 * padded);
   for (int pass = 0; pass < kPasses; ++pass) {
     uint8_t* line = lines.data() + (pass % 2) * padded;
-    uint8_t* centre = line + reach * channels;
-    if (pass == 0) std::memcpy(centre, row, size);
-    for (int64_t x = 0; x < reach; ++x) {
-      std::memcpy(line + x * channels, centre, channels);
-      std::memcpy(centre + size + x * channels, centre + size - channels, channels);
-    }
-    for (int64_t d = -reach; d <= reach; ++d) sources[d + reach] = centre + d * channels;
-    uint8_t* next = lines.data() + ((pass + 1) % 2) * padded + reach * channels;
-    box_blur(sources, box, size, pass + 1 == kPasses ? row : next);
+    uint8_t* centre = line + reach;
+    if (pass == 0) std::memcpy(centre, row, width);
+    std::memset(line, centre[0], reach);
+    std::memset(centre + width, centre[width - 1], reach);
+    for (int64_t d = 0; d <= 2 * reach; ++d) sources[d] = line + d;
+    uint8_t* next = lines.data() + ((pass + 1) % 2) * padded + reach;
+    box_blur(sources, box, width, pass + 1 == kPasses ? row : next);
   }
 }
 
-void blur_columns(const Image& in, const Box& box, std::vector<const uint8_t*>& sources,
-                  Image& out) {
-  const int64_t reach = box.radius + 1;
-  out.reshape(in.height, in.width, in.channels);
-  for (int64_t y = 0; y < in.height; ++y) {
-    for (int64_t d = -reach; d <= reach; ++d) {
-      sources[d + reach] = in.row(std::clamp<int64_t>(y + d, 0, in.height - 1));
-    }
-    box_blur(sources, box, in.stride(), out.row(y));
-  }
-}
+/// The rows of a plane, or the last ones of a pass in a ring.
+struct Rows {
+  uint8_t* data;
+  int64_t stride, kept;
+
+  uint8_t* operator[](int64_t y) const { return data + y % kept * stride; }
+};
 
 }  // namespace
 
-void gaussian_blur(Image& image, float sigma, AugmentScratch& scratch) {
+void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, float sigma,
+                AugmentScratch& scratch) {
   constexpr float kMost = 100;
   if (!(sigma >= 0 && sigma <= kMost)) {
     fail("a blur of sigma ", sigma, " is not offered; 0 to ", kMost, " pixels are");
   }
-  if (image.pixels.empty() || sigma == 0) return;
+  if (height * width == 0 || sigma == 0) return;
   const Box box(sigma);
-  scratch.sources.resize(2 * box.radius + 3);
-  for (int64_t y = 0; y < image.height; ++y) {
-    blur_row(image.row(y), image.width, image.channels, box, scratch.lines, scratch.sources);
+  const int64_t reach = box.radius + 1, ring = 2 * reach + 1;
+  scratch.sources.resize(ring);
+  scratch.rings.resize(2 * ring * width);
+  const Rows plane{pixels, stride, height};
+  const Rows stages[] = {plane, {scratch.rings.data(), width, ring},
+                         {scratch.rings.data() + ring * width, width, ring}, plane};
+  // Row by row, each vertical pass as far behind the one before as it reaches down, so that all of it
+  // stays in the nearest cache; what the last pass overwrites is no longer needed.
+  for (int64_t step = 0; step < height + kPasses * reach; ++step) {
+    if (step < height) blur_row(plane[step], width, box, scratch.lines, scratch.sources);
+    for (int pass = 1; pass <= kPasses; ++pass) {
+      const int64_t y = step - pass * reach;
+      if (y < 0 || y >= height) continue;
+      for (int64_t d = -reach; d <= reach; ++d) {
+        scratch.sources[d + reach] = stages[pass - 1][std::clamp<int64_t>(y + d, 0, height - 1)];
+      }
+      box_blur(scratch.sources, box, width, stages[pass][y]);
+    }
   }
-  for (int pass = 0; pass < kPasses; ++pass) {
-    blur_columns(image, box, scratch.sources, scratch.other);
-    std::swap(image, scratch.other);
+}
+
+void gaussian_blur(Image& image, float sigma, AugmentScratch& scratch) {
+  if (image.channels == 1) {
+    return blur_plane(image.pixels.data(), image.height, image.width, image.width, sigma, scratch);
   }
+  const PlanarImage planar(image);
+  const Planes& p = planar.planes();
+  for (uint8_t* plane : p.plane) blur_plane(plane, p.height, p.width, p.stride, sigma, scratch);
+  image = planar.interleaved();
 }
 
 }  // namespace pixelclip

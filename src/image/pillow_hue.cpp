@@ -27,22 +27,19 @@ void shift_pillow_hue(PixelTile& t, int32_t shift) {
     saturation[i] = static_cast<int32_t>(ratio * 255.0f);
     most[i] = top;
   }
+  // Each channel lies between the largest value and the smallest by a weight that rises and falls
+  // along the hue circle of 1530 steps, 255 a sector.
+  const auto limit = [](float x) { return std::min(std::max(x, 0.0f), 255.0f); };
   for (int i = 0; i < kSize; ++i) {
-    const int32_t sixths = hue[i] * 6, v = most[i];
-    const int32_t sector = (sixths * 257 + 6) >> 16;  // sixths / 255
-    const int32_t part = sixths - 255 * sector;
-    // The middle channel falls in the sectors of odd number and rises in the others.
-    const int32_t fade = saturation[i] * ((sector & 1) ? part : 255 - part);
-    const auto value = static_cast<float>(v);
-    const auto faded = 1.0f - static_cast<float>(fade) * (1.0f / 65025.0f);
-    const auto unsaturated = 1.0f - static_cast<float>(saturation[i]) * (1.0f / 255.0f);
-    const auto low = static_cast<int32_t>(value * unsaturated + 0.5f);
-    const auto middle = static_cast<int32_t>(value * faded + 0.5f);
-    // Sector 6 is 0 again.
-    const bool first = sector == 0 || sector == 6;
-    t.r[i] = first || sector == 5 ? v : sector == 1 || sector == 4 ? middle : low;
-    t.g[i] = sector == 1 || sector == 2 ? v : first || sector == 3 ? middle : low;
-    t.b[i] = sector == 3 || sector == 4 ? v : sector == 2 || sector == 5 ? middle : low;
+    const auto x = static_cast<float>(hue[i] * 6);
+    const auto s = static_cast<float>(saturation[i]);
+    const auto v = static_cast<float>(most[i]);
+    const auto channel = [&](float weight) {
+      return static_cast<int32_t>(v * (1.0f - s * weight * (1.0f / 65025.0f)) + 0.5f);
+    };
+    t.r[i] = channel(limit(std::min(x - 255.0f, 1275.0f - x)));
+    t.g[i] = channel(limit(std::max(255.0f - x, x - 765.0f)));
+    t.b[i] = channel(limit(std::max(765.0f - x, x - 1275.0f)));
   }
 }
 

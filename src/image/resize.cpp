@@ -5,22 +5,11 @@
 #include <cstring>
 
 #include "pixelclip/base/error.hpp"
+#include "resize_row.hpp"
+#include "weigh.hpp"
 
 namespace pixelclip {
 namespace {
-
-constexpr int kBits = 22;  // of a coefficient's fraction, as in Pillow
-constexpr int32_t kHalf = 1 << (kBits - 1);
-
-/// The outputs [first, first + count) of one axis: output i is the weighted sum of the source
-/// pixels from begin[i] on, `taps` weights each (0 where fewer are needed).
-struct Axis {
-  int64_t taps = 0;
-  std::vector<int32_t> begin;
-  std::vector<int32_t> weights;
-
-  const int32_t* weight(int64_t i) const { return weights.data() + i * taps; }
-};
 
 /// Where output i's window lies, by Pillow's arithmetic.
 struct Window {
@@ -84,88 +73,6 @@ void set_axis(int64_t source, int64_t target, int64_t first, int64_t count, bool
   }
 }
 
-/// Working memory for one row: pixels of four bytes, the last of them unused, so that the
-/// arithmetic runs over plain arrays.
-struct RowScratch {
-  std::vector<int32_t> weights;  // [taps][count · 4]
-  std::vector<uint8_t> pixels;   // [taps][count · 4]
-  std::vector<int32_t> sums;     // [count · 4]
-  std::vector<uint8_t> result;   // [count · 4]
-
-  void prepare(const Axis& axis, int64_t count) {
-    weights.resize(axis.taps * count * 4);
-    pixels.resize(axis.taps * count * 4);
-    sums.resize(count * 4);
-    result.resize(count * 4);
-    for (int64_t k = 0; k < axis.taps; ++k) {
-      for (int64_t o = 0; o < count; ++o) {
-        std::fill_n(weights.data() + (k * count + o) * 4, 4, axis.weight(o)[k]);
-      }
-    }
-  }
-};
-
-/// One row, RGB. Reads and writes one byte beyond the last pixel.
-void horizontal_rgb(const uint8_t* in, const Axis& axis, int64_t count, RowScratch& scratch,
-                    uint8_t* out) {
-  const int64_t lanes = count * 4;
-  for (int64_t k = 0; k < axis.taps; ++k) {
-    uint8_t* to = scratch.pixels.data() + k * lanes;
-    for (int64_t o = 0; o < count; ++o) {
-      std::memcpy(to + 4 * o, in + (axis.begin[o] + k) * 3, 4);
-    }
-  }
-  uint8_t* __restrict result = scratch.result.data();
-  const uint8_t* const p = scratch.pixels.data();
-  const int32_t* const w = scratch.weights.data();
-  if (axis.taps == 2) {
-    for (int64_t i = 0; i < lanes; ++i) {
-      result[i] =
-          static_cast<uint8_t>((kHalf + p[i] * w[i] + p[lanes + i] * w[lanes + i]) >> kBits);
-    }
-  } else {
-    int32_t* __restrict sums = scratch.sums.data();
-    for (int64_t i = 0; i < lanes; ++i) sums[i] = kHalf;
-    for (int64_t k = 0; k < axis.taps; ++k) {
-      for (int64_t i = 0; i < lanes; ++i) sums[i] += p[k * lanes + i] * w[k * lanes + i];
-    }
-    for (int64_t i = 0; i < lanes; ++i) result[i] = static_cast<uint8_t>(sums[i] >> kBits);
-  }
-  for (int64_t o = 0; o < count; ++o) std::memcpy(out + 3 * o, result + 4 * o, 4);
-}
-
-void horizontal_grey(const uint8_t* in, const Axis& axis, int64_t count, uint8_t* out) {
-  for (int64_t o = 0; o < count; ++o) {
-    int32_t sum = kHalf;
-    for (int64_t k = 0; k < axis.taps; ++k) sum += in[axis.begin[o] + k] * axis.weight(o)[k];
-    out[o] = static_cast<uint8_t>(sum >> kBits);
-  }
-}
-
-/// The weighted sum of `taps` rows of `size` bytes.
-void vertical(const uint8_t* const* rows, const int32_t* weights, int64_t taps, int64_t size,
-              uint8_t* __restrict out) {
-  if (taps == 2) {
-    const uint8_t *a = rows[0], *b = rows[1];
-    const int32_t u = weights[0], v = weights[1];
-    for (int64_t x = 0; x < size; ++x) {
-      out[x] = static_cast<uint8_t>((kHalf + a[x] * u + b[x] * v) >> kBits);
-    }
-    return;
-  }
-  constexpr int64_t kBlock = 512;
-  for (int64_t x = 0; x < size; x += kBlock) {
-    const int64_t count = std::min(kBlock, size - x);
-    int32_t sum[kBlock];
-    std::fill_n(sum, count, kHalf);
-    for (int64_t k = 0; k < taps; ++k) {
-      const uint8_t* row = rows[k] + x;
-      for (int64_t j = 0; j < count; ++j) sum[j] += row[j] * weights[k];
-    }
-    for (int64_t j = 0; j < count; ++j) out[x + j] = static_cast<uint8_t>(sum[j] >> kBits);
-  }
-}
-
 }  // namespace
 
 std::pair<int64_t, int64_t> shortest_edge_size(int64_t height, int64_t width, int64_t short_side,
@@ -203,7 +110,7 @@ Rect source_rect(int64_t source_height, int64_t source_width, int64_t height, in
 
 struct Resizer::Scratch {
   Axis rows, columns;
-  RowScratch row;
+  RowResizer row;
   std::vector<uint8_t> lines, last_row;
   std::vector<const uint8_t*> pointers;
 };
@@ -234,7 +141,6 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
   const Image& image = source.image;
   set_axis(source.source_width, width, crop.x, crop.width, flip, s.columns);
   set_axis(source.source_height, height, crop.y, crop.height, false, s.rows);
-  s.row.prepare(s.columns, crop.width);
   const Rect need = source_rect(source.source_height, source.source_width, height, width, crop);
   const Rect& have = source.rect;
   if (need.x < have.x || need.y < have.y || need.x + need.width > have.x + have.width ||
@@ -244,29 +150,27 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
   out.reshape(crop.height, crop.width, image.channels);
   const int64_t size = out.stride();
   // Rows that are resized horizontally wait in a ring for the vertical pass.
-  const int64_t ring = s.rows.taps, spare = 4;
+  constexpr int64_t spare = RowResizer::kSpare;
+  const int64_t ring = s.rows.taps;
   s.lines.resize(ring * (size + spare));
   s.pointers.resize(s.rows.taps);
   const auto line = [&](int64_t y) { return s.lines.data() + (y % ring) * (size + spare); };
   for (int32_t& begin : s.columns.begin) begin -= static_cast<int32_t>(have.x);
+  s.row.prepare(s.columns, crop.width, image.channels);
   int64_t ready = s.rows.begin[0];
   for (int64_t o = 0; o < crop.height; ++o) {
     const int64_t begin = s.rows.begin[o];
     for (ready = std::max(ready, begin); ready < begin + s.rows.taps; ++ready) {
       const uint8_t* row = image.row(ready - have.y);
-      if (ready - have.y == image.height - 1) {  // its last pixel has no byte behind it
+      if ((image.height - (ready - have.y) - 1) * image.stride() < spare) {  // too few bytes behind it
         s.last_row.assign(row, row + image.stride());
         s.last_row.resize(image.stride() + spare);
         row = s.last_row.data();
       }
-      if (image.channels == 3) {
-        horizontal_rgb(row, s.columns, crop.width, s.row, line(ready));
-      } else {
-        horizontal_grey(row, s.columns, crop.width, line(ready));
-      }
+      s.row.run(row, line(ready));
     }
     for (int64_t k = 0; k < s.rows.taps; ++k) s.pointers[k] = line(begin + k);
-    vertical(s.pointers.data(), s.rows.weight(o), s.rows.taps, size, out.row(o));
+    weigh::many<kBits>(s.pointers.data(), s.rows.weight(o), s.rows.taps, size, out.row(o));
   }
 }
 

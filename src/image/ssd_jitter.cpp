@@ -71,31 +71,21 @@ float one_minus_product(float a, float b) {
 }
 
 /// OpenCV's COLOR_HSV2RGB on 8 bits: its vector code cuts the result where its scalar code rounds,
-/// and a crop's rows go through the former.
+/// and a crop's rows go through the former. Each channel lies between the largest value and the
+/// smallest by a weight that rises and falls along the six sectors of the hue circle; that gives
+/// OpenCV's integers for every colour (checked for all of them).
 void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
-  const auto byte = [](float x) { return static_cast<int32_t>(x * 255.0f); };
+  const auto limit = [](float x) { return std::min(std::max(x, 0.0f), 1.0f); };
   for (int i = 0; i < PixelTile::kSize; ++i) {
-    const float turn = static_cast<float>(hsv.h[i]) * (6.0f / 180.0f);
-    const auto sector = static_cast<int32_t>(turn);
-    const float part = turn - static_cast<float>(sector);
+    const float t = static_cast<float>(hsv.h[i]) * (6.0f / 180.0f);
     const float s = static_cast<float>(hsv.s[i]) * (1.0f / 255.0f);
     const float v = static_cast<float>(hsv.v[i]) * (1.0f / 255.0f);
-    const int32_t top = hsv.v[i];
-    const int32_t low = byte(v * (1.0f - s));
-    const int32_t falling = byte(v * one_minus_product(s, part));
-    const int32_t rising = byte(v * one_minus_product(s, 1.0f - part));
-    rgb.r[i] = sector == 1                  ? falling
-               : sector == 2 || sector == 3 ? low
-               : sector == 4                ? rising
-                                            : top;
-    rgb.g[i] = sector == 0 || sector >= 6 ? rising
-               : sector <= 2              ? top
-               : sector == 3              ? falling
-                                          : low;
-    rgb.b[i] = sector <= 1 || sector >= 6 ? low
-               : sector == 2              ? rising
-               : sector <= 4              ? top
-                                          : falling;
+    const auto channel = [&](float weight) {
+      return static_cast<int32_t>(v * one_minus_product(s, weight) * 255.0f);
+    };
+    rgb.r[i] = channel(limit(std::min(t - 1.0f, 5.0f - t)));
+    rgb.g[i] = channel(limit(std::max(1.0f - t, t - 3.0f)));
+    rgb.b[i] = channel(limit(std::max(3.0f - t, t - 5.0f)));
   }
 }
 
@@ -119,16 +109,17 @@ void change_hue(PixelTile& tile, int delta) {
 
 }  // namespace
 
+void apply(const SsdJitter& jitter, PixelTile& tile) {
+  if (jitter.brightness) convert(tile, 1.0f, jitter.brightness_delta);
+  if (jitter.contrast && jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
+  if (jitter.saturation) change_saturation(tile, jitter.saturation_factor);
+  if (jitter.hue) change_hue(tile, jitter.hue_delta);
+  if (jitter.contrast && !jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
+}
+
 void apply(const SsdJitter& jitter, Image& image) {
   if (image.channels != 3) fail("colour jitter needs RGB, not ", image.channels, " channels");
-  if (!jitter.brightness && !jitter.contrast && !jitter.saturation && !jitter.hue) return;
-  for_each_tile(image, [&](PixelTile& tile, int) {
-    if (jitter.brightness) convert(tile, 1.0f, jitter.brightness_delta);
-    if (jitter.contrast && jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
-    if (jitter.saturation) change_saturation(tile, jitter.saturation_factor);
-    if (jitter.hue) change_hue(tile, jitter.hue_delta);
-    if (jitter.contrast && !jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
-  });
+  for_each_tile(image, [&](PixelTile& tile, int) { apply(jitter, tile); });
 }
 
 }  // namespace pixelclip

@@ -111,36 +111,81 @@ int32_t mean_luma(int64_t sum, const Image& image) {
   return static_cast<int32_t>(static_cast<double>(sum) / pixels + 0.5);
 }
 
-/// Two passes: up to the contrast, whose mean is summed on the way, and from it on.
-void apply_jitter(const StrongAugment& augment, bool grey, Image& image) {
-  const auto& order = augment.order;
-  const auto contrast = static_cast<size_t>(
-      std::find(order.begin(), order.end(), StrongAugment::kContrast) - order.begin());
-  PointSteps steps{augment};
-  int64_t sum = 0;
-  for_each_tile(image, [&](PixelTile& tile, int count) {
-    steps.apply(tile, 0, contrast);
-    sum += luma_sum(tile, count);
-  });
-  steps.mean = mean_luma(sum, image);
-  for_each_tile(image, [&](PixelTile& tile, int) {
-    steps.apply(tile, contrast, order.size());
-    if (grey) make_grey(tile);
-  });
+/// Calls `body(y, x, count)` for the tiles of each row.
+template <typename Body>
+void for_each_part(int64_t height, int64_t width, const Body& body) {
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; x += PixelTile::kSize) {
+      body(y, x, static_cast<int>(std::min<int64_t>(PixelTile::kSize, width - x)));
+    }
+  }
 }
 
 }  // namespace
 
-void apply(const StrongAugment& augment, Image& image, AugmentScratch& scratch) {
-  check_rgb(image);
-  if (image.pixels.empty()) return;
-  if (augment.jitter) {
-    apply_jitter(augment, augment.grey, image);
-  } else if (augment.grey) {
-    make_grey(image);
+// Two passes over the tiles: both views up to the contrast, whose mean is summed on the way, and the
+// strong one from it on. Blur and cut-out follow plane by plane.
+void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
+                const Planes& weak, const Planes& strong, AugmentScratch& scratch) {
+  check_rgb(crop);
+  const StrongAugment a = augment ? *augment : StrongAugment();
+  const auto contrast = static_cast<size_t>(
+      std::find(a.order.begin(), a.order.end(), StrongAugment::kContrast) - a.order.begin());
+  PointSteps steps{a};
+  int64_t sum = 0;
+  PixelTile tile;
+  for_each_part(crop.height, crop.width, [&](int64_t y, int64_t x, int count) {
+    tile.load(crop.row(y) + 3 * x, count);
+    apply(jitter, tile);
+    tile.store(weak, y, x, count);
+    if (!augment) return;
+    if (a.jitter) {
+      steps.apply(tile, 0, contrast);
+      sum += luma_sum(tile, count);
+    } else if (a.grey) {
+      make_grey(tile);
+    }
+    tile.store(strong, y, x, count);
+  });
+  if (!augment) return;
+  if (a.jitter && !crop.pixels.empty()) {
+    steps.mean = mean_luma(sum, crop);
+    for_each_part(crop.height, crop.width, [&](int64_t y, int64_t x, int count) {
+      tile.load(strong, y, x, count);
+      steps.apply(tile, contrast, a.order.size());
+      if (a.grey) make_grey(tile);
+      tile.store(strong, y, x, count);
+    });
   }
-  if (augment.blur) gaussian_blur(image, augment.sigma, scratch);
-  paint(image, augment.cutout, 0);
+  for (int c = 0; c < 3; ++c) {
+    if (a.blur) {
+      blur_plane(strong.plane[c], crop.height, crop.width, strong.stride, a.sigma, scratch);
+    }
+    for (int64_t y = 0; y < a.cutout.height; ++y) {
+      std::fill_n(strong.row(c, a.cutout.y + y) + a.cutout.x, a.cutout.width, 0);
+    }
+  }
+}
+
+PlanarImage::PlanarImage(int64_t height, int64_t width)
+    : pixels_(static_cast<size_t>(3 * height * width)) {
+  uint8_t* const p = pixels_.data();
+  planes_ = {{p, p + height * width, p + 2 * height * width}, height, width, width};
+}
+
+PlanarImage::PlanarImage(const Image& rgb) : PlanarImage(rgb.height, rgb.width) {
+  check_rgb(rgb);
+  for (int64_t i = 0; i < rgb.height * rgb.width; ++i) {
+    for (int c = 0; c < 3; ++c) planes_.plane[c][i] = rgb.pixels[3 * i + c];
+  }
+}
+
+Image PlanarImage::interleaved() const {
+  Image rgb(planes_.height, planes_.width, 3);
+  for (int64_t i = 0; i < rgb.height * rgb.width; ++i) {
+    for (int c = 0; c < 3; ++c) rgb.pixels[3 * i + c] = planes_.plane[c][i];
+  }
+  return rgb;
 }
 
 void adjust_brightness(Image& image, float factor) {

@@ -1,8 +1,13 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <optional>
 
 #include "bench_report.hpp"
 #include "commands.hpp"
+#include "made_samples.hpp"
 #include "overrides.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
@@ -19,7 +24,31 @@ struct LoaderBench {
   std::vector<std::string> overrides;
   int64_t samples = 64;
   int rounds = 5;
-  std::string json;
+  std::string json, made;
+};
+
+/// A folder of made samples that goes away at the end.
+class MadeFolder {
+ public:
+  explicit MadeFolder(const std::string& size) {
+    constexpr int64_t kSamples = 16;
+    const size_t cross = size.find('x');
+    const int64_t height = std::atoll(size.c_str());
+    const int64_t width = cross == std::string::npos ? 0 : std::atoll(size.c_str() + cross + 1);
+    if (height < 1 || width < 1 || height > 16384 || width > 16384) {
+      fail("--made is ", size, "; expected HEIGHTxWIDTH in pixels, for example 1500x2250");
+    }
+    path_ = std::filesystem::temp_directory_path() / str("pixelclip-bench-", getpid());
+    make_samples(path_, kSamples, height, width);
+  }
+  ~MadeFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
 };
 
 double now() {
@@ -34,13 +63,12 @@ struct Round {
 
 Round one_thread(const Sa1bIndex& index, const Sa1bMapper& mapper, int64_t samples, int round) {
   Round out;
+  std::vector<uint8_t> file;
   for (int64_t i = 0; i < samples; ++i) {
     const Sa1bSample sample = index[i % index.size()];
     const double start = now();
-    {
-      const MappedFile file(sample.image);
-      decode_rgb(file.bytes(), sample.image);
-    }
+    sample.read_image(file);
+    decode_rgb(file, sample.image);
     const double decoded = now();
     mapper(sample, Random(0, static_cast<uint64_t>(round), static_cast<uint64_t>(i)), &out.parts);
     out.decode += decoded - start;
@@ -75,7 +103,9 @@ double rate(Config config, int workers, int64_t samples) {
 }
 
 void run(const LoaderBench& bench) {
-  const Config config = load_config(bench.config_file, bench.overrides);
+  Config config = load_config(bench.config_file, bench.overrides);
+  std::optional<MadeFolder> made;
+  if (!bench.made.empty()) config.datasets.sam_root = made.emplace(bench.made).path().string();
   const Sa1bIndex index = open_training_set(config);
   const Sa1bMapper mapper(config);
   const Round round = median_round(index, mapper, bench);
@@ -91,9 +121,8 @@ void run(const LoaderBench& bench) {
   part("annotations", round.parts.annotations, "  parse the JSON into runs");
   part("decode", round.parts.decode, "  decode what the crop needs");
   part("resize", round.parts.resize, "  resize the crop");
-  part("jitter", round.parts.jitter, "  SSD jitter");
-  part("strong", round.parts.strong, "  strong view");
-  part("tensors", round.parts.tensors, "  pad and copy into tensors");
+  part("tensors", round.parts.tensors, "  memory of the tensors, padding");
+  part("augment", round.parts.augment, "  SSD jitter and strong view, into the tensors");
   part("masks", round.parts.masks, "  sample the masks to bits");
   report.add("ratio", round.make / round.decode, "", "sample / full decoding");
   const int cores = available_cores();
@@ -117,6 +146,8 @@ void add_bench_loader(CLI::App& bench) {
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));
   command->add_option("--json", options->json, "write the figures to this file");
+  command->add_option("--made", options->made,
+                      "HEIGHTxWIDTH: make samples of that size, for example 1500x2250, in place of DATASETS.TRAIN");
   add_overrides(*command, options->overrides);
   command->callback([options] { run(*options); });
 }

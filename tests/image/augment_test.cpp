@@ -114,10 +114,14 @@ TEST(StrongAugment, IsItsStepsInOrder) {
   Random random(23);
   AugmentScratch scratch;
   for (int i = 0; i < 60; ++i) {
-    const Image image = made_image(random.integer(1, 60), random.integer(1, 60), 3, i);
+    const Image image = made_image(random.integer(1, 60), random.integer(1, 300), 3, i);
     const StrongAugment a = StrongAugment::draw(random, image.height, image.width);
-    Image fused = image, stepwise = image;
-    apply(a, fused, scratch);
+    const SsdJitter jitter = SsdJitter::draw(random);
+    const PlanarImage weak(image.height, image.width), strong(image.height, image.width);
+    make_views(image, jitter, &a, weak.planes(), strong.planes(), scratch);
+    Image stepwise = image;
+    apply(jitter, stepwise);
+    ASSERT_EQ(largest_difference(weak.interleaved(), stepwise), 0);
     for (const auto step : a.order) {
       if (!a.jitter) break;
       if (step == StrongAugment::kBrightness) adjust_brightness(stepwise, a.brightness);
@@ -128,7 +132,7 @@ TEST(StrongAugment, IsItsStepsInOrder) {
     if (a.grey) make_grey(stepwise);
     if (a.blur) gaussian_blur(stepwise, a.sigma, scratch);
     paint(stepwise, a.cutout, 0);
-    ASSERT_EQ(largest_difference(fused, stepwise), 0);
+    ASSERT_EQ(largest_difference(strong.interleaved(), stepwise), 0);
   }
 }
 

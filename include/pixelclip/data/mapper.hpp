@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/data/sa1b.hpp"
-#include "pixelclip/image/image.hpp"
+#include "pixelclip/image/codec.hpp"
 #include "pixelclip/modeling/sample.hpp"
 
 namespace pixelclip {
@@ -33,8 +32,7 @@ SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputCon
 
 /// Seconds spent in each part of making samples.
 struct MapperTimes {
-  double read = 0, annotations = 0, decode = 0, resize = 0, jitter = 0, strong = 0, masks = 0,
-         tensors = 0;
+  double read = 0, annotations = 0, decode = 0, resize = 0, augment = 0, masks = 0, tensors = 0;
 };
 
 /// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
@@ -57,9 +55,9 @@ class Sa1bMapper {
   struct Scratch;
   TrainSample make(const Sa1bSample& sample, const CropGeometry* geometry, Random& random,
                    MapperTimes* times) const;
-  void load_crop(Scratch& scratch, std::span<const uint8_t> bytes, const std::string& name,
-                 const CropGeometry& geometry, MapperTimes& times) const;
-  torch::Tensor to_tensor(const Image& image, const Size2& frame) const;
+  void load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
+                 DecodeOptions options, const CropGeometry& geometry, MapperTimes& times) const;
+  torch::Tensor empty_picture(const Size2& frame) const;
   torch::Tensor sample_masks(Scratch& scratch, const CropGeometry& geometry,
                              const SampleFrame& frame, const Rect& cutout) const;
 

@@ -2,9 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "pixelclip/data/coco_masks.hpp"
+#include "pixelclip/data/sa1b_masks.hpp"
 
 namespace pixelclip {
 
@@ -14,13 +18,56 @@ struct Sa1bFolders {
   std::filesystem::path annotations;  ///< may be empty when no annotations are read
 };
 
-struct Sa1bSample {
-  std::string image;
-  std::string annotation;  ///< empty when no annotations are read
+/// How the masks of a picture are kept.
+enum class MaskForm : uint8_t {
+  json,  ///< SA-1B's JSON
+  runs,  ///< binary runs of a compact shard
+  ids,   ///< a picture of ids, each a mask
+  coco,  ///< COCO's instance JSON, one file for all pictures
 };
 
-/// The pairs of pictures and SA-1B JSON files on disk, sorted by path, about 60 bytes each: names lie
-/// in one block of memory and folders are kept once.
+struct Sa1bSample {
+  std::string image;       ///< path, or ARCHIVE:NAME
+  std::string annotation;  ///< likewise; empty when no annotations are read
+  MaskForm form = MaskForm::json;
+  std::string archive = {};  ///< file that holds both; empty: they are files of their own
+  uint64_t image_at = 0, masks_at = 0;  ///< in the archive; else masks_at is the form's own number
+  uint32_t image_size = 0, masks_size = 0;
+  const CocoMasks* coco = nullptr;
+
+  /// The bytes of the picture's file, whose memory is reused. Errors: unreadable.
+  void read_image(std::vector<uint8_t>& out) const;
+};
+
+/// Reads the masks of samples, whatever their form; keeps its memory, one for each thread.
+class SampleMasks {
+ public:
+  /// Errors name the file: see Sa1bMaskReader and decode_labels().
+  void read(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out);
+
+ private:
+  Sa1bMaskReader reader_;
+  std::vector<uint8_t> bytes_;
+};
+
+/// What a listing of names adds up to (FNV-1a).
+class NameSum {
+ public:
+  void add(std::string_view name) {
+    for (const char c : name) step(static_cast<uint8_t>(c));
+    step('\n');
+  }
+  uint64_t value() const { return sum_; }
+
+ private:
+  void step(uint8_t byte) { sum_ = (sum_ ^ byte) * 0x100000001b3ull; }
+  uint64_t sum_ = 0xcbf29ce484222325ull;
+};
+
+struct Found;
+
+/// The training samples on disk, sorted by path, about 90 bytes each: names lie in one block of
+/// memory and folders are kept once.
 class Sa1bIndex {
  public:
   explicit Sa1bIndex(bool with_annotations = true) : with_annotations_(with_annotations) {}
@@ -33,28 +80,54 @@ class Sa1bIndex {
   /// from image_list.da where such a file lies in the folder (a torch-saved list of {img_name,
   /// ann_name} relative to the folder that holds `images`), else from the folders, paired by stem.
   /// What has no partner is left out, counted and logged. Errors: none of the folders exists, no pair
-  /// in them.
-  void add(const std::vector<Sa1bFolders>& candidates);
+  /// in them. With MaskForm::ids the masks are pictures of ids; `ignore` is none.
+  void add(const std::vector<Sa1bFolders>& candidates, MaskForm form = MaskForm::json,
+           int64_t ignore = 0);
+
+  /// Adds what each of `shards` holds: SA-1B's tar files as published, compact shards, folders in
+  /// which pictures and JSON files lie side by side or as layouts() says. Errors: as above.
+  void add_shards(const std::vector<std::filesystem::path>& shards);
+  /// The tar files, compact shards and folders sa_* of a folder, sorted; a compact shard stands for
+  /// the tar file or folder of its name.
+  static std::vector<std::filesystem::path> shards_below(const std::filesystem::path& root);
+  /// One path a line, relative to `root`; empty lines and those that begin with # do not count.
+  /// Errors: unreadable, empty, something named that is not there.
+  static std::vector<std::filesystem::path> read_shard_list(const std::filesystem::path& list,
+                                                            const std::filesystem::path& root);
+
+  /// Adds the pictures that a COCO instance file names, which lie below `images`. Errors: no such
+  /// file, none of its pictures is there.
+  void add_coco(const std::filesystem::path& images, const std::filesystem::path& annotations);
 
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
   Sa1bSample operator[](int64_t index) const;
   bool with_annotations() const { return with_annotations_; }
   /// Bytes of memory held.
   size_t memory() const;
+  /// Of all names in order: equal lists on two machines have equal sums.
+  uint64_t checksum() const;
+  /// Pictures or annotations left out because their partner is missing.
+  int64_t left_out() const { return left_out_; }
 
  private:
   struct Entry {
     uint64_t names = 0;  ///< offset of the picture's name; the annotation's name follows
-    uint32_t image_folder = 0, annotation_folder = 0;
+    uint64_t image_at = 0, masks_at = 0;
+    uint32_t image_size = 0, masks_size = 0;
+    uint32_t image_folder = 0, annotation_folder = 0;  ///< the archive is a folder of its names
     uint16_t image_length = 0, annotation_length = 0;
+    MaskForm form = MaskForm::json;
+    bool archive = false;
+    uint16_t coco = 0;
   };
-  void append(uint32_t image_folder, std::string_view image, uint32_t annotation_folder,
-              std::string_view annotation);
+  void append(Found&& found);
 
   bool with_annotations_ = true;
   std::vector<Entry> entries_;
   std::string names_;
   std::vector<std::string> folders_;
+  std::vector<std::shared_ptr<const CocoMasks>> coco_;
+  int64_t left_out_ = 0;
 };
 
 }  // namespace pixelclip

@@ -6,6 +6,7 @@
 
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/image/image.hpp"
+#include "pixelclip/image/planes.hpp"
 
 /// Colour augmentation of RGB crops, in place. What is drawn and what is computed are apart: draw()
 /// fills a struct, apply() is a pure function of it.
@@ -42,11 +43,14 @@ struct StrongAugment {
 };
 /// Keeps its working memory from call to call; one for each thread.
 struct AugmentScratch {
-  Image other;
-  std::vector<uint8_t> lines;
+  std::vector<uint8_t> lines, rings;
   std::vector<const uint8_t*> sources;
 };
-void apply(const StrongAugment& augment, Image& image, AugmentScratch& scratch);
+
+/// The two views of a training crop in few passes: `weak` gets the jittered crop, `strong`, when
+/// `augment` is given, that crop augmented. Both views are of the crop's size.
+void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
+                const Planes& weak, const Planes& strong, AugmentScratch& scratch);
 
 /// The single steps; each equals ImageEnhance, torchvision's adjust_hue, convert("L") or
 /// ImageFilter.GaussianBlur.

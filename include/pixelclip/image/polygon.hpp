@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace pixelclip {
+
+/// Turns polygons into runs (see image/rle.hpp) without a bitmap. Keeps its memory; one for each
+/// thread.
+class PolygonFiller {
+ public:
+  /// Polygons of one mask: corner after corner x, y in pixels (the first pixel spans 0 to 1), polygon
+  /// after polygon, `corners` each. A pixel belongs to the mask when its centre lies inside an odd
+  /// number of times of one of them; what lies outside height × width is cut off. `counts` is reused.
+  void fill(std::span<const double> points, std::span<const uint32_t> corners, int64_t height,
+            int64_t width, std::vector<uint32_t>& counts);
+
+ private:
+  struct Crossing {
+    int64_t column;
+    double y;
+    bool operator<(const Crossing& b) const {
+      return column != b.column ? column < b.column : y < b.y;
+    }
+  };
+  struct Interval {
+    uint32_t begin, end;
+    bool operator<(const Interval& b) const { return begin < b.begin; }
+  };
+  void add_polygon(std::span<const double> points, int64_t height, int64_t width);
+
+  std::vector<Crossing> crossings_;
+  std::vector<Interval> intervals_;
+};
+
+}  // namespace pixelclip

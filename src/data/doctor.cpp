@@ -1,0 +1,228 @@
+#include "pixelclip/data/doctor.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <iomanip>
+#include <mutex>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/base/parallel.hpp"
+#include "pixelclip/base/signal.hpp"
+#include "pixelclip/data/loader.hpp"
+#include "pixelclip/data/sample_check.hpp"
+#include "pixelclip/data/sem_seg.hpp"
+#include "label_signs.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// Things that went wrong, of which a few are named.
+struct Cases {
+  int64_t count = 0;
+  std::vector<std::string> examples;
+
+  void add(const std::string& example) {
+    ++count;
+    if (examples.size() < 3) examples.push_back(example);
+  }
+  std::string text(const char* what) const {
+    std::string list;
+    for (const std::string& example : examples) list += (list.empty() ? "" : ", ") + example;
+    return str(count, " ", what, " (", list, count > static_cast<int64_t>(examples.size()) ? ", …)" : ")");
+  }
+  void report(const char* what, std::vector<std::string>& to) const {
+    if (count > 0) to.push_back(text(what));
+  }
+};
+
+std::string hexadecimal(uint64_t value) {
+  std::ostringstream out;
+  out << std::hex << std::setw(16) << std::setfill('0') << value;
+  return out.str();
+}
+
+/// Calls `read(index, place)` for `limit` of `count` items, spread evenly, on all threads.
+void for_some(int64_t count, const CheckupOptions& options, const std::string& what,
+              const std::function<void(int64_t)>& read) {
+  const int64_t some = options.limit > 0 ? std::min(options.limit, count) : count;
+  std::atomic<int64_t> done{0};
+  parallel_for(some, options.threads, [&](int64_t i) {
+    if (signals::stop_requested()) fail("stopped by a signal");
+    read(i * count / some);
+    const int64_t now = ++done;
+    if (now % 16 == 0 && options.limit == 0) log::progress(str(what, ": ", now, " of ", some, " read"));
+  });
+  if (options.limit == 0) log::progress("");
+}
+
+class TestSet {
+ public:
+  TestSet(const DatasetInfo& info, const CheckupOptions& options)
+      : set_(info), options_(options), names_(class_names(info)) {}
+
+  Checkup examine() {
+    const auto& items = set_.items();
+    Checkup out{.set = set_.info().name};
+    NameSum sum;
+    for (const SemSegItem& item : items) sum.add(item.stem);
+    const auto count = static_cast<int64_t>(items.size());
+    for_some(count, options_, out.set, [&](int64_t i) { read(items[i]); });
+    describe_pairs(out, count);
+    std::string classes = describe_ids(out);
+    out.list = hexadecimal(sum.value());
+    out.summary = str(count, " pairs, ", classes, ", list ", out.list);
+    return out;
+  }
+
+ private:
+  void read(const SemSegItem& item) {
+    int64_t height = 0, width = 0;
+    try {
+      const MappedFile file(item.image);
+      const ImageInfo info = probe(file.bytes(), item.image.string());
+      height = info.height, width = info.width;
+      if (options_.decode_pictures) decode_rgb(file.bytes(), item.image.string());
+    } catch (const Error& e) {
+      std::lock_guard lock(mutex_);
+      bad_pictures_.add(e.what());
+      return;
+    }
+    try {
+      const LabelMap labels = set_.stored_ids(item);
+      std::map<int32_t, int64_t> ids;
+      count_ids(labels, ids);
+      std::lock_guard lock(mutex_);
+      ++read_;
+      if (labels.height != height || labels.width != width) {
+        other_size_.add(str(item.stem, ": labels ", labels.height, "×", labels.width, ", picture ",
+                            height, "×", width));
+      }
+      for (const auto& [id, pixels] : ids) histogram_[id] += pixels;
+    } catch (const Error& e) {
+      const bool colours = holds_colours(item.label);
+      std::lock_guard lock(mutex_);
+      if (!colours) bad_labels_.add(e.what());
+      else if (has_palette_colours(item.label)) palette_colours_.add(item.label.string());
+      else colours_.add(item.label.string());
+    }
+  }
+
+  void describe_pairs(Checkup& out, int64_t count) {
+    const PairReport& pairs = set_.report();
+    out.facts.push_back(pairs.summary(out.set, static_cast<size_t>(count)));
+    if (count == 0) out.problems.push_back("no pair of picture and labels");
+    if (!pairs.images_without_labels.empty()) {
+      out.problems.push_back(str(pairs.images_without_labels.size(), " pictures have no labels"));
+    }
+    if (!pairs.labels_without_image.empty()) {
+      out.hints.push_back(str(pairs.labels_without_image.size(), " labels have no picture"));
+    }
+    bad_pictures_.report("pictures can not be read", out.problems);
+    bad_labels_.report("labels can not be read", out.problems);
+    colours_.report("labels are colours, not ids: convert each colour to its id", out.problems);
+    palette_colours_.report("labels show PASCAL's palette as colours: the palette was lost when they were "
+                            "saved as RGB; take the published files", out.problems);
+    other_size_.report("labels have another size than their picture", out.problems);
+  }
+
+  std::string describe_ids(Checkup& out) {
+    const LabelFacts facts = understand(histogram_, set_.id_map(), static_cast<int>(names_.size()),
+                                        set_.info().ignore);
+    find_signs(histogram_, facts, set_.id_map(), names_, set_.info().ignore, read_, out.problems, out.hints);
+    out.facts.push_back(str("ids in the files: ", list_of_ids(histogram_)));
+    std::ostringstream share;
+    share << std::fixed << std::setprecision(1) << 100 * facts.ignored_share << " %";
+    out.facts.push_back(str("ignored pixels: ", share.str()));
+    std::string absent;
+    int64_t seen = 0, absent_count = 0;
+    for (size_t c = 0; c < names_.size(); ++c) {
+      if (facts.pixels[c] > 0) ++seen;
+      else if (++absent_count <= 8) absent += (absent.empty() ? "" : ", ") + names_[c];
+    }
+    const std::string coverage = str(seen, " of ", names_.size(), " classes");
+    out.facts.push_back(str("coverage: ", coverage, absent.empty() ? "" : "; absent: " + absent, absent_count > 8 ? ", …" : ""));
+    return str(coverage, ", ", share.str(), " ignored");
+  }
+
+  const SemSegSet set_;
+  const CheckupOptions& options_;
+  const std::vector<std::string> names_;
+  std::mutex mutex_;
+  int64_t read_ = 0;
+  IdHistogram histogram_;
+  Cases bad_pictures_, bad_labels_, colours_, palette_colours_, other_size_;
+};
+
+}  // namespace
+
+std::string Checkup::verdict() const {
+  if (good()) return str(set, ": good: ", summary, hints.empty() ? "" : "; but see: " + hints.front());
+  std::string list;
+  for (const std::string& problem : problems) list += (list.empty() ? "" : "; ") + problem;
+  return str(set, ": ", problems.size(), problems.size() == 1 ? " problem: " : " problems: ", list);
+}
+
+Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options) {
+  return TestSet(info, options).examine();
+}
+
+Checkup examine_training_set(const Config& config, const std::string& name,
+                             const CheckupOptions& options) {
+  Config one = config;
+  one.datasets.train = {name};
+  const Sa1bIndex index = open_training_set(one);
+  Checkup out{.set = name};
+  std::mutex mutex;
+  Cases bad, without_masks;
+  std::vector<int64_t> masks, sides;
+  for_some(index.size(), options, name, [&](int64_t i) {
+    thread_local SampleCheck check;
+    const Sa1bSample sample = index[i];
+    std::string reason;
+    try {
+      check.read(sample, index.with_annotations());
+    } catch (const Error& e) {
+      reason = e.what();
+    }
+    std::lock_guard lock(mutex);
+    if (!reason.empty()) return bad.add(reason);
+    masks.push_back(static_cast<int64_t>(check.masks.masks.size()));
+    sides.push_back(std::min(check.height, check.width));
+    if (masks.back() == 0 && index.with_annotations()) without_masks.add(sample.image);
+  });
+  const auto spread = [](std::vector<int64_t>& values) {
+    if (values.empty()) return std::string("none");
+    std::sort(values.begin(), values.end());
+    return str(values.front(), " to ", values.back(), ", median ", values[values.size() / 2]);
+  };
+  out.facts.push_back(str("short sides: ", spread(sides), " pixels"));
+  if (index.with_annotations()) out.facts.push_back(str("masks a picture: ", spread(masks)));
+  bad.report("samples can not be used", out.problems);
+  if (index.left_out() > 0) out.hints.push_back(str(index.left_out(), " files have no partner"));
+  without_masks.report("pictures have no masks and are left out in training", out.hints);
+  if (masks.empty() || (index.with_annotations() && masks.back() == 0)) {
+    out.problems.push_back("there is no usable sample");
+  }
+  out.list = hexadecimal(index.checksum());
+  out.summary = str(index.size(), " samples, list ", out.list);
+  return out;
+}
+
+void check_briefly(const DatasetInfo& info, const std::vector<std::string>& names) {
+  constexpr int64_t kSome = 24;
+  if (std::filesystem::is_regular_file(locate(info).labels.path)) return;
+  DatasetInfo named = info;
+  named.names = names;
+  const Checkup checkup = examine_test_set(named, {.limit = kSome, .decode_pictures = false});
+  if (checkup.good() && checkup.hints.empty()) {
+    log::info("checked some pairs of ", checkup.set, ": good; checksum of the list ", checkup.list);
+    return;
+  }
+  for (const auto* list : {&checkup.problems, &checkup.hints}) {
+    for (const std::string& text : *list) log::warn(checkup.set, ", of some pairs looked at: ", text);
+  }
+  log::warn("`pixelclip doctor ", checkup.set, "` looks at all of them");
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "pixelclip/data/sa1b.hpp"
+
+namespace pixelclip {
+
+/// Shared by the files in it: a million pairs name few folders.
+using Folder = std::shared_ptr<const std::string>;
+
+/// A sample before it goes into the index.
+struct TrainPair {
+  Folder image_folder = {};  ///< or the archive
+  std::string image = {};
+  Folder annotation_folder = {};
+  std::string annotation = {};
+  uint64_t image_at = 0, masks_at = 0;
+  uint32_t image_size = 0, masks_size = 0;
+  MaskForm form = MaskForm::json;
+  bool archive = false;
+  uint16_t coco = 0;
+
+  auto key() const { return std::tie(*image_folder, image); }
+};
+
+/// What one folder or archive gave.
+struct Found {
+  std::vector<TrainPair> pairs = {};
+  int64_t images_alone = 0, annotations_alone = 0, listed_missing = 0;
+
+  void add(Found&& other) {
+    std::move(other.pairs.begin(), other.pairs.end(), std::back_inserter(pairs));
+    other.pairs = {};
+    images_alone += other.images_alone;
+    annotations_alone += other.annotations_alone;
+    listed_missing += other.listed_missing;
+  }
+};
+
+struct ScanOptions {
+  bool with_annotations = true;
+  MaskForm form = MaskForm::json;
+  int64_t ignore = 0;
+};
+
+std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options);
+Found scan_coco(const std::filesystem::path& images, const CocoMasks& coco, uint16_t number);
+std::vector<Found> scan_shards(const std::vector<std::filesystem::path>& shards,
+                               const ScanOptions& options);
+Sa1bFolders folders_of(const std::filesystem::path& shard);
+
+}  // namespace pixelclip

@@ -1,0 +1,38 @@
+#include "pixelclip/data/sample_check.hpp"
+
+#include <limits>
+
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+
+void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const MaskRuns& masks,
+                 DecodeOptions& options, ImageInfo& info) {
+  const auto same = [&] { return masks.height == info.height && masks.width == info.width; };
+  if (masks.height == 0 || same()) return;
+  const ImageInfo shown = info;
+  if (info.orientation != 1) {
+    options.orient = false;
+    info = probe(file, sample.image, options);
+    if (same()) return;
+  }
+  fail(sample.annotation, ": its masks have ", masks.height, "×", masks.width,
+       " pixels but the picture ", sample.image, " has ", shown.height, "×", shown.width,
+       " (height × width)");
+}
+
+void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {
+  sample.read_image(file);
+  DecodeOptions options;
+  ImageInfo info = probe(file, sample.image, options);
+  masks.masks.clear();
+  if (with_masks) {
+    reader_.read(sample, std::numeric_limits<int64_t>::max(), masks);
+    match_masks(file, sample, masks, options, info);
+  }
+  decode_rgb_region(file, sample.image, {}, options, picture_);
+  height = info.height;
+  width = info.width;
+}
+
+}  // namespace pixelclip

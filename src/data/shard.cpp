@@ -1,0 +1,195 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "archive_index.hpp"
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/image/rle.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kMagic[8] = {'P', 'X', 'L', 'S', 'H', 'R', 'D', '1'};
+
+/// The last bytes of a shard.
+struct Footer {
+  uint64_t index_at;
+  char magic[8];
+};
+
+constexpr uint16_t kLong = 0xFFFF;
+
+void put32(std::vector<uint8_t>& out, uint32_t value) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+  out.insert(out.end(), bytes, bytes + 4);
+}
+
+void put16(std::vector<uint8_t>& out, uint32_t value) {
+  out.push_back(static_cast<uint8_t>(value));
+  out.push_back(static_cast<uint8_t>(value >> 8));
+}
+
+/// The index of a shard; nothing when the file is no whole shard.
+std::optional<ArchiveIndex> index_of(const MappedFile& file) {
+  const auto bytes = file.bytes();
+  Footer footer;
+  if (bytes.size() < sizeof(kMagic) + sizeof(footer)) return {};
+  std::memcpy(&footer, bytes.data() + bytes.size() - sizeof(footer), sizeof(footer));
+  if (std::memcmp(footer.magic, kMagic, sizeof(kMagic)) != 0) return {};
+  if (footer.index_at > bytes.size() - sizeof(footer)) return {};
+  return parse_index(bytes.subspan(footer.index_at, bytes.size() - sizeof(footer) - footer.index_at),
+                     footer.index_at);
+}
+
+}  // namespace
+
+bool is_tar(const fs::path& path) { return path.extension() == ".tar"; }
+bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
+
+ShardSource fingerprint(const fs::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) fail("cannot open ", path.string(), ": ", system_reason());
+  return {static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec * 1000000000ll + info.st_mtim.tv_nsec};
+}
+
+ArchiveContents read_shard(const fs::path& path) {
+  auto index = index_of(MappedFile(path));
+  if (!index) {
+    fail(path.string(), ": it is no compact shard, or cut short or damaged; make it anew with ",
+         "`pixelclip prepare sa1b --compact`");
+  }
+  return std::move(index->contents);
+}
+
+ShardSource shard_source(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return {};
+  const auto index = index_of(MappedFile(path));
+  return index ? index->source : ShardSource{};
+}
+
+void write_runs(const MaskRuns& masks, std::vector<uint8_t>& out) {
+  out.clear();
+  put32(out, static_cast<uint32_t>(masks.height));
+  put32(out, static_cast<uint32_t>(masks.width));
+  put32(out, static_cast<uint32_t>(masks.masks.size()));
+  for (const MaskRuns::Mask& mask : masks.masks) {
+    const auto runs = masks.runs(mask);
+    const auto longer = std::count_if(runs.begin(), runs.end(), [](uint32_t r) { return r >= kLong; });
+    put32(out, static_cast<uint32_t>(static_cast<int64_t>(runs.size()) + 2 * longer));
+    for (const uint32_t run : runs) {
+      if (run < kLong) {
+        put16(out, run);
+      } else {
+        put16(out, kLong);
+        put32(out, run);
+      }
+    }
+  }
+}
+
+void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t max_masks,
+               MaskRuns& out) {
+  size_t at = 0;
+  const auto next32 = [&] {
+    uint32_t value;
+    if (bytes.size() - at < 4) fail(name, ": the masks are cut short");
+    std::memcpy(&value, bytes.data() + at, 4);
+    at += 4;
+    return value;
+  };
+  out.counts.clear();
+  out.masks.clear();
+  out.height = next32();
+  out.width = next32();
+  const uint32_t masks = next32();
+  for (uint32_t m = 0; m < masks && m < max_masks; ++m) {
+    const uint32_t words = next32();
+    if ((bytes.size() - at) / 2 < words) fail(name, ": the masks are cut short");
+    const uint8_t* word = bytes.data() + at;
+    at += size_t{2} * words;
+    const uint8_t* const end = bytes.data() + at;
+    const uint64_t begin = out.counts.size();
+    out.counts.resize(begin + words);
+    uint32_t* run = out.counts.data() + begin;
+    for (; word != end; word += 2, ++run) {
+      uint16_t value;
+      std::memcpy(&value, word, 2);
+      *run = value;
+      if (value != kLong) continue;
+      if (end - word < 6) fail(name, ": mask ", m, " ends within a run");
+      std::memcpy(run, word + 2, 4);
+      word += 4;
+    }
+    out.counts.resize(static_cast<size_t>(run - out.counts.data()));
+    const MaskRuns::Mask mask{begin, out.counts.size() - begin, 0};
+    try {
+      check_rle(out.runs(mask), out.height, out.width);
+    } catch (const Error& e) {
+      fail(name, ": mask ", m, ": ", e.what());
+    }
+    out.masks.push_back({mask.begin, mask.count, rle_area(out.runs(mask))});
+  }
+}
+
+void ShardWriter::write(std::span<const uint8_t> bytes) {
+  out_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  at_ += bytes.size();
+}
+
+void ShardWriter::add(const std::string& image, std::span<const uint8_t> picture,
+                      const MaskRuns& masks) {
+  write_runs(masks, block_);
+  pairs_.push_back({image, "", at_, at_ + picture.size(), static_cast<uint32_t>(picture.size()),
+                    static_cast<uint32_t>(block_.size())});
+  write(picture);
+  write(block_);
+  if (!out_) fail("the disk took no more after ", at_, " bytes");
+}
+
+void write_shard(const fs::path& path, const ShardSource& source,
+                 const std::function<void(ShardWriter&)>& fill) {
+  write_atomically(path, [&](std::ostream& out) {
+    ShardWriter writer(out);
+    writer.write({reinterpret_cast<const uint8_t*>(kMagic), sizeof(kMagic)});
+    fill(writer);
+    Footer footer{writer.at_, {}};
+    std::memcpy(footer.magic, kMagic, sizeof(kMagic));
+    write_index({writer.pairs_, 0, 0}, source, out);
+    writer.write({reinterpret_cast<const uint8_t*>(&footer), sizeof(footer)});
+  });
+}
+
+void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vector<uint8_t>& out) {
+  constexpr uint64_t kMost = uint64_t{1} << 30;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail("cannot open ", path.string(), ": ", system_reason());
+  struct stat info {};
+  const bool regular = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
+  const auto end = static_cast<uint64_t>(info.st_size);
+  if (size == whole_file && offset <= end) size = end - offset;
+  const bool inside = offset <= end && size <= end - offset && size <= kMost;
+  uint64_t got = 0;
+  if (regular && inside) {
+    out.resize(size);
+    while (got < size) {
+      const ssize_t n = pread(file, out.data() + got, size - got, static_cast<off_t>(offset + got));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) break;
+      got += static_cast<uint64_t>(n);
+    }
+  }
+  const std::string reason = got < size ? system_reason() : "";
+  close(file);
+  if (!regular) fail("cannot read ", path.string(), ": it is not a regular file");
+  if (size > kMost) fail(path.string(), ": ", size, " bytes are more than a picture and its masks may have");
+  if (!inside) fail(path.string(), ": bytes ", offset, " to ", offset + size, " of ", end, " are not there");
+  if (got < size) fail("cannot read ", path.string(), ": ", reason);
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,150 @@
+#include "pixelclip/data/doctor.hpp"
+
+#include "data/made_sa1b.hpp"
+#include "pixelclip/base/file.hpp"
+
+namespace pixelclip {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using namespace testing;
+
+/// A test set of `count` pictures of 8×10 with four classes; `fill(i)` gives the labels' ids.
+struct MadeSet {
+  TempFolder folder;
+  DatasetInfo info{.name = "made", .names = {"wall", "sky", "tree", "car"}};
+
+  explicit MadeSet(int count, const std::function<int32_t(int64_t)>& id = [](int64_t i) { return i % 4; }) {
+    info.images = {folder / "images"};
+    info.labels = {{.path = folder / "labels"}};
+    fs::create_directories(folder / "images");
+    fs::create_directories(folder / "labels");
+    for (int i = 0; i < count; ++i) {
+      write_jpeg(picture(i), made_image(8, 10, i));
+      LabelMap labels{8, 10, {}};
+      for (int64_t p = 0; p < 80; ++p) labels.ids.push_back(id(p));
+      write_label_png(label(i), labels);
+    }
+  }
+  fs::path picture(int i) const { return folder / str("images/p", i, ".jpg"); }
+  fs::path label(int i) const { return folder / str("labels/p", i, ".png"); }
+};
+
+TEST(Doctor, AGoodSetGetsAGoodVerdictInOneLine) {
+  const MadeSet set(5, [](int64_t p) { return p < 8 ? 255 : static_cast<int32_t>(p % 4); });
+  const Checkup checkup = examine_test_set(set.info);
+  EXPECT_TRUE(checkup.good());
+  EXPECT_THAT(checkup.hints, IsEmpty());
+  EXPECT_THAT(checkup.verdict(), AllOf(HasSubstr("made: good: 5 pairs, 4 of 4 classes, 10.0 % ignored"),
+                                       HasSubstr("list "), ::testing::Not(HasSubstr("\n"))));
+  EXPECT_THAT(checkup.facts, Contains(HasSubstr("0–3, 255")));
+}
+
+TEST(Doctor, TheChecksumIsOfTheNamesAlone) {
+  const MadeSet a(3), b(3), c(4);
+  EXPECT_EQ(examine_test_set(a.info).list, examine_test_set(b.info).list);
+  EXPECT_NE(examine_test_set(a.info).list, examine_test_set(c.info).list);
+}
+
+TEST(Doctor, UnreadableMissingAndUnequalFilesAreCountedAndNamed) {
+  const MadeSet set(8);
+  write_file(set.picture(1), "no picture");
+  write_file(set.label(2), "no labels");
+  fs::remove(set.label(3));
+  fs::remove(set.picture(4));
+  write_label_png(set.label(5), LabelMap{10, 8, std::vector<int32_t>(80)});
+  const std::string whole = read_text(set.picture(6));
+  write_file(set.picture(6), whole.substr(0, whole.size() / 2));
+  const Checkup checkup = examine_test_set(set.info);
+  EXPECT_FALSE(checkup.good());
+  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("2 pictures can not be read"), HasSubstr("p1.jpg"),
+                                               HasSubstr("p6.jpg"))));
+  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("1 labels can not be read"), HasSubstr("p2.png"))));
+  EXPECT_THAT(checkup.problems, Contains(HasSubstr("1 pictures have no labels")));
+  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("another size"), HasSubstr("p5: labels 10×8"))));
+  EXPECT_THAT(checkup.hints, Contains(HasSubstr("1 labels have no picture")));
+  EXPECT_THAT(checkup.verdict(), HasSubstr("4 problems: "));
+}
+
+TEST(Doctor, ShiftedIdsAreSeen) {
+  const MadeSet high(2, [](int64_t p) { return static_cast<int32_t>(1 + p % 4); });
+  EXPECT_THAT(examine_test_set(high.info).problems,
+              ElementsAre(AllOf(HasSubstr("ids without meaning: 4"), HasSubstr("one too high"))));
+  // Published ids would be 1 to 4 with 0 ignored: these are prepared ones.
+  MadeSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
+  low.info.labels[0].map.classes = {255, 0, 1, 2, 3};
+  EXPECT_THAT(examine_test_set(low.info).problems,
+              ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
+  const MadeSet lower(20, [](int64_t p) { return static_cast<int32_t>(1 + p % 3); });
+  EXPECT_THAT(examine_test_set(lower.info).hints, Contains(HasSubstr("class 0 (wall) never occurs")));
+}
+
+TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
+  const MadeSet zero(2, [](int64_t p) { return p < 60 ? 0 : static_cast<int32_t>(p % 4); });
+  EXPECT_THAT(examine_test_set(zero.info).hints, Contains(HasSubstr("is 0 meant to be ignored (255)?")));
+  const MadeSet binary(2, [](int64_t p) { return p < 60 ? 0 : 255; });
+  EXPECT_THAT(examine_test_set(binary.info).problems, Contains(HasSubstr("nothing but 0 and 255")));
+  const MadeSet all(2, [](int64_t) { return 255; });
+  EXPECT_THAT(examine_test_set(all.info).problems, Contains(HasSubstr("no pixel belongs to a class")));
+  const MadeSet wrapped(20, [](int64_t p) { return p < 9 ? 254 : static_cast<int32_t>(p % 4); });
+  EXPECT_FALSE(examine_test_set(wrapped.info).good());
+}
+
+TEST(Doctor, PalettesThatBecameColoursOrGreyAreSeen) {
+  const MadeSet set(2);
+  Image colours(8, 10, 3);
+  for (int64_t p = 0; p < 80; ++p) {  // VOC's colours of 0, 1 and 15
+    const std::array<uint8_t, 3> c = p < 30 ? std::array<uint8_t, 3>{0, 0, 0}
+                                   : p < 60 ? std::array<uint8_t, 3>{128, 0, 0}
+                                            : std::array<uint8_t, 3>{192, 128, 128};
+    std::copy(c.begin(), c.end(), colours.pixels.begin() + 3 * p);
+  }
+  write_png(set.label(0), colours);
+  EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("PASCAL's palette as colours")));
+  colours.pixels[5] = 77;
+  write_png(set.label(0), colours);
+  EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("labels are colours, not ids")));
+
+  const MadeSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
+  EXPECT_THAT(examine_test_set(grey.info).problems, Contains(HasSubstr("grey levels of PASCAL's palette")));
+}
+
+TEST(Doctor, ALimitReadsFewerPairsAndTheBriefFormNeverThrowsForBadOnes) {
+  const MadeSet set(10);
+  write_file(set.label(7), "no labels");
+  EXPECT_TRUE(examine_test_set(set.info, {.limit = 1}).good());
+  EXPECT_FALSE(examine_test_set(set.info).good());
+  check_briefly(set.info, {"a", "b", "c", "d"});
+}
+
+TEST(Doctor, TrainingSetsAreReadSampleBySample) {
+  const TempFolder folder;
+  for (int i = 0; i < 4; ++i) make_sample(folder.path(), str("sa_", i), 40, 60, i);
+  Config config;
+  config.datasets.sam_root = folder.path().string();
+  Checkup checkup = examine_training_set(config, "sam_resized");
+  EXPECT_TRUE(checkup.good());
+  EXPECT_THAT(checkup.verdict(), HasSubstr("sam_resized: good: 4 samples"));
+  EXPECT_THAT(checkup.facts, Contains(HasSubstr("masks a picture: 3 to 3")));
+  write_file(folder / "annotations/sa_000000/sa_1.json", sa1b_json(40, 60, {}).dump());
+  write_file(folder / "annotations/sa_000000/sa_2.json",
+             sa1b_json(60, 40, {rectangle(60, 40, {0, 0, 9, 9})}).dump());
+  checkup = examine_training_set(config, "sam_resized");
+  EXPECT_THAT(checkup.problems, ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
+  EXPECT_THAT(checkup.hints, ElementsAre(AllOf(HasSubstr("1 pictures have no masks"), HasSubstr("sa_1.jpg"))));
+}
+
+TEST(Doctor, RealVocIsGood) {
+  SKIP_WITHOUT_SHARED();
+  const Catalog catalog(DatasetRoots{shared_folder() / "data/voc_mini", ""});
+  const Checkup checkup = examine_test_set(catalog.find("voc_2012_test_sem_seg"));
+  EXPECT_THAT(checkup.summary, HasSubstr("60 pairs, "));
+  for (const auto& problem : checkup.problems) ADD_FAILURE() << problem;
+}
+
+}  // namespace
+}  // namespace pixelclip
