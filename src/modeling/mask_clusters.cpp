@@ -50,8 +50,12 @@ Tensor sinkhorn(const Tensor& logits, const AllReduce& all_reduce, int64_t round
 }
 
 Tensor merge_masks(const Tensor& masks, const Tensor& clusters, int64_t count) {
-  auto merged = torch::zeros({count, masks.size(1), masks.size(2)}, masks.options());
-  return merged.index_reduce_(0, clusters, masks, "amax");
+  // How many of a cluster's masks lie on each pixel is a matrix product: exact, and on every device
+  // faster than a scattered maximum.
+  const auto numbers = torch::arange(count, clusters.options()).unsqueeze(1);
+  const auto members = clusters.unsqueeze(0).eq(numbers).to(masks.dtype());  // [K, M]
+  const auto covered = torch::matmul(members, masks.flatten(1)).gt(0);  // [K, H·W]
+  return covered.to(masks.dtype()).view({count, masks.size(1), masks.size(2)});
 }
 
 }  // namespace pixelclip

@@ -36,6 +36,7 @@ int train(Config& config, Comm& comm, bool resume) {
   Trainer trainer(config, model, comm, resume);
   pictures.before(model);
   const auto results = trainer.run();
+  if (!trainer.finished()) return 0;
   if (!results.empty() && comm.is_main()) write_results(config.output_dir, results);
   pictures.after(model);
   return 0;

@@ -1,0 +1,150 @@
+#include "pixelclip/engine/trainer.hpp"
+
+#include "data/made_sa1b.hpp"
+#include "engine/runs.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/io/torch_file.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::Le;
+using ::testing::Not;
+
+TEST(Trainer, ARunLeavesItsLogItsNumbersItsConfigurationAndItsCheckpoints) {
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "20", "SOLVER.CHECKPOINT_PERIOD", "8", "VIS_PERIOD", "10"}), 0);
+  const auto lines = world.metrics("out");
+  ASSERT_EQ(lines.size(), 20u);
+  EXPECT_EQ(lines[3]["iteration"], 3);
+  for (const char* key : {"total_loss", "loss_masks", "lr", "time", "data_time", "eta_seconds", "grad_norm",
+                          "masks", "clusters_used", "cluster_entropy"}) {
+    EXPECT_EQ(column(lines, key).size(), 20u) << key;
+  }
+  EXPECT_THAT(column(lines, "clusters_used"), AllOf(Each(Ge(1)), Each(Le(4))));
+  EXPECT_THAT(column(lines, "cluster_entropy"), AllOf(Each(Ge(0)), Each(Le(1 + 1e-9))));
+  EXPECT_THAT(column(lines, "masks"), Each(Ge(4)));
+  const auto distances = column(lines, "teacher_distance");
+  ASSERT_EQ(distances.size(), 1u);
+  EXPECT_GT(distances[0], 0);
+  EXPECT_LT(distances[0], 0.1);
+  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("iter: 19  total_loss: "), HasSubstr("images/s"),
+                                      HasSubstr("peak memory"), HasSubstr("what trains:")));
+  EXPECT_NO_THROW(load_config(world / "out/config.yaml"));
+  for (const char* name : {"model_0000007.pth", "model_0000015.pth", "model_final.pth"}) {
+    EXPECT_TRUE(fs::exists(world / "out" / name)) << name;
+  }
+  EXPECT_EQ(read_text(world / "out/last_checkpoint"), "model_final.pth");
+  const auto state = flattened(world / "out/model_0000007.pth");
+  EXPECT_EQ(state.at("/iteration").item<int64_t>(), 7);
+  EXPECT_TRUE(state.contains("/optimizer/state/0/exp_avg"));
+}
+
+TEST(Trainer, PythonReadsTheCheckpoints) {
+  const std::string python = PIXELCLIP_SOURCE_DIR "/.deps/venv/bin/python";
+  if (!fs::exists(python)) GTEST_SKIP() << "no Python with torch here";
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out"), 0);
+  const auto state = flattened(world / "out/model_final.pth");
+  Program program({"-c", R"(
+import sys, torch
+state = torch.load(sys.argv[1], weights_only=True)
+print("iteration", state["iteration"], "tensors", len(state["model"]), "groups", len(state["optimizer"]["param_groups"]))
+print("sum %.6f" % state["model"]["head.proj.weight"].double().sum().item())
+parameters = [torch.nn.Parameter(torch.zeros_like(state["optimizer"]["state"][i]["exp_avg"])) for i in range(len(state["optimizer"]["state"]))]
+torch.optim.AdamW([{"params": [p]} for p in parameters]).load_state_dict(state["optimizer"])
+print("optimiser fits")
+)", (world / "out/model_final.pth").string()}, {}, python);
+  const auto outcome = program.wait();
+  std::ostringstream sum;
+  sum << std::fixed << std::setprecision(6) << state.at("/model/head.proj.weight").to(torch::kDouble).sum().item<double>();
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("iteration 3 "), HasSubstr("sum " + sum.str()), HasSubstr("optimiser fits")));
+}
+
+TEST(Trainer, TwoRanksMatchOneProcessThatPlaysBoth) {
+  const TinyWorld world(/*convnext=*/true);  // with stochastic depth
+  const Outcome two = Program(world.command("two", {}, 2)).wait();
+  ASSERT_EQ(two.status, 0) << two.output;
+  ASSERT_EQ(world.train("one", {"SOLVER.ACCUMULATE_STEPS", "2"}), 0);
+  EXPECT_TRUE(same_state(world / "one/model_final.pth", world / "two/model_final.pth", 1e-6));
+  // The masks of all parts are assigned together, so one process that plays one rank differs.
+  ASSERT_EQ(world.train("plain"), 0);
+  EXPECT_FALSE(same_state(world / "plain/model_final.pth", world / "two/model_final.pth", 1e-6));
+}
+
+TEST(Trainer, ARankWithoutAnyMaskStillJoins) {
+  const TinyWorld world;
+  for (int i = 1; i < 6; ++i) {
+    fs::remove(world / str("sam/images/sa_000000/sa_", i, ".jpg"));
+    fs::remove(world / str("sam/annotations/sa_000000/sa_", i, ".json"));
+  }
+  make_sample(world / "sam", "sa_9", 64, 64, 5);
+  write_file(world / "sam/annotations/sa_000000/sa_9.json", sa1b_json(64, 64, {}).dump());
+  // Two pictures, one of them without masks: each step one rank has none.
+  const std::vector<std::string> changes = {"SOLVER.IMS_PER_BATCH", "2", "DATALOADER.FILTER_EMPTY_ANNOTATIONS", "False"};
+  const Outcome two = Program(world.command("two", changes, 2)).wait();
+  ASSERT_EQ(two.status, 0) << two.output;
+  EXPECT_THAT(column(world.metrics("two"), "masks"), Each(Le(3)));
+  auto alone = changes;
+  alone.insert(alone.end(), {"SOLVER.ACCUMULATE_STEPS", "2"});
+  ASSERT_EQ(world.train("one", alone), 0);
+  EXPECT_TRUE(same_state(world / "one/model_final.pth", world / "two/model_final.pth", 1e-6));
+}
+
+TEST(Trainer, ALossThatIsNotFiniteStopsWithTheImagesNamesAndSavesThem) {
+  const TinyWorld world;
+  EXPECT_EQ(world.train("out", {"SOLVER.BASE_LR", "1e30", "SOLVER.CLIP_GRADIENTS.ENABLED", "False",
+                                "SOLVER.MAX_SKIPPED_STEPS", "1", "SOLVER.MAX_ITER", "9"}), 1);
+  const auto log = world.log("out");
+  EXPECT_THAT(log, AllOf(HasSubstr("the loss or a gradient is not finite; images: "), HasSubstr("sa_3.jpg"),
+                         HasSubstr("the step is left out (1 of 1)"), HasSubstr("lower SOLVER.BASE_LR")));
+  int saved = 0;
+  for (const auto& entry : fs::directory_iterator(world / "out")) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with("non_finite_")) continue;
+    ++saved;
+    const auto batch = read_torch_file(entry.path());
+    EXPECT_EQ(batch.as_list().size(), 4u);
+    EXPECT_EQ(batch.as_list()[0].as_dict().at("image").as_tensor().dim(), 3);
+  }
+  EXPECT_EQ(saved, 2);
+}
+
+TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
+  const TinyWorld world;
+  const std::vector<std::string> longer = {"SOLVER.MAX_ITER", "8"};
+  ASSERT_EQ(world.train("float32", longer), 0);
+  const auto expected = column(world.metrics("float32"), "total_loss");
+  for (const char* type : {"bfloat16", "float16"}) {
+    auto changes = longer;
+    changes.insert(changes.end(), {"SOLVER.AMP.ENABLED", "True", "SOLVER.AMP.DTYPE", type});
+    ASSERT_EQ(world.train(type, changes), 0);
+    const auto lines = world.metrics(type);
+    const auto losses = column(lines, "total_loss");
+    ASSERT_EQ(losses.size(), expected.size());
+    for (size_t i = 0; i < losses.size(); ++i) EXPECT_NEAR(losses[i], expected[i], 0.01 * expected[i]) << type << i;
+    EXPECT_EQ(column(lines, "loss_scale").size(), std::string(type) == "float16" ? 8u : 0u);
+  }
+  EXPECT_EQ(flattened(world / "float16/model_final.pth").count("/grad_scaler/scale"), 1u);
+}
+
+TEST(Trainer, OptimiserStateIsKeptOnlyForWhatTrains) {
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "1", "MODEL.SEM_SEG_HEAD.CLIP_FINETUNE", "none"}), 0);
+  const auto state = flattened(world / "out/model_final.pth");
+  int64_t trained = 0, kept = 0;
+  for (const auto& [name, tensor] : state) {
+    trained += name.starts_with("/model/head.") || name.ends_with("prompt_tokens") ? tensor.numel() : 0;
+    kept += name.ends_with("/exp_avg") ? tensor.numel() : 0;
+  }
+  EXPECT_EQ(kept, trained);
+}
+
+}  // namespace
+}  // namespace pixelclip::testing
