@@ -13,6 +13,7 @@ void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_plot(CLI::App& app);
 void add_prepare(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_train(CLI::App& app);
@@ -23,5 +24,6 @@ std::vector<std::string> arguments();
 /// Parts of `bench`.
 void add_bench_eval(CLI::App& bench);
 void add_bench_loader(CLI::App& bench);
+void add_bench_train(CLI::App& bench);
 
 }  // namespace pixelclip::tools

@@ -13,6 +13,8 @@ void keep_arguments(int argc, char** argv) { process_arguments.assign(argv, argv
 int main(int argc, char** argv) {
   using namespace pixelclip;
   tools::keep_arguments(argc, argv);
+  // Large tensors in huge pages: far fewer page faults. LibTorch looks at its first allocation.
+  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");
   app.name("pixelclip");
   app.require_subcommand(1);
@@ -21,6 +23,7 @@ int main(int argc, char** argv) {
     tools::add_train(app);
     tools::add_eval(app);
     tools::add_demo(app);
+    tools::add_plot(app);
     tools::add_prepare(app);
     tools::add_config(app);
     tools::add_inspect(app);
@@ -30,6 +33,7 @@ int main(int argc, char** argv) {
     bench->require_subcommand(1);
     tools::add_bench_eval(*bench);
     tools::add_bench_loader(*bench);
+    tools::add_bench_train(*bench);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::RuntimeError& e) {
