@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/clip/clip.hpp"
+#include "pixelclip/clip/sources.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "weights_file.hpp"
 
@@ -78,20 +79,20 @@ std::string describe(const Value& value) {
 }
 
 std::string architecture(const StateDict& weights) {
-  const std::string trained = "sem_seg_head.predictor.clip_model.";
-  for (const std::string& prefix : {trained, std::string()}) {
-    try {
-      const std::string kind = prefix.empty() ? "CLIP " : "PixelCLIP on CLIP ";
-      return kind + clip_architecture(weights, prefix).describe();
-    } catch (const Error&) {
-      // Not under this prefix.
-    }
-  }
-  if (weights.contains("vision_model.embeddings.class_embedding")) return "CLIP, Hugging Face names";
   if (weights.contains("cls_token") && weights.contains("blocks.0.attn.qkv.weight")) {
     return str("ViT in DINO's names, width ", weights.at("cls_token").size(-1));
   }
-  return "not recognised";
+  StateDict shapes;  // tensors without data: renaming would copy some of them
+  bool trained = false;
+  for (const auto& [name, tensor] : weights) {
+    shapes[name] = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
+    trained |= name.starts_with("sem_seg_head.predictor.clip_model.");
+  }
+  try {
+    return (trained ? "PixelCLIP on CLIP " : "CLIP ") + clip_architecture(to_clip_names(shapes)).describe();
+  } catch (const Error&) {
+    return "not recognised";
+  }
 }
 
 void inspect(const fs::path& path) {
