@@ -18,6 +18,7 @@ using namespace testing;
 
 Config plain_config() {
   Config config;
+  config.input.format = "RGB";
   config.input.random_flip = "none";
   config.input.min_size_train = {1024};
   config.input.crop.type = "absolute";
@@ -319,6 +320,19 @@ TEST(Mapper, FastDecodingStaysNear) {
   EXPECT_LT(difference.mean().item<double>(), 3.0);
   EXPECT_GT(difference.max().item<double>(), 0.0);
   EXPECT_TRUE(torch::equal(exact.mask_bits, fast.mask_bits));
+}
+
+TEST(Mapper, TheFormatOrdersTheChannels) {
+  const TempFolder root;
+  make_sample(root.path(), "sa_1", 40, 60, 1);
+  Config config = plain_config();
+  config.input.strong_aug = config.input.color_aug_ssd = true;
+  config.input.size_divisibility = 64;
+  const auto rgb = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
+  config.input.format = "BGR";
+  const auto bgr = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
+  EXPECT_TRUE(torch::equal(bgr.image.flip(0), rgb.image));
+  EXPECT_TRUE(torch::equal(bgr.image_strong.flip(0), rgb.image_strong));
 }
 
 TEST(Mapper, BadFilesAreErrorsThatNameThem) {

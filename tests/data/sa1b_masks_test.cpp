@@ -66,7 +66,7 @@ TEST(Sa1bMasks, WhatIsNotSoIsAnErrorThatNamesThePlace) {
   EXPECT_ERROR(parse("{}"), HasSubstr("\"annotations\""));
   EXPECT_ERROR(parse(R"({"annotations":[]} x)"), HasSubstr("end of the file"));
   EXPECT_ERROR(parse(masks("{}")), HasSubstr("annotation 0 has no run-length mask"));
-  EXPECT_ERROR(parse(masks(R"({"segmentation":[[1,2,3,4]]})")), HasSubstr("run-length"));
+  EXPECT_ERROR(parse(masks(R"({"segmentation":[[1,2,3]]})")), HasSubstr("x, y pairs"));
   EXPECT_ERROR(parse(masks(R"({"segmentation":{"size":[3,3],"counts":[1,2,5]}})")),
                HasSubstr("annotation 0"));
   EXPECT_ERROR(parse(masks(R"({"segmentation":{"size":[3,3],"counts":[-1,10]}})")),
