@@ -118,7 +118,7 @@ void run(const LoaderBench& bench) {
   part("decode_full", round.decode, "libjpeg-turbo decodes the whole file, one thread");
   part("sample", round.make, "one sample, one thread; of it:");
   part("read", round.parts.read, "  open the file, read its header");
-  part("annotations", round.parts.annotations, "  parse the JSON into runs");
+  part("annotations", round.parts.annotations, "  read the masks into runs");
   part("decode", round.parts.decode, "  decode what the crop needs");
   part("resize", round.parts.resize, "  resize the crop");
   part("tensors", round.parts.tensors, "  memory of the tensors, padding");
