@@ -102,7 +102,8 @@ Tensor Inference::preprocess(const Tensor& image, Size2 size, bool flip) const {
 std::vector<Tensor> Inference::encode(const std::vector<Tensor>& inputs) {
   std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> by_size;
   for (size_t i = 0; i < inputs.size(); ++i) by_size[{inputs[i].size(1), inputs[i].size(2)}].push_back(i);
-  const size_t batch = config_.batch_size > 0 ? config_.batch_size : device_.is_cuda() ? 8 : 1;
+  // A CPU gains nothing from batches, and alone a picture's scores do not depend on its neighbours.
+  const size_t batch = device_.is_cpu() ? 1 : config_.batch_size > 0 ? config_.batch_size : 8;
   std::optional<torch::ScalarType> type;
   if (model_config_.precision == "bfloat16") type = torch::kBFloat16;
   const Autocast autocast(device_, type);

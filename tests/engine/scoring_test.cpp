@@ -18,7 +18,8 @@ using testing::TempFolder;
 
 /// The golden evaluation: detectron2 scored the same weights on the same four pictures.
 struct GoldenRun {
-  explicit GoldenRun(std::vector<std::string> more = {}) {
+  /// Runs that share a folder share the class embeddings kept in it.
+  explicit GoldenRun(const TempFolder& folder, std::vector<std::string> more = {}) {
     const auto golden = shared_folder() / "golden";
     std::vector<std::string> keys = {"MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", golden / "vit/model.pth",
                                      "MODEL.SEM_SEG_HEAD.NUM_CLASSES", "8", "MODEL.CLIP_RESOLUTION", "(96, 96)",
@@ -31,7 +32,6 @@ struct GoldenRun {
 
   SetResult score() { return score_sets(model, config, test_plan(config), comm, config.output_dir, false).front(); }
 
-  TempFolder folder;
   Config config;
   PixelCLIP model{nullptr};
   Comm comm;
@@ -44,21 +44,23 @@ double expected_miou() {
 
 TEST(Scoring, MeetsThePublicImplementationsNumber) {
   SKIP_WITHOUT_SHARED();
-  GoldenRun run;
+  const TempFolder folder;
+  GoldenRun run(folder);
   const SetResult result = run.score();
   EXPECT_NEAR(score_of(result.scores, "mIoU"), expected_miou(), 0.05);
   EXPECT_EQ(result.scored, 4);
-  EXPECT_TRUE(std::filesystem::exists(run.folder / "out/inference/sem_seg_predictions.json"));
-  EXPECT_TRUE(std::filesystem::exists(run.folder / "out/inference/confusion.csv"));
-  EXPECT_FALSE(std::filesystem::exists(run.folder / "out/inference/.progress.0"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/inference/sem_seg_predictions.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/inference/confusion.csv"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/inference/.progress.0"));
 }
 
 TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
   SKIP_WITHOUT_SHARED();
-  GoldenRun run;
+  const TempFolder folder;
+  GoldenRun run(folder, {"MODEL.PROMPT_ENSEMBLE_TYPE", "single"});
   const SetResult usual = run.score();
   std::set<std::string> prints = {usual.fingerprint};
-  for (const std::vector<std::string>& keys : std::initializer_list<std::vector<std::string>>{
+  for (std::vector<std::string> keys : std::initializer_list<std::vector<std::string>>{
            {"TEST.RULE", "mmseg"},
            {"TEST.KEEP_ASPECT", "True"},
            {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "96", "TEST.SLIDING_WINDOW.STRIDE", "64",
@@ -67,7 +69,8 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
            {"TEST.SYNONYMS", "max"},
            {"TEST.REFINE", "pamr", "TEST.PAMR.ITERATIONS", "1", "TEST.PAMR.DILATIONS", "[1]"},
            {"MODEL.PRECISION", "bfloat16"}}) {
-    GoldenRun other(keys);
+    keys.insert(keys.end(), {"MODEL.PROMPT_ENSEMBLE_TYPE", "single"});
+    GoldenRun other(folder, keys);
     const SetResult result = other.score();
     EXPECT_EQ(result.scored, 4) << keys[0];
     EXPECT_TRUE(prints.insert(result.fingerprint).second) << keys[0] << " must show in the fingerprint";
@@ -77,8 +80,9 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
 
 TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
   SKIP_WITHOUT_SHARED();
-  GoldenRun run;
-  const auto folder = run.folder / "kept";
+  const TempFolder output;
+  GoldenRun run(output);
+  const auto folder = output / "kept";
   const std::vector<std::string> names = {"cat", "dog, hound"}, templates = {"a {}.", "the {}"};
   const auto first = cached_class_embeddings(run.model, names, templates, folder, true);
   ASSERT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
