@@ -25,6 +25,7 @@ Tensor pack_masks(const Tensor& masks) {
 
 Tensor pool_masks(const Tensor& features, const Tensor& masks) {
   const int64_t count = masks.size(0), height = features.size(0), width = features.size(1);
+  if (count == 0) return torch::zeros({0, features.size(2)}, features.options());
   const auto weights = at::upsample_bilinear2d_backward(
       masks.unsqueeze(1), {masks.size(1), masks.size(2)}, {count, 1, height, width},
       /*align_corners=*/false);  // [M, 1, h, w]

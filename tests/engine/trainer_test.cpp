@@ -118,7 +118,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsWithTheImagesNamesAndSavesThem) {
 
 TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
   const TinyWorld world;
-  const std::vector<std::string> longer = {"SOLVER.MAX_ITER", "8"};
+  const std::vector<std::string> longer = {"SOLVER.MAX_ITER", "8", "SOLVER.BASE_LR", "0.0002"};
   ASSERT_EQ(world.train("float32", longer), 0);
   const auto expected = column(world.metrics("float32"), "total_loss");
   for (const char* type : {"bfloat16", "float16"}) {
