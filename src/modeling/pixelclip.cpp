@@ -115,7 +115,8 @@ Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images) const {
   const auto mean = pixel_mean_.to(device()), deviation = pixel_std_.to(device());
   std::vector<Tensor> resized;
   for (const auto& image : images) {
-    const auto x = (image.to(device()).to(torch::kFloat) - mean) / deviation;
+    const auto pixels = image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
+    const auto x = (pixels.to(torch::kFloat) - mean) / deviation;
     resized.push_back(resize(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
   }
   return torch::cat(resized);  // [B, 3, h, w]
@@ -140,7 +141,7 @@ TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters
   const auto features = teacher_features(batch);
   std::vector<Tensor> pooled;
   for (size_t i = 0; i < batch.size(); ++i) {
-    const auto bits = batch[i].mask_bits.to(device());
+    const auto bits = batch[i].mask_bits.to(device(), torch::kUInt8, /*non_blocking=*/true);
     const auto masks = unpack_masks(bits, config_.mask_resolution.width);
     const auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten().slice(0, 0, config_.max_masks);
     taught.mask_bits.push_back(bits.index_select(0, kept));
