@@ -41,11 +41,11 @@ DATASETS:
 |---|---|
 | `name` | what the other keys call the set |
 | `kind` | `sa1b` (JSON in SA-1B's form, one an image), `coco` (one instance JSON), `id_png` (each id in a PNG is a mask), `images` (pictures alone, for DINO masks), `sem_seg` (label PNGs to score with); without it, recognised by what is there |
-| `images` | folder of pictures |
+| `images` | folder of pictures; to train on: also a tar file, a compact shard, or a text file that lists such |
 | `masks` | training: folder of masks, or the COCO JSON file |
 | `labels` | test: folder of label PNGs, matched to the pictures by file stem |
 | `names` | test: class names in label order, or a JSON file of them |
-| `ignore` | label that is left out of the score; 255 |
+| `ignore` | label that is left out of the score, or id that is no mask, as 0 is; 255 |
 | `id_map` | `{label on disk: class, …}`, or a list with a class for each label; labels that are missing are left out of the score |
 )";
 
