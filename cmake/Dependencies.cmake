@@ -29,6 +29,24 @@ foreach(module core imgproc imgcodecs)
     INTERFACE_INCLUDE_DIRECTORIES "${opencv_include}"
     INTERFACE_LINK_LIBRARIES "${opencv_${module}_library}")
 endforeach()
+# Optional: `pixelclip segment` reads videos with it.
+find_library(opencv_videoio_library opencv_videoio)
+if(opencv_videoio_library AND EXISTS "${opencv_include}/opencv2/videoio.hpp")
+  add_library(opencv_videoio INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(opencv_videoio INTERFACE "${opencv_videoio_library}" opencv_core)
+endif()
+find_path(httplib_include httplib.h)
+find_library(httplib_library cpp-httplib)
+if(NOT httplib_include OR NOT httplib_library)
+  message(FATAL_ERROR "cpp-httplib was not found: install the Debian package libcpp-httplib-dev, or run "
+                      "tools/setup.sh.")
+endif()
+add_library(httplib INTERFACE IMPORTED GLOBAL)
+target_include_directories(httplib INTERFACE "${httplib_include}")
+target_link_libraries(httplib INTERFACE "${httplib_library}" Threads::Threads)
+# Debian's library was compiled with these; they change the layout of its classes.
+target_compile_definitions(httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT
+  CPPHTTPLIB_BROTLI_SUPPORT)
 pixelclip_apt("libjpeg-turbo" JPEG libjpeg62-turbo-dev GLOBAL)
 pixelclip_apt("libpng" PNG libpng-dev GLOBAL)
 pixelclip_apt("zlib" ZLIB zlib1g-dev GLOBAL)

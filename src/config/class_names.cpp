@@ -2,6 +2,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/install.hpp"
 #include "pixelclip/config/config.hpp"
 
 namespace pixelclip {
@@ -29,8 +30,12 @@ std::string name_of(const nlohmann::json& name, const fs::path& path, size_t ind
 fs::path find_data_file(const fs::path& path) {
   std::error_code ignored;
   if (path.empty() || path.is_absolute() || fs::exists(path, ignored)) return path;
-  const fs::path in_source = fs::path(PIXELCLIP_SOURCE_DIR) / path;
-  return fs::exists(in_source, ignored) ? in_source : path;
+  auto folders = installed_data_folders();
+  folders.insert(folders.begin(), PIXELCLIP_SOURCE_DIR);
+  for (const fs::path& folder : folders) {
+    if (fs::exists(folder / path, ignored)) return folder / path;
+  }
+  return path;
 }
 
 std::vector<std::string> read_class_names(const fs::path& named) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/install.hpp"
 #include "pixelclip/text/clean.hpp"
 #include "unicode.hpp"
 
@@ -125,11 +126,7 @@ fs::path find_merges() {
   if (const char* named = std::getenv("PIXELCLIP_BPE"); named && *named) return named;
   std::vector<fs::path> places = {fs::path(PIXELCLIP_SOURCE_DIR) / ".deps" / kFileName};
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (!program.empty()) {
-    places.push_back(program.parent_path() / "share" / kFileName);
-    places.push_back(program.parent_path().parent_path() / "share/pixelclip" / kFileName);
-  }
+  for (const auto& folder : installed_data_folders()) places.push_back(folder / kFileName);
   for (const auto& place : places) {
     if (fs::exists(place, ignored)) return place;
   }

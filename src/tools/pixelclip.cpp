@@ -1,3 +1,5 @@
+#include <c10/util/Exception.h>
+
 #include "commands.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
@@ -24,11 +26,16 @@ int main(int argc, char** argv) {
     tools::add_eval(app);
     tools::add_demo(app);
     tools::add_plot(app);
+    tools::add_segment(app);
+    tools::add_serve(app);
+    tools::add_features(app);
+    tools::add_masks(app);
     tools::add_prepare(app);
     tools::add_config(app);
     tools::add_inspect(app);
     tools::add_convert(app);
     tools::add_tokenize(app);
+    tools::add_completion(app);
     auto* bench = app.add_subcommand("bench", "Measure one part of the program");
     bench->require_subcommand(1);
     tools::add_bench_eval(*bench);

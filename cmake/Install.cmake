@@ -1,0 +1,17 @@
+# cmake --install build: the program, the library with its three headers, and the data both read.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS pixelclip RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS pixelclip_library EXPORT pixelclip-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/pixelclip/picture.hpp include/pixelclip/model.hpp include/pixelclip/segments.hpp
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pixelclip)
+install(DIRECTORY datasets/ DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip/datasets FILES_MATCHING PATTERN "*.json")
+install(FILES .deps/bpe_simple_vocab_16e6.txt.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip OPTIONAL)
+install(FILES LICENSE CITATION.cff DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/pixelclip)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pixelclip)
+install(EXPORT pixelclip-targets NAMESPACE pixelclip:: FILE pixelclip-config.cmake DESTINATION ${package_dir})
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/pixelclip-config-version.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/pixelclip-config-version.cmake" DESTINATION ${package_dir})

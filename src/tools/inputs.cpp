@@ -1,0 +1,176 @@
+#include "inputs.hpp"
+
+#include <glob.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
+#include "pixelclip/config/config.hpp"
+#include "pixelclip/data/sem_seg.hpp"
+#include "pixelclip/image/codec.hpp"
+
+namespace pixelclip::tools {
+namespace fs = std::filesystem;
+namespace {
+
+const std::set<std::string> picture_endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"};
+const std::set<std::string> video_endings = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"};
+
+std::string lower_ending(const fs::path& file) {
+  std::string ending = file.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending;
+}
+
+class Finder {
+ public:
+  explicit Finder(bool videos) : videos_(videos) {}
+
+  void add(const std::string& word) {
+    std::error_code ignored;
+    if (fs::is_directory(word, ignored)) return add_folder(word);
+    if (fs::exists(word, ignored)) return add_file(word, fs::path(word).stem());
+    if (word.find_first_of("*?[") == word.npos) {
+      inputs_.faults.push_back(str(word, ": no such picture or folder"));
+      return;
+    }
+    glob_t found{};
+    if (glob(word.c_str(), 0, nullptr, &found) == 0) {
+      for (size_t i = 0; i < found.gl_pathc; ++i) add(found.gl_pathv[i]);
+    } else {
+      inputs_.faults.push_back(str(word, ": the pattern matches no picture"));
+    }
+    globfree(&found);
+  }
+
+  Inputs take() { return std::move(inputs_); }
+
+ private:
+  bool is_video(const fs::path& file) const { return videos_ && video_endings.count(lower_ending(file)) > 0; }
+
+  void add_file(const fs::path& file, const fs::path& name) {
+    std::string unique = name.string();
+    for (int copy = 2; !names_.insert(unique).second; ++copy) unique = str(name.string(), "-", copy);
+    inputs_.items.push_back({file, unique, is_video(file)});
+  }
+
+  void add_folder(const fs::path& folder) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      if (picture_endings.count(lower_ending(at->path())) || is_video(at->path())) {
+        files.push_back(at->path().string());
+      }
+    }
+    if (error) inputs_.faults.push_back(str(folder.string(), ": cannot be read: ", error.message()));
+    if (files.empty()) inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
+    std::sort(files.begin(), files.end(), natural_less);
+    for (const fs::path file : files) add_file(file, file.lexically_relative(folder).replace_extension());
+  }
+
+  bool videos_;
+  Inputs inputs_;
+  std::set<std::string> names_;
+};
+
+std::string trimmed(const std::string& text) {
+  const auto start = text.find_first_not_of(" \t\r\n");
+  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(" \t\r\n") + 1 - start);
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(trimmed(part));
+  return parts;
+}
+
+/// "dog,puppy" → "dog, puppy", the form of a class with synonyms.
+std::string with_synonyms(const std::string& name) {
+  std::string joined;
+  for (const auto& part : split(name, ',')) {
+    if (!part.empty()) joined += (joined.empty() ? "" : ", ") + part;
+  }
+  return joined;
+}
+
+std::vector<std::string> names_in_text_file(const std::string& file) {
+  std::string text = read_text(file);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  std::vector<std::string> names;
+  for (const auto& line : split(text, '\n')) {
+    if (!line.empty()) names.push_back(with_synonyms(line));
+  }
+  if (names.empty()) fail(file, ": holds no class names; one a line was expected");
+  return names;
+}
+
+}  // namespace
+
+Inputs find_inputs(const std::vector<std::string>& words, bool videos) {
+  Finder finder(videos);
+  for (const auto& word : words) finder.add(word);
+  return finder.take();
+}
+
+Picture read_picture(const fs::path& file, int64_t short_side) {
+  constexpr int64_t large = 50'000'000, most = 1'500'000'000;  // pixels
+  const MappedFile mapped(file);
+  DecodeOptions options;
+  options.max_pixels = most;
+  const ImageInfo info = probe(mapped.bytes(), file.string(), options);
+  if (info.height * info.width > large) {
+    options.scale = decode_scale(std::min(info.height, info.width), std::max<int64_t>(1, short_side));
+  }
+  return {decode_rgb(mapped.bytes(), file.string(), options), info.height, info.width};
+}
+
+void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work) {
+  signals::install();
+  for (const auto& fault : inputs.faults) log::error(fault);
+  size_t failed = inputs.faults.size(), done = 0;
+  const auto report = [&](const auto&... words) {
+    log::error(words...);
+    ++failed;
+  };
+  for (const Input& input : inputs.items) {
+    if (signals::stop_requested()) break;
+    log::progress(str(done + 1, " of ", inputs.items.size(), ": ", input.file.string()));
+    try {
+      work(input);
+    } catch (const Error& e) {
+      report(e.what());
+    } catch (const std::bad_alloc&) {
+      report(input.file.string(), ": there is not enough memory for this picture");
+    } catch (const c10::Error& e) {
+      report(input.file.string(), ": ", e.what_without_backtrace());
+    }
+    ++done;
+  }
+  log::progress("");
+  if (done < inputs.items.size()) fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
+  if (failed > 0) fail(failed, " of ", inputs.items.size() + inputs.faults.size(), " inputs failed; the messages above name each");
+}
+
+std::vector<std::string> read_names(const std::string& text) {
+  const std::string ending = lower_ending(text);
+  if (ending == ".json") return read_class_names(text);
+  if (ending == ".txt") return names_in_text_file(text);
+  const bool one_word = text.find_first_of(",;/. ") == text.npos;
+  const fs::path built_in = find_data_file(str("datasets/", text, ".json"));
+  std::error_code ignored;
+  if (one_word && fs::exists(built_in, ignored)) return read_class_names(built_in);
+  const bool synonyms = text.find(';') != text.npos;
+  auto names = split(text, synonyms ? ';' : ',');
+  if (names.size() > 1 && names.back().empty()) names.pop_back();  // a separator at the end
+  for (auto& name : names) name = with_synonyms(name);
+  return names;
+}
+
+}  // namespace pixelclip::tools

@@ -1,0 +1,45 @@
+#include "segmenter_flags.hpp"
+
+#include <charconv>
+
+#include "inputs.hpp"
+
+namespace pixelclip::tools {
+
+std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command) {
+  auto options = std::make_shared<SegmenterOptions>();
+  command
+      .add_option("--weights", options->weights,
+                  "PixelCLIP or CLIP weights: a file, a folder, or a name that is looked for as CLIP_PRETRAINED")
+      ->required();
+  command.add_option("--config-file,--config", options->config,
+                     "YAML file of the training (default: config.yaml beside the weights, if there is one)");
+  command
+      .add_option("--templates", options->templates,
+                  "sentences for the names: single, imagenet_select, imagenet, vild, or a file with one a line")
+      ->capture_default_str();
+  command.add_option("--device", options->device, "auto, cpu, cuda or cuda:N; auto: a GPU when there is one")
+      ->capture_default_str();
+  command.add_option("--precision", options->precision, "float32 or bfloat16")->capture_default_str();
+  command
+      .add_option_function<int64_t>(
+          "--resolution", [options](const int64_t& side) { options->resolution = {side, side}; },
+          "side of the encoder's square input, pixels (default: as trained)")
+      ->check(CLI::Range(16, 4096));
+  command
+      .add_option("--window", options->window,
+                  "encode overlapping windows of this side, pixels of a picture whose short side is MIN_SIZE_TEST "
+                  "(640); finer, slower (default: the picture whole; panoramas in windows)")
+      ->check(CLI::Range(32, 4096));
+  return options;
+}
+
+Background read_background(const std::string& text) {
+  if (text.empty()) return {};
+  double threshold = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), threshold);
+  if (fault == std::errc() && end == text.data() + text.size()) return {threshold, {}};
+  return {{}, read_names(text)};
+}
+
+}  // namespace pixelclip::tools

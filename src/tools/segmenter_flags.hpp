@@ -1,0 +1,17 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "pixelclip/engine/segmenter.hpp"
+
+namespace pixelclip::tools {
+
+/// The flags that say with which model words are found: --weights, --templates, --device …
+std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command);
+
+/// "0.2" is a threshold, other texts are class names as read_names takes them.
+Background read_background(const std::string& text);
+
+}  // namespace pixelclip::tools

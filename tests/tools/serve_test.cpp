@@ -1,0 +1,221 @@
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "command.hpp"
+#include "commands.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/image/codec.hpp"
+#include "web_service.hpp"
+
+namespace pixelclip::tools {
+namespace {
+using nlohmann::json;
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+std::string png(int64_t height, int64_t width) {
+  Image image(height, width, 3);
+  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 7 % 256);
+  const auto bytes = encode_png(image);
+  return {bytes.begin(), bytes.end()};
+}
+
+SegmenterOptions tiny_options(const TempFolder& folder) {
+  SegmenterOptions options;
+  options.weights = testing::write_tiny_clip(folder / "clip.pth").string();
+  options.templates = "single";
+  options.device = "cpu";
+  return options;
+}
+
+/// A server with a tiny model on a port of its own, and a client for it.
+class Running {
+ public:
+  explicit Running(WebLimits limits = {})
+      : segmenter_(tiny_options(folder_)), service_(segmenter_, limits, "dog, cat") {
+    service_.attach(server_, "127.0.0.1");
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    client_ = std::make_unique<httplib::Client>("127.0.0.1", port_);
+  }
+  ~Running() {
+    while (!server_.is_running()) std::this_thread::yield();
+    server_.stop();
+    thread_.join();
+  }
+
+  std::pair<int, json> post(const std::string& path, const std::string& body, const httplib::Headers& headers = {}) {
+    const auto answer = client_->Post(path, headers, body, "application/json");
+    if (!answer) return {0, {}};
+    return {answer->status, json::parse(answer->body, nullptr, false)};
+  }
+  std::string send(const std::string& picture) { return post("/api/images", picture).second["image"]; }
+  httplib::Client& client() { return *client_; }
+  httplib::Server& server() { return server_; }
+  int port() const { return port_; }
+
+ private:
+  TempFolder folder_;
+  Segmenter segmenter_;
+  WebService service_;
+  httplib::Server server_;
+  int port_ = 0;
+  std::thread thread_;
+  std::unique_ptr<httplib::Client> client_;
+};
+
+TEST(Serve, ThePageItsStyleAndItsScriptAreThere) {
+  Running running;
+  for (const char* path : {"/", "/style.css", "/page.js"}) {
+    const auto answer = running.client().Get(path);
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200) << path;
+    EXPECT_THAT(answer->get_header_value("Content-Security-Policy"), HasSubstr("default-src 'self'"));
+  }
+}
+
+TEST(Serve, APictureIsSentOnceAndAskedForManyWords) {
+  Running running;
+  const auto [status, sent] = running.post("/api/images", png(30, 50));
+  ASSERT_EQ(status, 200) << sent;
+  EXPECT_EQ(sent["height"], 30);
+  EXPECT_EQ(sent["width"], 50);
+  for (const json& names : {json{"dog", "cat"}, json{"sky, cloud"}}) {
+    const auto [code, found] = running.post("/api/segment", json{{"image", sent["image"]}, {"names", names}, {"rle", true}}.dump());
+    ASSERT_EQ(code, 200) << found;
+    EXPECT_EQ(found["names"], names);
+    EXPECT_THAT(found["labels"].get<std::string>(), ::testing::StartsWith("data:image/png;base64,iVBORw0KGgo"));
+    int64_t area = 0;
+    for (const auto& entry : found["classes"]) area += entry["area"].get<int64_t>();
+    EXPECT_EQ(area, 30 * 50);
+  }
+}
+
+TEST(Serve, LabelsComeAsSmallAsTheyAreAskedFor) {
+  Running running;
+  const auto [code, found] = running.post(
+      "/api/segment", json{{"image", running.send(png(40, 80))}, {"names", {"dog"}}, {"max_side", 20}}.dump());
+  ASSERT_EQ(code, 200) << found;
+  EXPECT_EQ(found["height"], 10);
+  EXPECT_EQ(found["width"], 20);
+}
+
+TEST(Serve, APointHasTheScoresThatItsLabelComesFrom) {
+  Running running;
+  const std::string id = running.send(png(33, 47));
+  const json names = {"dog", "cat", "sky", "grass"};
+  const auto found = running.post("/api/segment", json{{"image", id}, {"names", names}, {"rle", true}}.dump()).second;
+  const auto [code, point] = running.post("/api/point", json{{"image", id}, {"names", names}, {"x", 20}, {"y", 11}}.dump());
+  ASSERT_EQ(code, 200) << point;
+  ASSERT_EQ(point["scores"].size(), 4u);
+  for (size_t i = 1; i < 4; ++i) EXPECT_GE(point["scores"][i - 1]["score"], point["scores"][i]["score"]);
+  int32_t label = -1;
+  for (const auto& entry : found["classes"]) {
+    const auto mask = rle_to_bitmap(decode_rle(entry["rle"]["counts"].get<std::string>(), 33, 47));
+    if (mask[11 * 47 + 20]) label = entry["id"];
+  }
+  EXPECT_EQ(point["scores"][0]["id"], label);
+}
+
+TEST(Serve, BadRequestsAreAnsweredWithOneSentence) {
+  Running running({.megabytes = 1, .megapixels = 1, .requests = 1000, .images = 64, .names = 5});
+  const std::string id = running.send(png(10, 10));
+  const auto refused = [&](const std::string& path, const std::string& body, int status, const std::string& text) {
+    const auto [code, answer] = running.post(path, body);
+    EXPECT_EQ(code, status) << path << " " << body.substr(0, 80) << " " << answer;
+    EXPECT_THAT(answer.value("error", ""), HasSubstr(text)) << path << " " << body.substr(0, 80);
+  };
+  refused("/api/images", "no picture", 400, "the picture");
+  refused("/api/images", "", 400, "the picture");
+  refused("/api/images", png(1001, 1000), 400, "more than the 1000000");
+  refused("/api/images", std::string((1 << 20) + 1, 'x'), 413, "larger than 1 MB");
+  refused("/api/segment", "{", 400, "the request's body");
+  refused("/api/segment", "[]", 400, "no JSON object");
+  refused("/api/segment", R"({"names": ["dog"]})", 400, "lacks \"image\"");
+  refused("/api/segment", R"({"image": "/etc/passwd", "names": ["dog"]})", 404, "send it again");
+  refused("/api/segment", json{{"image", id}}.dump(), 400, "lacks \"names\"");
+  refused("/api/segment", json{{"image", id}, {"names", {1}}}.dump(), 400, "\"names\" must be a list");
+  refused("/api/segment", json{{"image", id}, {"names", {"a", "b", "c", "d", "e", "f"}}}.dump(), 400, "at most 5");
+  refused("/api/segment", json{{"image", id}, {"names", {"a", "a"}}}.dump(), 400, "twice");
+  refused("/api/segment", json{{"image", id}, {"names", json::array()}}.dump(), 400, "no class names");
+  refused("/api/segment", json{{"image", id}, {"names", {std::string(500, 'x')}}}.dump(), 400, "at most 400 bytes");
+  refused("/api/point", json{{"image", id}, {"names", {"a"}}, {"x", 10}, {"y", 0}}.dump(), 400, "\"x\" must be a whole number from 0 to 9");
+  refused("/api/nothing", "", 404, "there is no POST /api/nothing");
+}
+
+TEST(Serve, PagesOfOtherSitesAreRefused) {
+  Running running;
+  EXPECT_EQ(running.post("/api/images", png(5, 5), {{"Origin", "http://evil.example"}}).first, 403);
+  EXPECT_EQ(running.post("/api/images", png(5, 5), {{"Host", "evil.example"}}).first, 403);
+}
+
+TEST(Serve, TooManyRequestsAreToldToWait) {
+  Running running({.megabytes = 1, .megapixels = 1, .requests = 1, .images = 2, .names = 5});
+  int refused = 0;
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = running.client().Get("/api/model");
+    ASSERT_TRUE(answer);
+    refused += answer->status == 429;
+  }
+  EXPECT_GE(refused, 2);
+  EXPECT_EQ(running.client().Get("/")->status, 200) << "the page itself is not limited";
+}
+
+TEST(Serve, TheOldestPictureIsForgotten) {
+  Running running({.megabytes = 1, .megapixels = 1, .requests = 1000, .images = 2, .names = 5});
+  const std::string first = running.send(png(5, 5));
+  running.send(png(5, 6));
+  running.send(png(5, 7));
+  EXPECT_EQ(running.post("/api/segment", json{{"image", first}, {"names", {"dog"}}}.dump()).first, 404);
+}
+
+/// What a command prints to standard output.
+std::string output_of(const std::string& command) {
+  FILE* pipe = popen(command.c_str(), "r");
+  std::string text;
+  char part[4096];
+  while (pipe && fgets(part, sizeof part, pipe)) text += part;
+  if (pipe) pclose(pipe);
+  return text;
+}
+
+TEST(Serve, InABrowserOneDropsAPictureTypesWordsAndClicks) {
+  if (output_of("command -v chromium").empty()) GTEST_SKIP() << "no chromium here";
+  Running running;
+  const auto serve = [&](const char* path, const std::string& body, const char* type) {
+    running.server().Get(path, [body, type](const auto&, auto& response) { response.set_content(body, type); });
+  };
+  serve("/picture", png(60, 100), "image/png");
+  serve("/driver\\.js", read_text(std::string(PIXELCLIP_SOURCE_DIR) + "/tests/tools/browser_driver.js"), "text/javascript");
+  serve("/driver", "<iframe src='/' width=1200 height=800></iframe><pre></pre><script src='/driver.js'></script>", "text/html");
+  const TempFolder profile;
+  const std::string page = output_of(
+      "timeout 60 chromium --headless --no-sandbox --disable-gpu --user-data-dir=" + profile.path().string() +
+      " --virtual-time-budget=20000 --dump-dom http://127.0.0.1:" + std::to_string(running.port()) + "/driver 2>/dev/null");
+  if (page.empty()) GTEST_SKIP() << "chromium does not start here";
+  EXPECT_THAT(page, HasSubstr("<pre>dropped: 1000 x 600\n"
+                              "typed: grass | horse | sky, water\n"
+                              "clicked: 3 scores\n"
+                              "too many: \"names\" must be a list of at most 250 texts of at most 400 bytes\n"
+                              "done</pre>"));
+}
+
+TEST(Serve, APortInUseIsNamed) {
+  const TempFolder folder;
+  httplib::Server other;
+  const int port = other.bind_to_any_port("127.0.0.1");
+  // Listening, so that the port is taken whatever options the sockets have.
+  std::thread thread([&] { other.listen_after_bind(); });
+  while (!other.is_running()) std::this_thread::yield();
+  const auto outcome = testing::run_command(
+      add_serve, {"serve", "--port", std::to_string(port), "--weights", (folder / "unused.pth").string()});
+  EXPECT_THAT(outcome.error, HasSubstr(str("port ", port, " of 127.0.0.1 cannot be used")));
+  other.stop();
+  thread.join();
+}
+
+}  // namespace
+}  // namespace pixelclip::tools
