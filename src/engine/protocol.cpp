@@ -1,10 +1,14 @@
 #include "pixelclip/engine/protocol.hpp"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/parallel.hpp"
 #include "pixelclip/evaluation/fingerprint.hpp"
 #include "pixelclip/io/safetensors.hpp"
 
@@ -24,6 +28,24 @@ std::string checksum(PixelCLIP& model, const std::string& prefix, bool without =
     print.add(name).add({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
   }
   return print.hex();
+}
+
+/// Parts of fixed size, each by one thread: on a CPU the last bits do not depend on how many there are.
+torch::Tensor embed_in_parts(PixelCLIP& model, const std::vector<std::string>& names,
+                             const std::vector<std::string>& templates) {
+  constexpr size_t at_once = 16;
+  if (!model->device().is_cpu()) return model->class_embeddings(names, templates);
+  const int threads = at::get_num_threads();
+  std::vector<torch::Tensor> parts((names.size() + at_once - 1) / at_once);
+  const std::shared_ptr<void> restore(nullptr, [&](void*) { at::set_num_threads(threads); });
+  at::set_num_threads(1);
+  parallel_for(static_cast<int64_t>(parts.size()), threads, [&](int64_t i) {
+    at::init_num_threads();
+    const auto first = names.begin() + i * at_once;
+    const auto last = names.begin() + std::min(names.size(), (i + 1) * at_once);
+    parts[i] = model->class_embeddings({first, last}, templates);
+  });
+  return torch::cat(parts);
 }
 
 nlohmann::json size(const Size2& size) { return {size.height, size.width}; }
@@ -84,7 +106,7 @@ torch::Tensor cached_class_embeddings(PixelCLIP& model, const std::vector<std::s
       log::warn(e.what(), "; the class embeddings are made anew");
     }
   }
-  const auto classes = model->class_embeddings(names, templates);
+  const auto classes = embed_in_parts(model, names, templates);
   if (is_main) {
     fs::create_directories(folder);
     write_safetensors(file, {{"classes", classes.to(torch::kCPU)}});
