@@ -75,6 +75,8 @@ class ProgressLine {
 }  // namespace
 
 void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
+  const DemoClipOptions clip{.seed = options.seed};
+  if (demo_world_ready(folder, options) && demo_clip_ready(folder, clip)) return;  // also where nothing can be written
   const FolderLock lock(folder);
   auto line = std::make_shared<ProgressLine>();
   auto mutex = std::make_shared<std::mutex>();
@@ -83,7 +85,7 @@ void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
     (*line)(what, done, total);
   };
   make_demo_world(folder, options, progress);
-  make_demo_clip(folder, {.seed = options.seed}, progress);
+  make_demo_clip(folder, clip, progress);
 }
 
 void prepare_demo(const fs::path& folder) {

@@ -27,7 +27,10 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the training changes in a way that the options do not show.
-constexpr int clip_version = 1;
+constexpr int clip_version = 2;
+
+/// How many patches of a picture a training step sees.
+constexpr int64_t fewest_patches = 2, most_patches = 16;
 
 /// All pictures with captions, shrunk and kept as bytes; captions as ids into the list of the few
 /// tokens that occur, so that only their rows of the token embedding are trained.
@@ -143,6 +146,25 @@ Tensor image_batch(const CaptionedPictures& data, const std::vector<int64_t>& ro
   return (images - vector3(model.clip_pixel_mean)) / vector3(model.clip_pixel_std);
 }
 
+/// The pooled image embedding of CLIP from `kept` patches of each image, drawn at random (Li et al. 2023,
+/// FLIP): [B, 3, side, side] → [B, C]. It is quicker, and it brings the pooled embedding near to what few
+/// patches say, which is what the dense output asks of each one alone.
+Tensor encode_some_patches(CLIP& clip, const Tensor& images, int64_t patch, int64_t kept) {
+  const auto values = clip->visual->named_parameters();
+  const auto norm = [&](const Tensor& x, const std::string& name) {
+    return at::layer_norm(x, {x.size(-1)}, values[name + ".weight"], values[name + ".bias"]);
+  };
+  const Tensor positions = values["positional_embedding"];
+  Tensor x = at::conv2d(images, values["conv1.weight"], {}, patch).flatten(2).transpose(1, 2);  // [B, P, W]
+  x = x + positions.slice(0, 1);
+  const Tensor drawn = torch::rand({x.size(0), x.size(1)}).argsort(int64_t{1}).slice(1, 0, kept).unsqueeze(-1);
+  x = x.gather(1, drawn.expand({-1, -1, x.size(2)}));
+  const Tensor first = (values["class_embedding"] + positions[0]).expand({x.size(0), 1, -1});
+  x = norm(torch::cat({first, x}, 1), "ln_pre");
+  x = clip->visual->named_children()["transformer"]->as<TransformerImpl>()->forward(x, /*causal=*/false);
+  return torch::matmul(norm(x.select(1, 0), "ln_post"), values["proj"]);
+}
+
 /// Draws the pictures epoch by epoch, each once an epoch.
 class Shuffle {
  public:
@@ -190,7 +212,7 @@ class Trainer {
  public:
   Trainer(CLIP& clip, const CaptionedPictures& data, const DemoClipOptions& options)
       : clip_(clip), data_(data), options_(options), shuffle_(options.seed, data.size()),
-        flips_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
+        draws_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
     auto parameters = clip->named_parameters();
     logit_scale_ = parameters["logit_scale"];
     table_ = parameters["token_embedding.weight"];
@@ -212,7 +234,10 @@ class Trainer {
     for (const int64_t row : rows) captions.push_back(data_.captions[static_cast<size_t>(row)]);
     const Tensor ids = pad_tokens(captions);  // the end token has the largest id here too
     const Tensor texts = clip_->encode_embedded(F::embedding(ids, rows_), ids.argmax(1));
-    const Tensor images = clip_->visual->pooled(image_batch(data_, rows, flips_));
+    const int64_t patches = (options_.side / options_.patch) * (options_.side / options_.patch);
+    const int64_t kept = draws_.integer(std::min(fewest_patches, patches), std::min(most_patches, patches) + 1);
+    const Tensor images =
+        encode_some_patches(clip_, image_batch(data_, rows, draws_), options_.patch, kept);
     optimizer_->zero_grad();
     contrastive_loss(images, texts, logit_scale_).backward();
     torch::nn::utils::clip_grad_norm_(trained_, 1.0);
@@ -221,8 +246,12 @@ class Trainer {
     optimizer_->step();
   }
 
+  /// A CLIP that has read the web knows every word, so that prompts drawn from the vocabulary start as
+  /// words. The tokens that no caption holds get the rows of others, drawn at random, to the same end.
   void finish() {
     torch::NoGradGuard no_grad;
+    const int64_t words = rows_.size(0) - 2;  // the last two are the start and the end of a text
+    table_.copy_(rows_.index_select(0, torch::randint(words, {table_.size(0)}, torch::kLong)));
     table_.index_copy_(0, tokens_, rows_);
   }
 
@@ -231,10 +260,22 @@ class Trainer {
   const CaptionedPictures& data_;
   const DemoClipOptions& options_;
   Shuffle shuffle_;
-  Random flips_;
+  Random draws_;
   Tensor tokens_, logit_scale_, table_, rows_;
   std::vector<Tensor> trained_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
+};
+
+/// The tensors are so small that threads wait for each other longer than they compute.
+class OneThread {
+ public:
+  OneThread() { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_ = at::get_num_threads();
 };
 
 json stamp_of(const fs::path& folder, const DemoClipOptions& options) {
@@ -251,6 +292,7 @@ json stamp_of(const fs::path& folder, const DemoClipOptions& options) {
 
 CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress) {
+  const OneThread one_thread;
   if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const CaptionedPictures data = read_pictures(folder, options.side);
   CLIP clip(architecture_of(options));
@@ -265,21 +307,23 @@ CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
   return clip;
 }
 
+bool demo_clip_ready(const fs::path& folder, const DemoClipOptions& options) {
+  const fs::path stamp = folder / "clip.json";
+  if (!demo_world_ready(folder) || !fs::exists(folder / "clip.pth") || !fs::exists(stamp)) return false;
+  try {
+    return read_json(stamp) == stamp_of(folder, options);
+  } catch (const Error&) {  // a damaged stamp
+    return false;
+  }
+}
+
 void make_demo_clip(const fs::path& folder, const DemoClipOptions& options,
                     const DemoProgress& progress) {
-  const fs::path file = folder / "clip.pth", stamp = folder / "clip.json";
-  if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
-  const json wanted = stamp_of(folder, options);
-  if (fs::exists(file) && fs::exists(stamp)) {
-    try {
-      if (read_json(stamp) == wanted) return;
-    } catch (const Error&) {  // a damaged stamp: train anew
-    }
-  }
-  fs::remove(stamp);
+  if (demo_clip_ready(folder, options)) return;
+  fs::remove(folder / "clip.json");
   CLIP clip = train_demo_clip(folder, options, progress);
-  write_torch_file(file, to_value(state_of(*clip)));
-  write_json(stamp, wanted);
+  write_torch_file(folder / "clip.pth", to_value(state_of(*clip)));
+  write_json(folder / "clip.json", stamp_of(folder, options));
 }
 
 }  // namespace pixelclip

@@ -74,7 +74,7 @@ Paint brick(const DemoLook& look, float x, float y) {
   const float to_joint = std::min({(across - column) * 14, (column + 1 - across) * 14,
                                    y - row * 6.5f, (row + 1) * 6.5f - y});
   const float tint = hash(static_cast<int32_t>(column), static_cast<int32_t>(row), look.seed);
-  const Paint clay = mix({0.58f, 0.30f, 0.22f}, {0.70f, 0.42f, 0.32f}, 0.5f + 0.5f * look.hue);
+  const Paint clay = mix({0.48f, 0.36f, 0.29f}, {0.60f, 0.47f, 0.38f}, 0.5f + 0.5f * look.hue);
   const float grain = rough(x / 1.5f, y / 1.5f, look.seed + 7);
   const Paint stone = scaled(clay, 0.82f + 0.34f * tint + 0.10f * grain);
   return mix({0.78f, 0.75f, 0.70f}, stone, step(0.25f, 1.0f, to_joint));
@@ -116,9 +116,9 @@ float dome(float u, float v) {
 }
 
 Paint ball(float hue, float u, float v) {
-  const Paint red = mix({0.86f, 0.12f, 0.10f}, {0.92f, 0.22f, 0.20f}, 0.5f + 0.5f * hue);
+  const Paint teal = mix({0.05f, 0.66f, 0.60f}, {0.10f, 0.76f, 0.70f}, 0.5f + 0.5f * hue);
   const float band = std::abs(v + 0.35f * u * u - 0.1f);
-  const Paint skin = mix({0.97f, 0.95f, 0.92f}, red, step(0.10f, 0.16f, band));
+  const Paint skin = mix({0.97f, 0.95f, 0.92f}, teal, step(0.10f, 0.16f, band));
   const float shine = step(0.30f, 0.05f, std::hypot(u + 0.38f, v + 0.45f));
   return mix(scaled(skin, dome(u, v)), {1, 1, 1}, 0.75f * shine);
 }

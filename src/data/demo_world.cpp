@@ -19,7 +19,7 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the painter or the layout changes, so that older worlds are made anew.
-constexpr int world_version = 1;
+constexpr int world_version = 2;
 constexpr int photo_split = 0, scene_split = 1, validation_split = 2;
 
 /// Regions below this many pixels get no mask: SA-1B has no such crumbs either.
@@ -177,6 +177,10 @@ bool demo_world_ready(const fs::path& folder) {
          stamp.value("whole", json()) == true;
 }
 
+bool demo_world_ready(const fs::path& folder, const DemoWorldOptions& options) {
+  return read_stamp(folder) == stamp_of(options, true);
+}
+
 DemoWorldOptions demo_world_options(const fs::path& folder) {
   if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const json stamp = read_stamp(folder);
@@ -196,7 +200,7 @@ DemoWorldOptions demo_world_options(const fs::path& folder) {
 void make_demo_world(const fs::path& folder, const DemoWorldOptions& options,
                      const DemoProgress& progress) {
   check(folder, options);
-  if (read_stamp(folder) == stamp_of(options, true)) return;
+  if (demo_world_ready(folder, options)) return;
   make_writable_folder(folder);
   write_json(folder / "world.json", stamp_of(options, false));
   for (const char* old : {"photos", "images", "annotations", "captions.json", "clip.pth"}) {
