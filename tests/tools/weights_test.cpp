@@ -101,7 +101,7 @@ TEST_F(Weights, MayBeConvertedOverThemselves) {
 
 TEST_F(Weights, OfOddNamesAndFormsAreRefusedInOneSentence) {
   EXPECT_THAT(convert("in.pth", "out.zip"), HasSubstr("must end in .pth"));
-  EXPECT_THAT(convert("none.pth", "out.pth"), HasSubstr("none.pth: no such file"));
+  EXPECT_THAT(convert("none.pth", "out.pth"), HasSubstr("none.pth: No such file"));
   std::ofstream(folder_ / "text.pth") << "hello";
   EXPECT_THAT(convert("text.pth", "out.pth"), HasSubstr("not a torch.save file"));
   EXPECT_THAT(convert("in.pth", "no/such/folder/out.pth"), Not(::testing::IsEmpty()));
