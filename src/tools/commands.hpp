@@ -13,6 +13,7 @@ void add_config(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_doctor(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_plot(CLI::App& app);
 void add_features(CLI::App& app);
@@ -27,8 +28,10 @@ void add_train(CLI::App& app);
 std::vector<std::string> arguments();
 
 /// Parts of `bench`.
+void add_bench_encoder(CLI::App& bench);
 void add_bench_eval(CLI::App& bench);
 void add_bench_loader(CLI::App& bench);
+void add_bench_text(CLI::App& bench);
 void add_bench_train(CLI::App& bench);
 
 }  // namespace pixelclip::tools

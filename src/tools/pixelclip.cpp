@@ -25,12 +25,13 @@ int main(int argc, char** argv) {
     tools::add_train(app);
     tools::add_eval(app);
     tools::add_demo(app);
-    tools::add_plot(app);
     tools::add_segment(app);
     tools::add_serve(app);
     tools::add_features(app);
     tools::add_masks(app);
+    tools::add_plot(app);
     tools::add_prepare(app);
+    tools::add_doctor(app);
     tools::add_config(app);
     tools::add_inspect(app);
     tools::add_convert(app);
@@ -38,8 +39,10 @@ int main(int argc, char** argv) {
     tools::add_completion(app);
     auto* bench = app.add_subcommand("bench", "Measure one part of the program");
     bench->require_subcommand(1);
+    tools::add_bench_encoder(*bench);
     tools::add_bench_eval(*bench);
     tools::add_bench_loader(*bench);
+    tools::add_bench_text(*bench);
     tools::add_bench_train(*bench);
     app.parse(argc, argv);
     return 0;
