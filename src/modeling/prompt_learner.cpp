@@ -117,15 +117,20 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
     members.push_back(torch::tensor(member).to(clip->parameters().front().device()));
   }
   std::vector<Tensor> classes;
-  for (const auto& text_template : templates) {
+  // The texts of few names are encoded in one batch, which reads the weights once; those of many names one
+  // template at a time, whose common beginning is computed once.
+  const size_t at_once = synonyms.size() < 8 ? templates.size() : 1;
+  for (size_t first = 0; first < templates.size(); first += at_once) {
     std::vector<Ids> texts;
-    for (const auto& synonym : synonyms) {
-      texts.push_back(BpeTokenizer::shared().encode(fill_template(text_template, synonym)));
+    for (size_t t = first; t < first + at_once; ++t) {
+      for (const auto& synonym : synonyms) texts.push_back(BpeTokenizer::shared().encode(fill_template(templates[t], synonym)));
     }
-    const auto encoded = normalise(encode_texts(clip, texts));
-    for (const auto& member : members) {
-      const auto mean = encoded.index_select(0, member).mean(0);
-      classes.push_back(member.numel() > 1 ? normalise(mean) : mean);
+    const auto encoded = normalise(encode_texts(clip, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
+    for (const auto& rows_of_template : encoded.unbind()) {
+      for (const auto& member : members) {
+        const auto mean = rows_of_template.index_select(0, member).mean(0);
+        classes.push_back(member.numel() > 1 ? normalise(mean) : mean);
+      }
     }
   }
   return torch::stack(classes).view({static_cast<int64_t>(templates.size()),

@@ -33,7 +33,7 @@ class SegmenterTest : public ::testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TempFolder;
     weights_ = testing::write_tiny_clip(*folder_ / "clip.pth");
-    write_text(*folder_ / "small.yaml", "INPUT: {MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 256}\nMODEL: {CLIP_RESOLUTION: (48, 48)}\n");
+    write_text(*folder_ / "small.yaml", "INPUT: {MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 256}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
   }
   static void TearDownTestSuite() { delete folder_; }
 
@@ -53,7 +53,7 @@ class SegmenterTest : public ::testing::Test {
 TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
   SKIP_WITHOUT_SHARED();
   const TempFolder folder;
-  write_text(folder / "golden.yaml", "INPUT: {MIN_SIZE_TEST: 0}\nMODEL: {CLIP_RESOLUTION: (96, 96)}\n");
+  write_text(folder / "golden.yaml", "INPUT: {MIN_SIZE_TEST: 0, FORMAT: RGB}\nMODEL: {CLIP_RESOLUTION: [96, 96]}\n");
   SegmenterOptions options;
   options.weights = (shared_folder() / "golden/vit/model.pth").string();
   options.config = folder / "golden.yaml";
@@ -178,7 +178,7 @@ TEST_F(SegmenterTest, AConfigurationBesideTheWeightsSetsTheSizes) {
   beside.weights = (folder / "model.pth").string();
   beside.config.clear();
   EXPECT_EQ(Segmenter(beside).resolution().height, 48);  // 4 patches of 8, times 320 / 224
-  write_text(folder / "config.yaml", "MODEL: {CLIP_RESOLUTION: (80, 64)}\n");
+  write_text(folder / "config.yaml", "MODEL: {CLIP_RESOLUTION: [80, 64]}\n");
   EXPECT_EQ(Segmenter(beside).resolution(), (Size2{80, 64}));
   beside.resolution = {32, 32};
   EXPECT_EQ(Segmenter(beside).resolution(), (Size2{32, 32}));

@@ -28,7 +28,7 @@ class CommandTest : public ::testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TempFolder;
     testing::write_tiny_clip(*folder_ / "clip.pth");
-    write_text(*folder_ / "config.yaml", "INPUT: {MIN_SIZE_TEST: 64}\nMODEL: {CLIP_RESOLUTION: (48, 48)}\n");
+    write_text(*folder_ / "config.yaml", "INPUT: {MIN_SIZE_TEST: 64}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
   }
   static void TearDownTestSuite() { delete folder_; }
 
