@@ -18,7 +18,7 @@ if(PIXELCLIP_SANITIZE)
 endif()
 
 # torch/torch.h costs about 20 s a translation unit; it is compiled once.
-file(WRITE "${CMAKE_BINARY_DIR}/torch_pch.cpp" "")
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cpp" CONTENT "")
 add_library(pixelclip_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
 target_link_libraries(pixelclip_torch_pch PUBLIC pixelclip_options pixelclip_torch)
 target_precompile_headers(pixelclip_torch_pch PRIVATE <torch/torch.h>)

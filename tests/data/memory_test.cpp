@@ -27,7 +27,7 @@ namespace {
 
 using namespace testing;
 
-Config config_of(const fs::path& root) {
+Config small_config(const fs::path& root) {
   Config config;
   config.datasets.train = {"sam"};
   config.datasets.sam_root = root.string();
@@ -52,7 +52,7 @@ TEST(Memory, NothingIsAllocatedForAMask) {
     make_sample(root.path(), str("sa_", i), 60, 80, 1);
     write_masks(root.path(), str("sa_", i), counts[i]);
   }
-  const Config config = config_of(root.path());
+  const Config config = small_config(root.path());
   const Sa1bIndex index = open_training_set(config);
   const Sa1bMapper mapper(config);
   std::vector<int64_t> used;
@@ -74,7 +74,7 @@ TEST(Memory, NothingIsAllocatedForAMask) {
 TEST(Memory, IsConstantFromEpochToEpoch) {
   const TempFolder root;
   for (int i = 0; i < 12; ++i) make_sample(root.path(), str("sa_", i), 60 + 5 * i, 80, i);
-  const auto loader = make_train_loader(config_of(root.path()), 3, 0, 1);
+  const auto loader = make_train_loader(small_config(root.path()), 3, 0, 1);
   const auto epochs = [&](int count) {
     for (int b = 0; b < 3 * count; ++b) loader->next();
     return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd);

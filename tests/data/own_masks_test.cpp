@@ -16,7 +16,7 @@ using nlohmann::json;
 using namespace testing;
 
 /// Areas of the masks, the largest first.
-std::vector<int64_t> areas(const MaskRuns& masks) {
+std::vector<int64_t> areas_of(const MaskRuns& masks) {
   std::vector<int64_t> out;
   for (const auto& mask : masks.masks) out.push_back(mask.area);
   return out;
@@ -50,12 +50,12 @@ TEST(Coco, ReadsPolygonsAndRunsOfEachPicture) {
   Sa1bMaskReader reader;
   MaskRuns masks;
   coco.read(1, 512, reader, masks);
-  EXPECT_THAT(areas(masks), ElementsAre(40, 30, 8));  // no crowd, and what lies outside is empty
+  EXPECT_THAT(areas_of(masks), ElementsAre(40, 30, 8));  // no crowd, and what lies outside is empty
   EXPECT_EQ(masks.height, 20);
   coco.read(0, 512, reader, masks);
-  EXPECT_THAT(areas(masks), ElementsAre(120));
+  EXPECT_THAT(areas_of(masks), ElementsAre(120));
   coco.read(2, 512, reader, masks);
-  EXPECT_THAT(areas(masks), ElementsAre());
+  EXPECT_THAT(areas_of(masks), ElementsAre());
 }
 
 TEST(Coco, DamagedFilesAreNamed) {
@@ -116,11 +116,11 @@ TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
                          9, 9, 9, 300}};
   MaskRuns masks;
   masks_of_ids(labels, 255, 512, masks);
-  EXPECT_THAT(areas(masks), ElementsAre(4, 3, 1));
+  EXPECT_THAT(areas_of(masks), ElementsAre(4, 3, 1));
   const auto runs = masks.runs(masks.masks[0]);
   EXPECT_THAT(std::vector<uint32_t>(runs.begin(), runs.end()), ElementsAre(2, 1, 2, 1, 1, 2, 3));
   masks_of_ids(labels, 9, 2, masks);
-  EXPECT_THAT(areas(masks), ElementsAre(3, 2));
+  EXPECT_THAT(areas_of(masks), ElementsAre(3, 2));
   Random random(2);
   for (int round = 0; round < 200; ++round) {
     LabelMap map{random.integer(1, 20), random.integer(1, 20), {}};
@@ -145,7 +145,7 @@ TEST(Polygons, NeedThePictureSizeBeforeThemInSa1bsForm) {
   MaskRuns masks;
   reader.parse(R"({"image": {"height": 4, "width": 5}, "annotations": [{"segmentation": [[0,0,5,0,5,2,0,2]]}]})",
                "a.json", 512, masks);
-  EXPECT_THAT(areas(masks), ElementsAre(10));
+  EXPECT_THAT(areas_of(masks), ElementsAre(10));
   EXPECT_ERROR(reader.parse(R"({"annotations": [{"segmentation": [[0,0,5,0,5,2,0,2]]}]})", "a.json", 512, masks),
                AllOf(HasSubstr("a.json"), HasSubstr("polygons")));
   EXPECT_ERROR(reader.parse(R"({"image": {"height": 4, "width": 5}, "annotations": [{"segmentation": [[0,0,5]]}]})",
@@ -154,7 +154,7 @@ TEST(Polygons, NeedThePictureSizeBeforeThemInSa1bsForm) {
                             "a.json", 512, masks), HasSubstr("coordinate"));
 }
 
-Config config_of(CustomDataset set) {
+Config own_masks_config(CustomDataset set) {
   Config config;
   config.datasets.custom = {set};
   config.datasets.train = {set.name};
@@ -188,7 +188,7 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   set.masks = (folder / "coco.json").string();
   for (const char* kind : {"", "coco"}) {
     set.kind = kind;
-    EXPECT_EQ(masks_of(config_of(set)), (Masks{{"a.jpg", 3}, {"b.jpg", 1}}));
+    EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 3}, {"b.jpg", 1}}));
   }
 
   fs::create_directories(folder / "ids/deep");
@@ -200,22 +200,22 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   set.masks = (folder / "ids").string();
   for (const char* kind : {"", "id_png"}) {
     set.kind = kind;
-    EXPECT_EQ(masks_of(config_of(set)), (Masks{{"a.jpg", 2}, {"b.jpg", 1}}));
+    EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 2}, {"b.jpg", 1}}));
   }
   set.ignore = 2;
-  EXPECT_EQ(masks_of(config_of(set)), (Masks{{"a.jpg", 1}, {"b.jpg", 1}}));
+  EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}, {"b.jpg", 1}}));
 
   set.kind = "";
   set.masks = "";
-  Config dino = config_of(set);
+  Config dino = own_masks_config(set);
   EXPECT_ERROR(open_training_set(dino), HasSubstr((folder / "images").string()));
   dino.model.dino = true;
   EXPECT_EQ(masks_of(dino), (Masks{{"a.jpg", -1}, {"b.jpg", -1}}));
 
   write_file(folder / "images/a.json", sa1b_json(20, 30, {rectangle(20, 30, {0, 0, 20, 20})}).dump());
-  EXPECT_EQ(masks_of(config_of(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the pictures
+  EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the pictures
   set.kind = "images";
-  EXPECT_ERROR(open_training_set(config_of(set)), AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
+  EXPECT_ERROR(open_training_set(own_masks_config(set)), AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
 }
 
 TEST(CustomSets, WhatIsNotThereIsNamed) {
@@ -227,12 +227,12 @@ TEST(CustomSets, WhatIsNotThereIsNamed) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
-  EXPECT_ERROR(open_training_set(config_of(set)), AllOf(HasSubstr("coco.json"), HasSubstr("images")));
+  EXPECT_ERROR(open_training_set(own_masks_config(set)), AllOf(HasSubstr("coco.json"), HasSubstr("images")));
   json outside = made_coco();
   outside["images"][0]["file_name"] = "../../etc/passwd";
   write_file(folder / "coco.json", outside.dump());
-  EXPECT_ERROR(open_training_set(config_of(set)), HasSubstr("passwd"));
-  Config test = config_of(set);
+  EXPECT_ERROR(open_training_set(own_masks_config(set)), HasSubstr("passwd"));
+  Config test = own_masks_config(set);
   test.datasets.train = {"ade20k_150_test_sem_seg"};
   EXPECT_ERROR(open_training_set(test), HasSubstr("test set"));
 }
