@@ -74,7 +74,7 @@ inline Program::Program(const std::vector<std::string>& arguments,
   argv.push_back(nullptr);
   process_ = fork();
   if (process_ != 0) {
-    close(output);
+    ::close(output);
     return;
   }
   setpgid(0, 0);
@@ -144,7 +144,7 @@ inline int free_port() {
   socklen_t size = sizeof(address);
   bind(fd, reinterpret_cast<sockaddr*>(&address), size);
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  close(fd);
+  ::close(fd);
   return ntohs(address.sin_port);
 }
 
