@@ -27,10 +27,7 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the training changes in a way that the options do not show.
-constexpr int clip_version = 2;
-
-/// How many patches of a picture a training step sees.
-constexpr int64_t fewest_patches = 2, most_patches = 16;
+constexpr int clip_version = 3;
 
 /// All pictures with captions, shrunk and kept as bytes; captions as ids into the list of the few
 /// tokens that occur, so that only their rows of the token embedding are trained.
@@ -90,16 +87,6 @@ ClipArchitecture architecture_of(const DemoClipOptions& options) {
   return architecture;
 }
 
-/// The image encoder's attention stays silent (zero and untrained) in all blocks but the last. In a
-/// few hundred steps a class token that may look around earlier becomes a summary of the picture,
-/// which the dense output then adds to every position (measured: mIoU 20 instead of 45). PixelCLIP
-/// trains these parameters like all others.
-bool is_silent(const std::string& name, const DemoClipOptions& options) {
-  const std::string last = str("visual.transformer.resblocks.", options.layers - 1, ".");
-  return name.starts_with("visual.transformer.") && name.find(".attn.out_proj.") != std::string::npos &&
-         !name.starts_with(last);
-}
-
 /// OpenAI's start: every matrix normal, its deviation from its width and the tower's depth.
 void initialise(CLIP& clip, const DemoClipOptions& options) {
   torch::NoGradGuard no_grad;
@@ -112,7 +99,7 @@ void initialise(CLIP& clip, const DemoClipOptions& options) {
     const auto layers = static_cast<double>(visual ? options.layers : options.text_layers);
     if (name == "logit_scale") {
       value.fill_(std::log(1 / 0.07));
-    } else if (name.ends_with("bias") || is_silent(name, options)) {
+    } else if (name.ends_with("bias")) {
       value.zero_();
     } else if (name.find("ln_") != std::string::npos) {
       value.fill_(1);
@@ -144,25 +131,6 @@ Tensor image_batch(const CaptionedPictures& data, const std::vector<int64_t>& ro
     if (random.chance(0.5)) images[i].copy_(images[i].flip({2}));
   }
   return (images - vector3(model.clip_pixel_mean)) / vector3(model.clip_pixel_std);
-}
-
-/// The pooled image embedding of CLIP from `kept` patches of each image, drawn at random (Li et al. 2023,
-/// FLIP): [B, 3, side, side] → [B, C]. It is quicker, and it brings the pooled embedding near to what few
-/// patches say, which is what the dense output asks of each one alone.
-Tensor encode_some_patches(CLIP& clip, const Tensor& images, int64_t patch, int64_t kept) {
-  const auto values = clip->visual->named_parameters();
-  const auto norm = [&](const Tensor& x, const std::string& name) {
-    return at::layer_norm(x, {x.size(-1)}, values[name + ".weight"], values[name + ".bias"]);
-  };
-  const Tensor positions = values["positional_embedding"];
-  Tensor x = at::conv2d(images, values["conv1.weight"], {}, patch).flatten(2).transpose(1, 2);  // [B, P, W]
-  x = x + positions.slice(0, 1);
-  const Tensor drawn = torch::rand({x.size(0), x.size(1)}).argsort(int64_t{1}).slice(1, 0, kept).unsqueeze(-1);
-  x = x.gather(1, drawn.expand({-1, -1, x.size(2)}));
-  const Tensor first = (values["class_embedding"] + positions[0]).expand({x.size(0), 1, -1});
-  x = norm(torch::cat({first, x}, 1), "ln_pre");
-  x = clip->visual->named_children()["transformer"]->as<TransformerImpl>()->forward(x, /*causal=*/false);
-  return torch::matmul(norm(x.select(1, 0), "ln_post"), values["proj"]);
 }
 
 /// Draws the pictures epoch by epoch, each once an epoch.
@@ -212,14 +180,13 @@ class Trainer {
  public:
   Trainer(CLIP& clip, const CaptionedPictures& data, const DemoClipOptions& options)
       : clip_(clip), data_(data), options_(options), shuffle_(options.seed, data.size()),
-        draws_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
+        flips_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
     auto parameters = clip->named_parameters();
     logit_scale_ = parameters["logit_scale"];
     table_ = parameters["token_embedding.weight"];
     rows_ = table_.detach().index_select(0, tokens_).requires_grad_();
     for (auto& item : parameters) {
-      const bool fixed = item.key() == "token_embedding.weight" || is_silent(item.key(), options);
-      if (!fixed) trained_.push_back(item.value());
+      if (item.key() != "token_embedding.weight") trained_.push_back(item.value());
     }
     trained_.push_back(rows_);
     optimizer_ = std::make_unique<torch::optim::AdamW>(
@@ -234,10 +201,7 @@ class Trainer {
     for (const int64_t row : rows) captions.push_back(data_.captions[static_cast<size_t>(row)]);
     const Tensor ids = pad_tokens(captions);  // the end token has the largest id here too
     const Tensor texts = clip_->encode_embedded(F::embedding(ids, rows_), ids.argmax(1));
-    const int64_t patches = (options_.side / options_.patch) * (options_.side / options_.patch);
-    const int64_t kept = draws_.integer(std::min(fewest_patches, patches), std::min(most_patches, patches) + 1);
-    const Tensor images =
-        encode_some_patches(clip_, image_batch(data_, rows, draws_), options_.patch, kept);
+    const Tensor images = clip_->visual->pooled(image_batch(data_, rows, flips_));
     optimizer_->zero_grad();
     contrastive_loss(images, texts, logit_scale_).backward();
     torch::nn::utils::clip_grad_norm_(trained_, 1.0);
@@ -246,12 +210,8 @@ class Trainer {
     optimizer_->step();
   }
 
-  /// A CLIP that has read the web knows every word, so that prompts drawn from the vocabulary start as
-  /// words. The tokens that no caption holds get the rows of others, drawn at random, to the same end.
   void finish() {
     torch::NoGradGuard no_grad;
-    const int64_t words = rows_.size(0) - 2;  // the last two are the start and the end of a text
-    table_.copy_(rows_.index_select(0, torch::randint(words, {table_.size(0)}, torch::kLong)));
     table_.index_copy_(0, tokens_, rows_);
   }
 
@@ -260,22 +220,10 @@ class Trainer {
   const CaptionedPictures& data_;
   const DemoClipOptions& options_;
   Shuffle shuffle_;
-  Random draws_;
+  Random flips_;
   Tensor tokens_, logit_scale_, table_, rows_;
   std::vector<Tensor> trained_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
-};
-
-/// The tensors are so small that threads wait for each other longer than they compute.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  const int before_ = at::get_num_threads();
 };
 
 json stamp_of(const fs::path& folder, const DemoClipOptions& options) {
@@ -292,7 +240,6 @@ json stamp_of(const fs::path& folder, const DemoClipOptions& options) {
 
 CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress) {
-  const OneThread one_thread;
   if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const CaptionedPictures data = read_pictures(folder, options.side);
   CLIP clip(architecture_of(options));

@@ -24,7 +24,7 @@ struct StyleNumbers {
   double two_grounds, smallest, largest, margin;
   int64_t fewest, most;
 };
-constexpr StyleNumbers photo_numbers = {32, 0.35, 12, 25, 6, 0, 2};
+constexpr StyleNumbers photo_numbers = {48, 0.35, 12, 25, 12, 0, 2};
 constexpr StyleNumbers scene_numbers = {96, 0.7, 12, 25, 8, 2, 5};
 
 /// One ground, or two on both sides of a wavy line.
@@ -206,7 +206,7 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   for (const uint8_t region : scene.regions) ++pixels[scene.region_classes[region]];
   std::vector<int> seen;
   for (size_t id = 0; id < pixels.size(); ++id) {
-    if (pixels[id] * 25 >= static_cast<int64_t>(scene.regions.size())) seen.push_back(static_cast<int>(id));
+    if (pixels[id] * 100 >= static_cast<int64_t>(scene.regions.size())) seen.push_back(static_cast<int>(id));
   }
   for (size_t i = seen.size(); i > 1; --i) {
     std::swap(seen[i - 1], seen[static_cast<size_t>(random.integer(0, static_cast<int64_t>(i)))]);

@@ -47,7 +47,7 @@ TEST(DemoClip, IsReadLikeAnyClip) {
   EXPECT_EQ(clip->visual->dense(torch::zeros({1, 3, 24, 24})).sizes(), (std::vector<int64_t>{1, 3, 3, 32}));
 }
 
-TEST(DemoClip, EveryTokenIsAWordOfTheCaptionsAndTheSilentAttentionStaysSilent) {
+TEST(DemoClip, OnlyTokensOfTheCaptionsAreTrained) {
   if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
   const TempFolder folder;
   make_demo_world(folder / "demo", small_world);
@@ -55,16 +55,11 @@ TEST(DemoClip, EveryTokenIsAWordOfTheCaptionsAndTheSilentAttentionStaysSilent) {
   CLIP trained = train_demo_clip(folder / "demo", options);
   options.iterations = 0;
   CLIP fresh = train_demo_clip(folder / "demo", options);
-  const auto after = trained->named_parameters(), before = fresh->named_parameters();
-  const auto table = after["token_embedding.weight"];
-  EXPECT_LT(std::get<0>(torch::unique_dim(table, 0)).size(0), 60);
-  const int64_t fish = BpeTokenizer::shared().encode("fish")[1], grass = BpeTokenizer::shared().encode("grass")[1];
-  EXPECT_FALSE(torch::equal(table[fish], table[grass]));
-  EXPECT_FALSE(torch::equal(table[fish], before["token_embedding.weight"][fish]));
-  const std::string first = "visual.transformer.resblocks.0.attn.out_proj.weight";
-  const std::string last = "visual.transformer.resblocks.1.attn.out_proj.weight";
-  EXPECT_EQ(after[first].abs().max().item<float>(), 0);
-  EXPECT_GT((after[last] - before[last]).abs().max().item<float>(), 0);
+  const auto after = trained->named_parameters()["token_embedding.weight"];
+  const auto before = fresh->named_parameters()["token_embedding.weight"];
+  const int64_t fish = BpeTokenizer::shared().encode("fish")[1];
+  EXPECT_FALSE(torch::equal(after[fish], before[fish]));
+  EXPECT_LT((after != before).any(1).sum().item<int64_t>(), 60);
 }
 
 TEST(DemoClip, TrainingIsRepeatableAndTheFileIsKept) {

@@ -11,21 +11,21 @@ namespace pixelclip {
 /// The demo's own small CLIP and how it is trained. OpenAI's layout throughout.
 struct DemoClipOptions {
   uint64_t seed = 0;
-  int64_t side = 32;  ///< Pictures are shrunk to this side, pixels.
+  int64_t side = 48;  ///< Pictures are shrunk to this side, pixels.
   int64_t patch = 8;
   int64_t width = 128;
-  int64_t layers = 2;
-  int64_t text_layers = 1;
+  int64_t layers = 4;
+  int64_t text_layers = 2;
   int64_t embedding = 128;
   int64_t batch = 128;
-  int64_t iterations = 400;
-  double learning_rate = 3e-3;
+  int64_t iterations = 250;
+  double learning_rate = 1e-3;
   double weight_decay = 0.05;
 };
 
 /// Trains a CLIP from nothing on the pictures and captions of the world in `folder`: the symmetric
 /// contrastive loss of Radford et al. 2021 (figure 3), AdamW with warm-up and a cosine schedule. The
-/// captions name things but never say where they are. Computes on one core. Errors: no world there.
+/// captions name things but never say where they are. Uses all cores. Errors: no world there.
 CLIP train_demo_clip(const std::filesystem::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress = {});
 

@@ -15,7 +15,7 @@ struct DemoWorldOptions {
   int photos = 4000;      ///< With captions, for the small CLIP.
   int scenes = 600;       ///< With unnamed masks, for PixelCLIP.
   int validation = 200;   ///< Labelled scenes.
-  int photo_side = 32;    ///< Of the square photos, pixels.
+  int photo_side = 48;    ///< Of the square photos, pixels.
   int scene_side = 192;   ///< Of the square scenes, pixels.
   int threads = 0;        ///< 0: all cores.
 };
