@@ -35,6 +35,7 @@ void check_gpus(const Config& config, int num_gpus) {
 }
 
 void set_up_torch(const Config& config, const WorldInfo& world) {
+  if (config.seed >= 0) torch::manual_seed(static_cast<uint64_t>(config.seed));  // the decoder starts from it
   at::set_num_threads(std::max(1, available_cores() / std::max(1, world.local_world_size)));
   at::globalContext().setBenchmarkCuDNN(config.cudnn_benchmark);
   at::globalContext().setFloat32MatmulPrecision("high");  // TF32 on GPUs, as in the paper
