@@ -27,7 +27,7 @@ pixelclip=build/pixelclip
 refuses 'no_such.yaml' $pixelclip train --config-file no_such.yaml OUTPUT_DIR "$folder/x"
 refuses 'did you mean SOLVER.BASE_LR' $pixelclip train --config-file $vit SOLVER.BASE_LRR 1 OUTPUT_DIR "$folder/x"
 refuses 'no_such.pth' $pixelclip train --config-file $vit MODEL.WEIGHTS no_such.pth OUTPUT_DIR "$folder/x"
-refuses 'CLIP_PRETRAINED' env HOME="$folder" $pixelclip train --config-file $vit OUTPUT_DIR "$folder/x"
+refuses 'no weights of' env HOME="$folder" $pixelclip train --config-file $vit OUTPUT_DIR "$folder/x"
 
 shared=${PIXELCLIP_SHARED:-../shared}
 if [ ! -e "$shared/golden/vit/model.pth" ]; then
@@ -46,7 +46,7 @@ TEST.PROMPT_ENSEMBLE_TYPE single"
 # shellcheck disable=SC2086 # words, not one name
 {
   refuses 'annotations' env SAM_DATASETS="$folder/empty" $pixelclip train --config-file $vit $tiny OUTPUT_DIR "$folder/x"
-  refuses 'divisible' $pixelclip train --config-file $vit $tiny --num-gpus 4 OUTPUT_DIR "$folder/x"
+  refuses 'multiple of 4 ranks' $pixelclip train --config-file $vit $tiny --num-gpus 4 OUTPUT_DIR "$folder/x"
   refuses 'cannot' $pixelclip train --config-file $vit $tiny OUTPUT_DIR /proc/no_such_folder
   refuses 'SegmentationClass\|coco' env DETECTRON2_DATASETS="$folder/empty" $pixelclip eval --config-file $vit $tiny OUTPUT_DIR "$folder/x"
   echo '["a", "b"]' >"$folder/two.json"
