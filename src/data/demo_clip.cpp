@@ -27,7 +27,7 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the training changes in a way that the options do not show.
-constexpr int clip_version = 3;
+constexpr int clip_version = 4;
 
 /// All pictures with captions, shrunk and kept as bytes; captions as ids into the list of the few
 /// tokens that occur, so that only their rows of the token embedding are trained.
@@ -226,7 +226,7 @@ class Trainer {
   std::unique_ptr<torch::optim::AdamW> optimizer_;
 };
 
-json stamp_of(const fs::path& folder, const DemoClipOptions& options) {
+json clip_stamp(const fs::path& folder, const DemoClipOptions& options) {
   return {{"version", clip_version},
           {"world", read_json(folder / "world.json")},
           {"seed", options.seed},
@@ -258,7 +258,7 @@ bool demo_clip_ready(const fs::path& folder, const DemoClipOptions& options) {
   const fs::path stamp = folder / "clip.json";
   if (!demo_world_ready(folder) || !fs::exists(folder / "clip.pth") || !fs::exists(stamp)) return false;
   try {
-    return read_json(stamp) == stamp_of(folder, options);
+    return read_json(stamp) == clip_stamp(folder, options);
   } catch (const Error&) {  // a damaged stamp
     return false;
   }
@@ -270,7 +270,7 @@ void make_demo_clip(const fs::path& folder, const DemoClipOptions& options,
   fs::remove(folder / "clip.json");
   CLIP clip = train_demo_clip(folder, options, progress);
   write_torch_file(folder / "clip.pth", to_value(state_of(*clip)));
-  write_json(folder / "clip.json", stamp_of(folder, options));
+  write_json(folder / "clip.json", clip_stamp(folder, options));
 }
 
 }  // namespace pixelclip

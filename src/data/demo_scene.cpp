@@ -24,7 +24,7 @@ struct StyleNumbers {
   double two_grounds, smallest, largest, margin;
   int64_t fewest, most;
 };
-constexpr StyleNumbers photo_numbers = {48, 0.35, 12, 25, 12, 0, 2};
+constexpr StyleNumbers photo_numbers = {48, 0.2, 12, 25, 12, 1, 2};
 constexpr StyleNumbers scene_numbers = {96, 0.7, 12, 25, 8, 2, 5};
 
 /// One ground, or two on both sides of a wavy line.
@@ -211,8 +211,9 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   for (size_t i = seen.size(); i > 1; --i) {
     std::swap(seen[i - 1], seen[static_cast<size_t>(random.integer(0, static_cast<int64_t>(i)))]);
   }
+  // Half of the captions name all, the others some.
   const auto most = std::min<int64_t>(4, static_cast<int64_t>(seen.size()));
-  seen.resize(static_cast<size_t>(random.integer(1, most + 1)));
+  seen.resize(static_cast<size_t>(random.chance(0.5) ? most : random.integer(1, most + 1)));
   static const char* const openings[] = {"a photo of ", "a picture of ", "art of ", "itap of ",
                                          "a small photo of ", "a bad photo of ", "a large photo of ", ""};
   std::string text = openings[random.integer(0, std::size(openings))];

@@ -19,13 +19,13 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the painter or the layout changes, so that older worlds are made anew.
-constexpr int world_version = 3;
+constexpr int world_version = 4;
 constexpr int photo_split = 0, scene_split = 1, validation_split = 2;
 
 /// Regions below this many pixels get no mask: SA-1B has no such crumbs either.
 constexpr int64_t smallest_mask = 16;
 
-json stamp_of(const DemoWorldOptions& options, bool whole) {
+json world_stamp(const DemoWorldOptions& options, bool whole) {
   return {{"version", world_version},
           {"seed", options.seed},
           {"photos", options.photos},
@@ -178,7 +178,7 @@ bool demo_world_ready(const fs::path& folder) {
 }
 
 bool demo_world_ready(const fs::path& folder, const DemoWorldOptions& options) {
-  return read_stamp(folder) == stamp_of(options, true);
+  return read_stamp(folder) == world_stamp(options, true);
 }
 
 DemoWorldOptions demo_world_options(const fs::path& folder) {
@@ -202,7 +202,7 @@ void make_demo_world(const fs::path& folder, const DemoWorldOptions& options,
   check(folder, options);
   if (demo_world_ready(folder, options)) return;
   make_writable_folder(folder);
-  write_json(folder / "world.json", stamp_of(options, false));
+  write_json(folder / "world.json", world_stamp(options, false));
   for (const char* old : {"photos", "images", "annotations", "captions.json", "clip.pth"}) {
     fs::remove_all(folder / old);
   }
@@ -216,7 +216,7 @@ void make_demo_world(const fs::path& folder, const DemoWorldOptions& options,
     if (progress && (now % 50 == 0 || now == total)) progress("pictures", now, total);
   });
   writer.captions();
-  write_json(folder / "world.json", stamp_of(options, true));
+  write_json(folder / "world.json", world_stamp(options, true));
 }
 
 }  // namespace pixelclip

@@ -17,7 +17,7 @@ constexpr int64_t kMostAttempts = 100;
 /// Below this number of samples a share says nothing.
 constexpr int64_t kFewestForShare = 100;
 constexpr int64_t kBatchesAhead = 2;
-constexpr uint64_t kSubstituteSalt = 0x7375627365656400ull;
+constexpr uint64_t kSubstituteDrawSalt = 0x7375627365656400ull;
 
 }  // namespace
 
@@ -93,7 +93,7 @@ TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
       const bool first = attempt == 0;
       const int64_t index = first ? key.index : sampler_.substitute(key.position, attempt);
       const Random random = first ? Random(seed(), key.epoch, index)
-                                  : Random(seed() ^ kSubstituteSalt, key.position, attempt);
+                                  : Random(seed() ^ kSubstituteDrawSalt, key.position, attempt);
       try {
         result.sample = make_(index, random);
       } catch (const Error& e) {

@@ -52,7 +52,7 @@ Address parse(const std::string& url) {
   return address;
 }
 
-void check(const LaunchOptions& options) {
+void check_options(const LaunchOptions& options) {
   if (options.num_processes < 1) {
     fail("the number of processes is ", options.num_processes, "; expected at least 1");
   }
@@ -243,7 +243,7 @@ class Launcher {
 }  // namespace
 
 int launch(const LaunchOptions& options) {
-  check(options);
+  check_options(options);
   return Launcher(options).run();
 }
 

@@ -45,7 +45,7 @@ int port_from(const std::string& job) {
   return static_cast<int>(20000 + hash % 12000);
 }
 
-void check(const WorldInfo& world) {
+void check_ranks(const WorldInfo& world) {
   if (world.rank >= world.world_size) {
     fail("the environment (", world.started_by, ") says rank ", world.rank, " of ",
          world.world_size, " processes; ranks count from 0 and stay below the number of processes");
@@ -158,7 +158,7 @@ WorldInfo world_from_environment() {
   } else if (in_slurm_step()) {
     world = from_slurm();
   }
-  check(world);
+  check_ranks(world);
   return world;
 }
 

@@ -1,5 +1,7 @@
 #include "pixelclip/engine/build.hpp"
 
+#include <mutex>
+
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/clip/sources.hpp"
@@ -42,7 +44,8 @@ torch::Device pick_device(const Config& config, int local_rank) {
   const torch::Device wanted(config.model.device);
   if (!wanted.is_cuda()) return wanted;
   if (!torch::cuda::is_available()) {
-    log::warn("no GPU can be used here: running on the CPU (MODEL.DEVICE cpu silences this)");
+    static std::once_flag said;  // a run asks more than once
+    std::call_once(said, [] { log::warn("no GPU can be used here: running on the CPU (MODEL.DEVICE cpu silences this)"); });
     return torch::kCPU;
   }
   if (wanted.has_index()) return wanted;

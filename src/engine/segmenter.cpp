@@ -13,6 +13,7 @@
 #include "pixelclip/image/resize.hpp"
 #include "pixelclip/modeling/prompt_learner.hpp"
 #include "pixelclip/nn/autocast.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
@@ -25,10 +26,6 @@ constexpr int64_t kMostCells = 128 * kCells;  // a side; longer pictures are squ
 constexpr double kLongest = 3;  // times its short side: a longer picture is encoded in windows
 constexpr size_t kBatch = 8;    // windows encoded at once
 constexpr size_t kRememberedNames = 4096;
-
-Tensor resize(const Tensor& x, int64_t height, int64_t width) {
-  return at::upsample_bilinear2d(x, {height, width}, /*align_corners=*/false);
-}
 
 /// What the public models see: 320 pixels for a ViT made for 224, and other ViTs in proportion; 640 for
 /// ConvNeXt.
@@ -134,7 +131,7 @@ Tensor Segmenter::whole_view(const Image& rgb) const {
 
 Tensor Segmenter::features(const std::vector<Tensor>& views) const {
   std::vector<Tensor> batch;
-  for (const auto& view : views) batch.push_back(resize(view, resolution_.height, resolution_.width));
+  for (const auto& view : views) batch.push_back(resize_bilinear(view, resolution_.height, resolution_.width));
   const Autocast autocast(device_, type_);
   return clip_->visual->dense(torch::cat(batch)).to(torch::kFloat);
 }
@@ -170,7 +167,7 @@ EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) 
   for (size_t first = 0; first < views.size(); first += kBatch) {
     const auto end = std::min(views.size(), first + kBatch);
     const auto encoded = features({views.begin() + first, views.begin() + end});  // [B, h, w, C]
-    const auto norms = resize(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
+    const auto norms = resize_bilinear(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
     for (size_t i = first; i < end; ++i) {
       image.windows[i].features = encoded[static_cast<int64_t>(i - first)];
       image.windows[i].norms = norms[static_cast<int64_t>(i - first)];
@@ -186,7 +183,7 @@ Tensor Segmenter::dense(const Image& rgb) const {
 
 Tensor Segmenter::pooled(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
-  const auto x = resize(whole_view(rgb), resolution_.height, resolution_.width);
+  const auto x = resize_bilinear(whole_view(rgb), resolution_.height, resolution_.width);
   const Autocast autocast(device_, type_);
   return clip_->visual->pooled(x).to(torch::kFloat).squeeze(0);
 }
@@ -234,8 +231,7 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
   words.background = background;
   auto all = words.names;
   all.insert(all.end(), background.words.begin(), background.words.end());
-  words.embeddings = torch::nn::functional::normalize(
-      text(all).mean(0), torch::nn::functional::NormalizeFuncOptions().dim(-1));
+  words.embeddings = l2_normalise(text(all).mean(0));
   if (background.wanted()) words.names.push_back("background");
   return words;
 }

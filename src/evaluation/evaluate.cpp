@@ -25,7 +25,6 @@ namespace pixelclip {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using State = PictureRecord::State;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -93,7 +92,7 @@ class Evaluation {
     ExamplePicker picker(set_, names_, rule(), options_.examples);
     file.join([&](PictureRecord&& record) {
       if (record.index >= listed_) return;
-      if (record.state == State::unreadable) result.unreadable.push_back(record.text);
+      if (record.state == PictureRecord::State::unreadable) result.unreadable.push_back(record.text);
       picker.consider(record);
     });
     if (options_.predictions.empty()) result.unreadable = unreadable_;
@@ -173,7 +172,7 @@ class Evaluation {
       for (int t = 0; t < threads; ++t) pool.emplace_back(body);
       while (auto records = done.pop()) {
         for (const PictureRecord& record : *records) {
-          if (record.state == State::unreadable) log::warn("left out: ", record.text);
+          if (record.state == PictureRecord::State::unreadable) log::warn("left out: ", record.text);
           tally(record);
           file.add(record);
           show_progress(++taken, count);
@@ -186,9 +185,9 @@ class Evaluation {
   }
 
   void tally(const PictureRecord& record) {
-    scored_ += record.state == State::scored;
-    unlabelled_ += record.state == State::unlabelled;
-    if (record.state == State::unreadable) unreadable_.push_back(record.text);
+    scored_ += record.state == PictureRecord::State::scored;
+    unlabelled_ += record.state == PictureRecord::State::unlabelled;
+    if (record.state == PictureRecord::State::unreadable) unreadable_.push_back(record.text);
     add_counts(evaluator_.confusion(), record.confusion);
     add_counts(evaluator_.boundary(), record.boundary);
   }

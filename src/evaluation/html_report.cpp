@@ -34,7 +34,7 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
-std::string number(double value, int decimals) {
+std::string shown(double value, int decimals) {
   if (std::isnan(value)) return "–";
   std::ostringstream out;
   out << std::fixed << std::setprecision(decimals) << value;
@@ -43,7 +43,7 @@ std::string number(double value, int decimals) {
 
 /// A cell that sorts by its value.
 std::string cell(double value, int decimals, const std::string& unit = "") {
-  return str("<td data-v=\"", std::isnan(value) ? "" : number(value, 6), "\">", number(value, decimals),
+  return str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">", shown(value, decimals),
              std::isnan(value) ? "" : unit, "</td>");
 }
 
@@ -78,7 +78,7 @@ std::string text_table(const std::vector<TableRow>& rows) {
       char* end = nullptr;
       const double value = std::strtod(row[c].c_str(), &end);
       const bool numeric = c > 0 && !texts.count(rows.front()[c]) && end != row[c].c_str() && (*end == '\0' || *end == ' ');
-      out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : number(value, 6), "\">", escaped(row[c]), "</td>")
+      out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">", escaped(row[c]), "</td>")
                      : str("<td class=\"text\">", rows.front()[c] == "fingerprint" ? "<code>" : "", escaped(row[c]), "</td>");
     }
     out += "</tr>";
@@ -102,7 +102,7 @@ std::string class_table(const SetResult& result) {
   for (int c = 0; c < classes; ++c) {
     const double iou = score_of(result.scores, "IoU-" + result.names[c]);
     out += str("<tr><td>", escaped(result.names[c]), "</td>", cell(iou, 1), "<td class=\"bar\"><div><div style=\"width:",
-               number(std::isnan(iou) ? 0 : iou, 1), "%\"></div></div></td>",
+               shown(std::isnan(iou) ? 0 : iou, 1), "%\"></div></div></td>",
                cell(score_of(result.scores, "ACC-" + result.names[c]), 1), cell(100 * truth[c] / std::max(all, 1.0), 2, " %"),
                "</tr>");
   }
@@ -171,7 +171,7 @@ std::string example_card(const Example& example, const SetResult& result, const 
   }
   legend += swatch(wrong, "wrong") + swatch(over(ignored, 0.55, 128), "not scored");
   return str("<article><header><span><span class=\"kind\">", example.kind, "</span> ", escaped(example.stem),
-             "</span><b>", number(example.score, 1), "</b></header><div class=\"panels\">",
+             "</span><b>", shown(example.score, 1), "</b></header><div class=\"panels\">",
              panel(example.image, "picture", example.stem), panel(labels(example.truth), "truth", example.stem),
              panel(labels(example.prediction), "prediction", example.stem), panel(errors, "errors", example.stem),
              "</div><ul class=\"legend\">", legend, "</ul></article>");
@@ -184,7 +184,7 @@ std::string set_section(const SetResult& result, size_t index) {
   };
   for (const char* name : {"IoU", "mIoU", "IoU_sup", "fwIoU", "mACC", "pACC"}) {
     const double value = score_of(result.scores, name);
-    if (!std::isnan(value)) figure(number(value, 2), std::string(name) == "IoU_sup" ? "IoU of categories" : name);
+    if (!std::isnan(value)) figure(shown(value, 2), std::string(name) == "IoU_sup" ? "IoU of categories" : name);
   }
   figure(str(result.scored), "pictures scored");
   const int64_t missing = result.listed - result.unlabelled - result.scored;
@@ -220,7 +220,7 @@ std::string chart(const Curve& curve) {
     return text.str();
   };
   std::string points;
-  for (const auto& [x, y] : curve.points) points += str(number(across(x), 1), ',', number(down(y), 1), ' ');
+  for (const auto& [x, y] : curve.points) points += str(shown(across(x), 1), ',', shown(down(y), 1), ' ');
   const std::string line = curve.points.size() > 1
                                ? str("<polyline class=\"curve\" points=\"", points, "\"/>")
                                : str("<circle class=\"curve\" r=\"3\" cx=\"", across(low_x), "\" cy=\"", down(low), "\"/>");

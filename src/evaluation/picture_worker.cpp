@@ -9,7 +9,6 @@
 namespace pixelclip {
 namespace {
 
-using State = PictureRecord::State;
 
 /// The counts that are not 0; sets them to 0.
 SparseCounts take_counts(Confusion& confusion) {
@@ -39,7 +38,7 @@ std::vector<PictureRecord> PictureWorker::operator()(const std::vector<int64_t>&
     Image image;
     LabelMap truth;
     records[i] = read(indices[i], image, truth);
-    if (records[i].state != State::scored) continue;
+    if (records[i].state != PictureRecord::State::scored) continue;
     images.push_back(std::move(image));
     truths.push_back(std::move(truth));
     readable.push_back(&records[i]);
@@ -63,7 +62,7 @@ PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) 
            ", but its labels ", item.label.string(), " are ", truth.width, "×", truth.height);
     }
   } catch (const Error& e) {
-    record.state = State::unreadable;
+    record.state = PictureRecord::State::unreadable;
     record.text = e.what();
     return record;
   }
@@ -71,7 +70,7 @@ PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) 
   apply_ids(truth, set_.id_map(), static_cast<int>(evaluator_.names().size()), ignore, item.label.string());
   if (set_.info().skip_unlabelled &&
       std::all_of(truth.ids.begin(), truth.ids.end(), [ignore](int32_t id) { return id == ignore; })) {
-    record.state = State::unlabelled;
+    record.state = PictureRecord::State::unlabelled;
   }
   return record;
 }

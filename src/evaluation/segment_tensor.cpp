@@ -12,10 +12,10 @@ using torch::Tensor;
 
 /// Where each output index of one axis reads: grid index, the next one, and the way between them
 /// (PyTorch's rule without corner alignment).
-struct Axis {
+struct TensorAxis {
   Tensor low, high, weight;
 
-  Axis(int64_t grid, int64_t size, const torch::Device& device) {
+  TensorAxis(int64_t grid, int64_t size, const torch::Device& device) {
     const auto place = torch::arange(size, torch::kFloat).add(0.5).mul(static_cast<double>(grid) / size).sub(0.5).clamp_min(0);
     low = place.to(torch::kLong).clamp_max(grid - 1);
     weight = (place - low).clamp(0, 1).to(device);
@@ -34,7 +34,7 @@ LabelMap argmax_in_tiles(const Tensor& scores, int64_t height, int64_t width, in
   const torch::NoGradGuard no_grad;
   if (!torch::isfinite(scores).all().item<bool>()) fail("a class score is not a finite number: the weights are damaged");
   const auto grid = scores.to(torch::kFloat);
-  const Axis rows(grid.size(1), height, grid.device()), columns(grid.size(2), width, grid.device());
+  const TensorAxis rows(grid.size(1), height, grid.device()), columns(grid.size(2), width, grid.device());
   const auto wide = interpolate(grid, 2, columns.low, columns.high, columns.weight);  // [N, h, W]
   const int64_t at_once = std::max<int64_t>(1, values / (grid.size(0) * width));
   std::vector<Tensor> tiles;

@@ -90,12 +90,12 @@ bool is_script_module(const Value& value) {
 }
 
 /// Adds the tensors of a TorchScript module and of its children.
-void collect(const Value& module, const std::string& prefix, Dict& into) {
+void collect_parameters(const Value& module, const std::string& prefix, Dict& into) {
   for (const auto& [key, value] : module.get_if<Opaque>()->state[0].get_if<Dict>()->items) {
     const auto* name = key.get_if<std::string>();
     if (!name) continue;
     if (value.is<torch::Tensor>()) into.items.emplace_back(prefix + *name, value);
-    if (is_script_module(value)) collect(value, prefix + *name + ".", into);
+    if (is_script_module(value)) collect_parameters(value, prefix + *name + ".", into);
   }
 }
 
@@ -121,7 +121,7 @@ Value read_torch_file(const std::filesystem::path& path) {
   Value value = unpickle(pickle, name, Storages(zip, folder));
   if (!is_script_module(value)) return value;
   Dict tensors;
-  collect(value, "", tensors);
+  collect_parameters(value, "", tensors);
   return tensors;
 }
 

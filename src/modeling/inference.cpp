@@ -5,20 +5,19 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/nn/autocast.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
-namespace F = torch::nn::functional;
 namespace {
 
 constexpr int64_t score_grid = 64;
 constexpr int64_t coarsest_patch = 32;  // ConvNeXt's; a multiple of every ViT's
 
-Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
-
-Tensor resize(const Tensor& x, int64_t height, int64_t width) {
-  return at::upsample_bilinear2d(x.unsqueeze(0), {height, width}, /*align_corners=*/false)[0];
+/// [C, h, w] → [C, size].
+Tensor resized(const Tensor& x, Size2 size) {
+  return resize_bilinear(x.unsqueeze(0), size.height, size.width)[0];
 }
 
 /// The grid of the scores: 64×64, or 64 on the short side where the picture keeps its shape.
@@ -96,7 +95,7 @@ ClassBank Inference::class_bank(const std::vector<std::string>& names, const Emb
 Tensor Inference::preprocess(const Tensor& image, Size2 size, bool flip) const {
   auto x = (image.to(device_).to(torch::kFloat) - mean_) / deviation_;
   if (flip) x = x.flip(2);
-  return resize(x, size.height, size.width);
+  return resized(x, size);
 }
 
 std::vector<Tensor> Inference::encode(const std::vector<Tensor>& inputs) {
@@ -135,7 +134,7 @@ Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
 /// Features [h, w, C] of a whole view → [classes, grid].
 Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
   const Size2 grid = grid_of(input, config_.keep_aspect || config_.rule == "mmseg");
-  const auto x = resize(features.permute({2, 0, 1}), grid.height, grid.width);
+  const auto x = resized(features.permute({2, 0, 1}), grid);
   return best_of_rows(cosines(x, bank.embeddings), bank.owner);
 }
 
@@ -159,7 +158,7 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
   auto sum = torch::zeros({depth, height / patch, width / patch}, features[0].options());
   auto count = torch::zeros({height / patch, width / patch}, features[0].options());
   for (size_t i = 0; i < windows.size(); ++i) {
-    auto x = normalise(features[i]);  // [h, w, C]
+    auto x = l2_normalise(features[i]);  // [h, w, C]
     if (!of_features) x = torch::matmul(x, bank.embeddings.t());
     const int64_t top = places[i].height / patch, left = places[i].width / patch;
     const auto part = [&](const Tensor& all, int64_t dim) {
@@ -190,7 +189,7 @@ std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& 
     for (const View& view : views) {
       auto scores = windows ? window_scores(view, bank) : view_scores(features[next++], view.input, bank);
       if (view.flip) scores = scores.flip(2);
-      if (sum.defined() && sum.sizes() != scores.sizes()) scores = resize(scores, sum.size(1), sum.size(2));
+      if (sum.defined() && sum.sizes() != scores.sizes()) scores = resized(scores, {sum.size(1), sum.size(2)});
       sum = sum.defined() ? sum + scores : scores;
     }
     if (views.size() > 1) sum = sum / static_cast<double>(views.size());
@@ -208,7 +207,7 @@ Tensor Inference::finish(Tensor scores, const View& first, const ClassBank& bank
   if (threshold) scores[bank.background].fill_(config_.background.threshold);
   if (config_.refine.empty()) return scores;
   const auto image = preprocess(first.image, first.input, false);
-  return refine_pamr(resize(scores, first.input.height, first.input.width), image, config_.pamr);
+  return refine_pamr(resized(scores, first.input), image, config_.pamr);
 }
 
 }  // namespace pixelclip

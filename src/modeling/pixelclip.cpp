@@ -2,21 +2,15 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/nn/autocast.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
-namespace F = torch::nn::functional;
 namespace {
 
 constexpr double kMomentum = 0.999;
 constexpr int64_t kScoreGrid = 64;
-
-Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
-
-Tensor resize(const Tensor& x, int64_t height, int64_t width) {
-  return at::upsample_bilinear2d(x, {height, width}, /*align_corners=*/false);
-}
 
 Tensor channel_values(const std::vector<double>& values) {
   return torch::tensor(values, torch::kFloat).view({3, 1, 1});
@@ -117,14 +111,14 @@ Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images) const {
   for (const auto& image : images) {
     const auto pixels = image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
     const auto x = (pixels.to(torch::kFloat) - mean) / deviation;
-    resized.push_back(resize(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
+    resized.push_back(resize_bilinear(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
   }
   return torch::cat(resized);  // [B, 3, h, w]
 }
 
 Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images) {
   const Autocast autocast(device(), is_training() ? training_type_ : inference_type_);
-  return normalise(clip()->visual->dense(preprocess(images)).to(torch::kFloat));
+  return l2_normalise(clip()->visual->dense(preprocess(images)).to(torch::kFloat));
 }
 
 Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
@@ -149,7 +143,7 @@ TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters
   }
   taught.features = torch::cat(pooled);
   taught.logits =
-      config_.eps * torch::matmul(normalise(taught.features), normalise(clusters.detach()).t());
+      config_.eps * torch::matmul(l2_normalise(taught.features), l2_normalise(clusters.detach()).t());
   return taught;
 }
 
@@ -173,14 +167,14 @@ Tensor PixelCLIPImpl::cost_maps(const TrainBatch& batch, const Tensor& clusters)
     images.push_back(sample.image_strong.defined() ? sample.image_strong : sample.image);
   }
   const auto features = dense_features(images);  // [B, h, w, C]
-  const auto cost = torch::matmul(normalise(clusters), features.flatten(1, 2).transpose(1, 2));
+  const auto cost = torch::matmul(l2_normalise(clusters), features.flatten(1, 2).transpose(1, 2));
   return cost.view({cost.size(0), cost.size(1), features.size(1), features.size(2)});
 }
 
 Tensor PixelCLIPImpl::decode(const Tensor& cost) {
   const Autocast autocast(device(), training_type_);
   const auto maps = head(cost.reshape({-1, 1, cost.size(2), cost.size(3)})).to(torch::kFloat);
-  const auto logits = resize(maps, config_.mask_resolution.height, config_.mask_resolution.width);
+  const auto logits = resize_bilinear(maps, config_.mask_resolution.height, config_.mask_resolution.width);
   return logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
 }
 
@@ -213,14 +207,14 @@ Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {
   const auto x = preprocess({image});
   const Autocast autocast(device(), inference_type_);
   auto features = clip()->visual->dense(x).to(torch::kFloat).permute({0, 3, 1, 2});
-  features = resize(features, kScoreGrid, kScoreGrid);               // [1, C, 64, 64]
-  features = normalise(features.flatten(2).transpose(1, 2).squeeze(0));  // [4096, C]
+  features = resize_bilinear(features, kScoreGrid, kScoreGrid);               // [1, C, 64, 64]
+  features = l2_normalise(features.flatten(2).transpose(1, 2).squeeze(0));  // [4096, C]
   return torch::matmul(classes, features.t()).view({-1, kScoreGrid, kScoreGrid});
 }
 
 Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,
                                        const std::vector<std::string>& sentences) {
-  return normalise(encode_classes(clip(), names, sentences).mean(0));
+  return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
 }
 
 void set_trainable(PixelCLIP& model, const std::string& finetune) {

@@ -7,19 +7,17 @@
 #include <numeric>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/bpe_tokenizer.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
-namespace F = torch::nn::functional;
 namespace {
 
 constexpr size_t kTextBatch = 128;
 
 using Ids = std::vector<int64_t>;
-
-Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
 
 /// How many tokens all texts begin with; each keeps one of its own at least.
 size_t common_length(const std::vector<Ids>& texts) {
@@ -125,11 +123,11 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
     for (size_t t = first; t < first + at_once; ++t) {
       for (const auto& synonym : synonyms) texts.push_back(BpeTokenizer::shared().encode(fill_template(templates[t], synonym)));
     }
-    const auto encoded = normalise(encode_texts(clip, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
+    const auto encoded = l2_normalise(encode_texts(clip, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
     for (const auto& rows_of_template : encoded.unbind()) {
       for (const auto& member : members) {
         const auto mean = rows_of_template.index_select(0, member).mean(0);
-        classes.push_back(member.numel() > 1 ? normalise(mean) : mean);
+        classes.push_back(member.numel() > 1 ? l2_normalise(mean) : mean);
       }
     }
   }

@@ -1,7 +1,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <memory>
 
@@ -27,10 +26,6 @@ struct Product {
   int64_t count, m, k, n, batches = 1;
   double work() const { return 2.0 * count * batches * m * k * n; }
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// All matrix products of the dense output of `batch` images.
 std::vector<Product> products_of(const VitOptions& vit, int64_t side, int64_t batch) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -28,10 +27,6 @@ struct EvalBench {
   std::string device = "cpu";
   std::string json;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// The median of `rounds` durations in seconds, after one that does not count: other work on the machine
 /// disturbs single rounds.

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <optional>
 
@@ -50,10 +49,6 @@ class MadeFolder {
  private:
   std::filesystem::path path_;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// One pass over the samples: seconds to decode the files in full, and to make the samples.
 struct Round {

@@ -2,6 +2,7 @@
 
 #include <torch/version.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -30,6 +31,10 @@ std::string build() {
 }
 
 }  // namespace
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 void BenchReport::add(std::string key, double value, std::string unit, std::string meaning) {
   figures_.push_back({std::move(key), std::move(unit), std::move(meaning), value});

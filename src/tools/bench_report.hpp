@@ -6,6 +6,9 @@
 
 namespace pixelclip::tools {
 
+/// Seconds of a clock that never goes back.
+double now();
+
 /// The figures of one benchmark: a table for people, and with a file the same for programs, headed by
 /// the machine, its cores, the build and the versions.
 class BenchReport {

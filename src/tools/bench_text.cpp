@@ -1,7 +1,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 #include "bench_report.hpp"
@@ -9,24 +8,18 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/modeling/prompt_learner.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/bpe_tokenizer.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip::tools {
 namespace {
 using torch::Tensor;
-namespace F = torch::nn::functional;
 
 struct TextBench {
   std::string names = "datasets/coco.json", templates = "imagenet_select", json;
   int rounds = 3;
 };
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-Tensor normalise(const Tensor& x) { return F::normalize(x, F::NormalizeFuncOptions().dim(-1)); }
 
 /// One class as the public code encodes it: its templates as one batch of all 77 positions. [T, C]
 Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::string>& templates) {
@@ -35,7 +28,7 @@ Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::str
     const auto ids = BpeTokenizer::shared().encode(fill_template(templates[t], name));
     std::copy(ids.begin(), ids.end(), tokens[static_cast<int64_t>(t)].data_ptr<int64_t>());
   }
-  return normalise(clip->encode_text(tokens));
+  return l2_normalise(clip->encode_text(tokens));
 }
 
 void run(const TextBench& bench) {

@@ -1,7 +1,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -32,10 +31,6 @@ struct TrainBench {
 };
 
 constexpr int64_t kPictures = 16, kSide = 1024;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double processor_seconds() {
   rusage usage{};

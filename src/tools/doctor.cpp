@@ -11,13 +11,13 @@
 namespace pixelclip::tools {
 namespace {
 
-struct Arguments {
+struct DoctorFlags {
   std::vector<std::string> names;
   std::string config_file, root, sam_root;
   CheckupOptions options;
 };
 
-void run(Arguments& arguments) {
+void run(DoctorFlags& arguments) {
   signals::install();
   Config config = load_config(arguments.config_file);
   if (!arguments.root.empty()) config.datasets.root = arguments.root;
@@ -47,7 +47,7 @@ void run(Arguments& arguments) {
 }  // namespace
 
 void add_doctor(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<DoctorFlags>();
   auto* command = app.add_subcommand(
       "doctor", "Examine data sets: missing and unreadable files, sizes, ids, coverage of the classes");
   command->add_option("set", arguments->names,

@@ -4,17 +4,8 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 
-namespace pixelclip::tools {
-namespace {
-std::vector<std::string> process_arguments;
-}
-std::vector<std::string> arguments() { return process_arguments; }
-void keep_arguments(int argc, char** argv) { process_arguments.assign(argv, argv + argc); }
-}  // namespace pixelclip::tools
-
 int main(int argc, char** argv) {
   using namespace pixelclip;
-  tools::keep_arguments(argc, argv);
   // Large tensors in huge pages: far fewer page faults. LibTorch looks at its first allocation.
   setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");

@@ -11,13 +11,13 @@ namespace pixelclip::tools {
 
 namespace {
 
-struct Arguments {
+struct PrepareFlags {
   std::vector<std::string> sets;
   PrepareOptions options;
   PrepareSa1bOptions sa1b;
 };
 
-void run(Arguments& arguments) {
+void run(PrepareFlags& arguments) {
   signals::install();
   arguments.sa1b.root = arguments.options.root;
   arguments.sa1b.out = arguments.options.out;
@@ -43,7 +43,7 @@ void run(Arguments& arguments) {
 }  // namespace
 
 void add_prepare(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PrepareFlags>();
   CLI::App* command = app.add_subcommand(
       "prepare",
       "Write a test set's labels as class ids, once, though scoring reads published ones as well; "

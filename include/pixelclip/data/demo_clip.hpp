@@ -14,11 +14,11 @@ struct DemoClipOptions {
   int64_t side = 48;  ///< Pictures are shrunk to this side, pixels.
   int64_t patch = 8;
   int64_t width = 128;
-  int64_t layers = 4;
+  int64_t layers = 2;
   int64_t text_layers = 2;
   int64_t embedding = 128;
   int64_t batch = 128;
-  int64_t iterations = 250;
+  int64_t iterations = 300;
   double learning_rate = 1e-3;
   double weight_decay = 0.05;
 };
