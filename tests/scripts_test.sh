@@ -40,7 +40,7 @@ chmod -R u+w "$folder/sets"
 export DETECTRON2_DATASETS="$folder/sets" SAM_DATASETS="$shared/data/sa1b_mini"
 tiny="MODEL.DEVICE cpu MODEL.WEIGHTS $shared/golden/vit/model.pth MODEL.SEM_SEG_HEAD.NUM_CLASSES 8
 MODEL.CLIP_RESOLUTION (96,96) MODEL.MASK_RESOLUTION (48,48) INPUT.MIN_SIZE_TRAIN (160,) INPUT.CROP.SIZE (128,128)
-INPUT.SIZE_DIVISIBILITY 128 SOLVER.MAX_ITER 3 SOLVER.IMS_PER_BATCH 2 DATALOADER.NUM_WORKERS 2 TEST.EVAL_PERIOD 0
+INPUT.SIZE_DIVISIBILITY 128 SOLVER.MAX_ITER 3 SOLVER.IMS_PER_BATCH 2 DATALOADER.NUM_WORKERS 2
 TEST.PROMPT_ENSEMBLE_TYPE single"
 
 # shellcheck disable=SC2086 # words, not one name
@@ -61,6 +61,7 @@ for file in model_final.pth last_checkpoint metrics.json log.txt config.yaml eva
   [ -s "$folder/out/$file" ] || give_up "$file is missing"
 done
 [ "$(wc -l <"$folder/out/metrics.json")" = 3 ] || give_up "metrics.json should hold 3 lines"
+grep -q 'goes without scores.*ade20k_150' "$log" || give_up "training should say that DATASETS.TEST is absent"
 grep -q 'copypaste:' "$log" || give_up "no line for spreadsheets"
 grep -q 'leaving out ade20k_150_test_sem_seg' "$log" || give_up "absent sets should be named"
 python3 - "$folder/out/eval/results.json" <<'PYTHON' || give_up "results.json is not as it should be"

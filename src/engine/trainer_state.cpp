@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/data/catalog.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "pixelclip/solver/lr_scheduler.hpp"
@@ -42,6 +44,20 @@ Trainer::Trainer(const Config& config, PixelCLIP model, Comm& comm, bool resume)
     log::info(describe(step_.optimizer().groups()));
     events_ = std::make_unique<EventStorage>(config_.output_dir, at_.iteration);
   }
+  go_without_scores_where_no_set_is();
+}
+
+void Trainer::go_without_scores_where_no_set_is() {
+  auto& test = config_.test;
+  if (config_.datasets.test.empty() || (test.eval_period == 0 && !test.eval_start)) return;
+  const Catalog catalog(config_.datasets);
+  std::string why;
+  const bool there = std::any_of(config_.datasets.test.begin(), config_.datasets.test.end(),
+                                 [&](const std::string& set) { return on_disk(catalog.find(set), &why); });
+  if (comm_.all_reduce(there ? 1 : 0, "whether a test set is on disk", Reduce::max) > 0) return;
+  if (comm_.is_main()) log::warn("training goes without scores, for no set of DATASETS.TEST is on disk: ", why);
+  test.eval_period = 0;
+  test.eval_start = false;
 }
 
 void Trainer::start_seed() {
