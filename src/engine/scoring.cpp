@@ -65,6 +65,8 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
 
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
                                   const fs::path& output, bool folder_per_set) {
+  const auto& compare = config.test.compare;  // read first: a damaged file must not spoil what was scored
+  const auto compared = compare.empty() || !comm.is_main() ? std::vector<ComparedRow>() : read_compared(compare);
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
@@ -108,8 +110,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   model->train(was_training);
   if (results.empty()) fail("none of the sets to score is on disk: ", absent);
   if (comm.is_main()) {
-    const auto& compare = config.test.compare;
-    log::info("results\n", results_table(results, compare.empty() ? std::vector<ComparedRow>() : read_compared(compare)));
+    log::info("results\n", results_table(results, compared));
   }
   if (comm.is_main() && results.back().complete) std::for_each(folders.begin(), folders.end(), forget_progress);
   return results;
