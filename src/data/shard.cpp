@@ -24,14 +24,14 @@ struct Footer {
 
 constexpr uint16_t kLong = 0xFFFF;
 
-void put32(std::vector<uint8_t>& out, uint32_t value) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-  out.insert(out.end(), bytes, bytes + 4);
-}
-
 void put16(std::vector<uint8_t>& out, uint32_t value) {
   out.push_back(static_cast<uint8_t>(value));
   out.push_back(static_cast<uint8_t>(value >> 8));
+}
+
+void put32(std::vector<uint8_t>& out, uint32_t value) {
+  put16(out, value);
+  put16(out, value >> 16);
 }
 
 /// The index of a shard; nothing when the file is no whole shard.

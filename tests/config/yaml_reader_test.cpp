@@ -50,8 +50,8 @@ TEST(YamlReader, AliasesWorkUntilTheyAreABomb) {
   EXPECT_EQ(parse("A: &x [1, 2]\nB: *x\n").map[1].second.list.size(), 2u);
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 20; ++i) {
-    const std::string last = " *a" + std::to_string(i - 1);
-    bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + last;
+    const std::string last = str(" *a", i - 1);
+    bomb += str("a", i, ": &a", i, " [", last);
     for (int k = 0; k < 8; ++k) bomb += "," + last;
     bomb += "]\n";
   }
