@@ -16,6 +16,7 @@
 #include "pixelclip/image/codec.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "pixelclip/io/torch_file.hpp"
+#include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/bpe_tokenizer.hpp"
 
 namespace fs = std::filesystem;
@@ -169,9 +170,7 @@ double rate_factor(int64_t iteration, int64_t iterations) {
 
 /// Cross-entropy of each picture finding its caption and each caption its picture.
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& logit_scale) {
-  const auto scores = logit_scale.exp().clamp_max(100) *
-                      torch::mm(F::normalize(images, F::NormalizeFuncOptions().dim(1)),
-                                F::normalize(texts, F::NormalizeFuncOptions().dim(1)).t());
+  const auto scores = logit_scale.exp().clamp_max(100) * torch::mm(l2_normalise(images), l2_normalise(texts).t());
   const auto same = torch::arange(scores.size(0));
   return 0.5 * (F::cross_entropy(scores, same) + F::cross_entropy(scores.t(), same));
 }

@@ -2,6 +2,7 @@
 
 #include "pixelclip/engine/segmenter.hpp"
 #include "pixelclip/evaluation/segment.hpp"
+#include "pixelclip/nn/functional.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
@@ -19,7 +20,7 @@ Tensor score_words(const EncodedImage& image, const Words& words) {
     const auto place = [&](const Tensor& x, int64_t axis) {
       return x.slice(axis, window.row, window.row + cells).slice(axis + 1, window.column, window.column + cells);
     };
-    place(scores, 1).add_(at::upsample_bilinear2d(dots, {cells, cells}, /*align_corners=*/false).squeeze(0) / window.norms);
+    place(scores, 1).add_(resize_bilinear(dots, cells, cells).squeeze(0) / window.norms);
     place(views, 0).add_(1);
   }
   scores.div_(views);

@@ -4,6 +4,7 @@
 
 #include "pixelclip/evaluation/sheet.hpp"
 #include "pixelclip/modeling/mask_clusters.hpp"
+#include "pixelclip/nn/functional.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
@@ -35,8 +36,7 @@ Image step_picture(const TrainSample& sample, const Tensor& bits, const Tensor& 
                    const Tensor& logits) {
   torch::NoGradGuard no_grad;
   const int64_t clusters = logits.size(0), height = logits.size(1), width = logits.size(2);
-  const auto picture = at::upsample_bilinear2d(sample.image.to(torch::kFloat).unsqueeze(0), {height, width},
-                                               /*align_corners=*/false)[0].permute({1, 2, 0});
+  const auto picture = resize_bilinear(sample.image.to(torch::kFloat).unsqueeze(0), height, width)[0].permute({1, 2, 0});
   const auto masks = unpack_masks(bits, width).to(torch::kCPU), chosen = assignment.to(torch::kCPU);
   auto number = torch::full({height, width}, -1, torch::kLong), cluster = number.clone();
   for (int64_t m = 0; m < masks.size(0); ++m) {  // the largest first, so that small ones stay visible
