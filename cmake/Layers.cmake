@@ -17,51 +17,24 @@ if(PIXELCLIP_SANITIZE)
   target_link_options(pixelclip_options INTERFACE -fsanitize=${PIXELCLIP_SANITIZE})
 endif()
 
-# torch/torch.h costs about 20 s a translation unit; it is compiled once.
+# LibTorch's headers cost half a minute a source; they are compiled once. Each source still pays for the template
+# instantiations that they leave pending (torch/torch.h: seven seconds, the headers named here: four), so sources are
+# compiled some at a time.
 file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/torch_pch.cpp" CONTENT "")
 add_library(pixelclip_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch.cpp")
 target_link_libraries(pixelclip_torch_pch PUBLIC pixelclip_options pixelclip_torch)
-target_precompile_headers(pixelclip_torch_pch PRIVATE <torch/torch.h>)
+target_precompile_headers(pixelclip_torch_pch PRIVATE <torch/utils.h> <torch/nn/module.h>
+  <torch/nn/modules/container/moduledict.h> <torch/nn/modules/container/modulelist.h>
+  <torch/nn/modules/container/sequential.h> <torch/nn/modules/conv.h> <torch/nn/modules/embedding.h>
+  <torch/nn/modules/linear.h> <torch/nn/modules/normalization.h>)
 
-# Whether a source reaches a header of LibTorch through its includes.
-function(pixelclip_uses_torch file result)
-  get_property(known GLOBAL PROPERTY "pixelclip_uses_torch ${file}")
-  if("${known}" STREQUAL "")
-    set(known 0)
-    set_property(GLOBAL PROPERTY "pixelclip_uses_torch ${file}" 0)  # ends a cycle
-    get_filename_component(folder "${file}" DIRECTORY)
-    file(STRINGS "${file}" includes REGEX "^#include")
-    foreach(line IN LISTS includes)
-      if(line MATCHES "<(torch|ATen|c10)/")
-        set(known 1)
-      elseif(line MATCHES "\"([^\"]+)\"")
-        foreach(root "${CMAKE_SOURCE_DIR}/include" "${folder}" "${CMAKE_SOURCE_DIR}/tests")
-          if(NOT known AND EXISTS "${root}/${CMAKE_MATCH_1}")
-            pixelclip_uses_torch("${root}/${CMAKE_MATCH_1}" known)
-          endif()
-        endforeach()
-      endif()
-    endforeach()
-    set_property(GLOBAL PROPERTY "pixelclip_uses_torch ${file}" ${known})
+# Compiles the sources of a target some at a time, with LibTorch's precompiled headers where it uses them.
+function(pixelclip_compile target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  if("pixelclip_torch" IN_LIST libraries)
+    target_precompile_headers(${target} REUSE_FROM pixelclip_torch_pch)
   endif()
-  set(${result} ${known} PARENT_SCOPE)
-endfunction()
-
-# Gives a target the precompiled torch/torch.h, which still costs each source ten seconds of pending template
-# instantiations: its sources with LibTorch are compiled some at a time, those without go without it.
-function(pixelclip_precompile target)
-  target_precompile_headers(${target} REUSE_FROM pixelclip_torch_pch)
-  get_target_property(sources ${target} SOURCES)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-  foreach(source IN LISTS sources)
-    if(NOT IS_ABSOLUTE "${source}")
-      set(source "${CMAKE_CURRENT_SOURCE_DIR}/${source}")
-    endif()
-    pixelclip_uses_torch("${source}" torch)
-    if(NOT torch)
-      set_source_files_properties("${source}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
-    endif()
-  endforeach()
 endfunction()
 
 # pixelclip_layer(name [TORCH] DEPENDS layers... LINK libraries...)
@@ -90,8 +63,8 @@ function(pixelclip_layer name)
   target_link_libraries(${library} PUBLIC pixelclip_options ${layer_DEPENDS} ${layer_LINK})
   if(layer_TORCH)
     target_link_libraries(${library} PUBLIC pixelclip_torch)
-    pixelclip_precompile(${library})
   endif()
+  pixelclip_compile(${library})
 endfunction()
 
 # The web page becomes part of the program: each file of src/tools/web a string in web_assets.hpp.
@@ -109,7 +82,7 @@ function(pixelclip_program)
   pixelclip_web_assets()
   add_executable(pixelclip "${CMAKE_SOURCE_DIR}/src/tools/pixelclip.cpp")
   target_link_libraries(pixelclip PRIVATE pixelclip_tools)
-  pixelclip_precompile(pixelclip)
+  target_precompile_headers(pixelclip REUSE_FROM pixelclip_torch_pch)
 endfunction()
 
 # What find_package(pixelclip) gives: one shared library that shows only its three headers' symbols.

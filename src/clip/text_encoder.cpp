@@ -1,5 +1,7 @@
 #include "pixelclip/clip/text_encoder.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,6 +1,9 @@
 #include "pixelclip/data/demo_clip.hpp"
 
-#include <torch/torch.h>
+#include <torch/nn/functional.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adamw.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

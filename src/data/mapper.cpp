@@ -1,6 +1,6 @@
 #include "pixelclip/data/mapper.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kListName = "image_list.da";
-constexpr int kDeepest = 8;  // guards against symbolic links that form a circle
+constexpr int kDeepestFolder = 8;  // guards against symbolic links that form a circle
 
 /// Names of the regular files in `folder`, sorted; none when it does not exist. Subfolders go to
 /// `subfolders` when given.
@@ -146,7 +146,7 @@ Found read_list(const fs::path& list, const fs::path& root, bool with_annotation
 void collect_folders(const fs::path& root, const fs::path& relative, int depth,
                      std::vector<fs::path>& out) {
   out.push_back(relative);
-  if (depth == kDeepest) return;
+  if (depth == kDeepestFolder) return;
   std::vector<std::string> below;
   list_files(root / relative, &below);
   std::sort(below.begin(), below.end());

@@ -1,6 +1,6 @@
 #include "pixelclip/dist/comm.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "pixelclip/dist/ddp.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <sstream>

@@ -1,5 +1,7 @@
 #include "pixelclip/engine/build.hpp"
 
+#include <torch/cuda.h>
+
 #include <mutex>
 
 #include "pixelclip/base/error.hpp"

@@ -1,5 +1,7 @@
 #include "pixelclip/engine/protocol.hpp"
 
+#include <torch/utils.h>
+
 #include <ATen/Parallel.h>
 
 #include <algorithm>

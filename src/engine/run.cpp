@@ -1,5 +1,8 @@
 #include "pixelclip/engine/run.hpp"
 
+#include <torch/cuda.h>
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "pixelclip/base/error.hpp"

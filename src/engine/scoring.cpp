@@ -1,5 +1,7 @@
 #include "pixelclip/engine/scoring.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <mutex>
 #include <numeric>

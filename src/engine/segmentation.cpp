@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include <map>
 
 #include "pixelclip/engine/segmenter.hpp"

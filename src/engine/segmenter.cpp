@@ -1,5 +1,8 @@
 #include "pixelclip/engine/segmenter.hpp"
 
+#include <torch/cuda.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -1,5 +1,7 @@
 #include "pixelclip/engine/step_picture.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "pixelclip/evaluation/sheet.hpp"

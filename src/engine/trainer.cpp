@@ -1,5 +1,7 @@
 #include "pixelclip/engine/trainer.hpp"
 
+#include <torch/utils.h>
+
 #include <sys/resource.h>
 
 #include <chrono>

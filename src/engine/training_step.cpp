@@ -1,5 +1,8 @@
 #include "pixelclip/engine/training_step.hpp"
 
+#include <torch/cuda.h>
+#include <torch/utils.h>
+
 #include <chrono>
 #include <cmath>
 

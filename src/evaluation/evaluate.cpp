@@ -1,5 +1,7 @@
 #include "pixelclip/evaluation/evaluate.hpp"
 
+#include <torch/utils.h>
+
 #include <ATen/Parallel.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "pixelclip/evaluation/segment_tensor.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "pixelclip/base/error.hpp"

@@ -92,9 +92,9 @@ struct Decompressor : jpeg_decompress_struct {
   Decompressor& operator=(const Decompressor&) = delete;
 };
 
-class Reader {
+class JpegReader {
  public:
-  Reader(Bytes bytes, const std::string& name, const DecodeOptions& options) : name_(name) {
+  JpegReader(Bytes bytes, const std::string& name, const DecodeOptions& options) : name_(name) {
     errors_.install(reinterpret_cast<j_common_ptr>(&codec_));
     run([&] {
       jpeg_create_decompress(&codec_);
@@ -209,13 +209,13 @@ bool is_jpeg(Bytes bytes) {
 }
 
 ImageInfo probe_jpeg(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  const Reader reader(bytes, name, options);
+  const JpegReader reader(bytes, name, options);
   return {reader.height(), reader.width(), jpeg_orientation(bytes), true};
 }
 
 void decode_jpeg(Bytes bytes, const std::string& name, const Rect& wanted,
                  const DecodeOptions& options, ImageRegion& out) {
-  Reader(bytes, name, options).decode(wanted, options.scale, out);
+  JpegReader(bytes, name, options).decode(wanted, options.scale, out);
 }
 
 }  // namespace formats

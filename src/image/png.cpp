@@ -49,9 +49,9 @@ struct State {
   }
 };
 
-class Reader {
+class PngReader {
  public:
-  Reader(Bytes bytes, const std::string& name, int64_t max_pixels) : name_(name) {
+  PngReader(Bytes bytes, const std::string& name, int64_t max_pixels) : name_(name) {
     state_.bytes = bytes;
     png_ =
         png_create_read_struct(PNG_LIBPNG_VER_STRING, &state_, State::on_error, State::on_warning);
@@ -72,9 +72,9 @@ class Reader {
       throw;
     }
   }
-  ~Reader() { close(); }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+  ~PngReader() { close(); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
 
   int64_t height() const { return png_get_image_height(png_, info_); }
   int64_t width() const { return png_get_image_width(png_, info_); }
@@ -184,16 +184,16 @@ std::vector<uint8_t> encode(const uint8_t* rows, int64_t height, int64_t width, 
 bool is_png(Bytes bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
 
 ImageInfo probe_png(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  Reader reader(bytes, name, options.max_pixels);
+  PngReader reader(bytes, name, options.max_pixels);
   return {reader.height(), reader.width(), reader.orientation(), false};
 }
 
 Image decode_png(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  return Reader(bytes, name, options.max_pixels).read_rgb();
+  return PngReader(bytes, name, options.max_pixels).read_rgb();
 }
 
 LabelMap decode_png_labels(Bytes bytes, const std::string& name) {
-  return Reader(bytes, name, DecodeOptions().max_pixels).read_labels();
+  return PngReader(bytes, name, DecodeOptions().max_pixels).read_labels();
 }
 
 }  // namespace formats

@@ -1,5 +1,7 @@
 #include "pixelclip/io/safetensors.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>

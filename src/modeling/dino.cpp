@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/dino.hpp"
 
+#include <torch/utils.h>
+
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>

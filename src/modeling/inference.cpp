@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/inference.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <map>
 

@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/mask_clusters.hpp"
 
+#include <torch/utils.h>
+
 namespace pixelclip {
 using torch::Tensor;
 namespace {

@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/pixelclip.hpp"
 
+#include <torch/utils.h>
+
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/nn/autocast.hpp"
 #include "pixelclip/nn/functional.hpp"

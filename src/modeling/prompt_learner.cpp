@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/prompt_learner.hpp"
 
+#include <torch/utils.h>
+
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "pixelclip/nn/conv_head.hpp"
 
+#include <torch/nn/modules/activation.h>
+
 namespace pixelclip {
 namespace nn = torch::nn;
 

@@ -1,5 +1,8 @@
 #include "pixelclip/nn/transformer.hpp"
 
+#include <torch/nn/functional.h>
+#include <torch/nn/init.h>
+
 namespace pixelclip {
 namespace F = torch::nn::functional;
 using torch::Tensor;

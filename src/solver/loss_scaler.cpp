@@ -1,5 +1,7 @@
 #include "pixelclip/solver/loss_scaler.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 namespace pixelclip {

@@ -1,5 +1,7 @@
 #include "pixelclip/solver/optimizer.hpp"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iomanip>

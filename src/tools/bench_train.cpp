@@ -1,3 +1,6 @@
+#include <torch/nn/init.h>
+#include <torch/utils.h>
+
 #include <sys/resource.h>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 #include "inputs.hpp"
 
 #include <glob.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <set>

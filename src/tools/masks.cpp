@@ -1,3 +1,4 @@
+#include <torch/utils.h>
 #include <torch/script.h>
 
 #include <functional>

@@ -1,5 +1,8 @@
 #include "pixelclip/clip/clip.hpp"
 
+#include <torch/nn/init.h>
+#include <torch/utils.h>
+
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/nn/autocast.hpp"
 #include "support/tensors.hpp"

@@ -1,5 +1,7 @@
 #include "pixelclip/clip/sources.hpp"
 
+#include <torch/utils.h>
+
 #include <optional>
 
 #include "pixelclip/base/file.hpp"

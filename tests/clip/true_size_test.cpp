@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include <nlohmann/json.hpp>
 
 #include "pixelclip/clip/clip.hpp"

@@ -1,6 +1,6 @@
 #include "pixelclip/data/archive.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 

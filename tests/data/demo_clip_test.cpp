@@ -1,6 +1,6 @@
 #include "pixelclip/data/demo_clip.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "pixelclip/data/demo_scene.hpp"
 #include "pixelclip/io/state_dict.hpp"

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "data/made_sa1b.hpp"
 #include "pixelclip/base/file.hpp"

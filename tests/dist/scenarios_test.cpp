@@ -1,5 +1,6 @@
 #include <signal.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <atomic>

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include <fstream>
 #include <nlohmann/json.hpp>
 

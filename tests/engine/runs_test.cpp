@@ -1,5 +1,7 @@
 #include "engine/runs.hpp"
 
+#include <torch/utils.h>
+
 #include "data/made_sa1b.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"

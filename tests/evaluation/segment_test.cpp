@@ -1,6 +1,6 @@
 #include "pixelclip/evaluation/segment.hpp"
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <functional>
 #include <limits>

@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/dino.hpp"
 
+#include <torch/utils.h>
+
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"

@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/inference.hpp"
 
+#include <torch/utils.h>
+
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,5 +1,7 @@
 #include "pixelclip/modeling/prompt_learner.hpp"
 
+#include <torch/utils.h>
+
 #include "pixelclip/text/bpe_tokenizer.hpp"
 #include "pixelclip/text/prompts.hpp"
 #include "support/tensors.hpp"

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "pixelclip/modeling/pixelclip.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "pixelclip/clip/clip.hpp"
 #include "pixelclip/io/state_dict.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "pixelclip/image/image.hpp"
 #include "pixelclip/modeling/sample.hpp"
