@@ -45,9 +45,17 @@ Tensor VisionTransformerImpl::dense(const Tensor& images) {
   return torch::matmul(ln_post(y), proj).view({images.size(0), height, width, -1});
 }
 
-Tensor VisionTransformerImpl::pooled(const Tensor& images) {
-  const auto y = transformer(embed(images), /*causal=*/false);
+Tensor VisionTransformerImpl::pool(const Tensor& embedded) {
+  const auto y = transformer(embedded, /*causal=*/false);
   return torch::matmul(ln_post(y.select(1, 0)), proj);
+}
+
+Tensor VisionTransformerImpl::pooled(const Tensor& images) { return pool(embed(images)); }
+
+Tensor VisionTransformerImpl::pooled_of_patches(const Tensor& images, const Tensor& patches) {
+  const auto x = embed(images);
+  const auto kept = x.slice(1, 1).gather(1, patches.unsqueeze(-1).expand({-1, -1, x.size(2)}));
+  return pool(torch::cat({x.slice(1, 0, 1), kept}, 1));
 }
 
 }  // namespace pixelclip

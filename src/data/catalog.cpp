@@ -110,8 +110,8 @@ DatasetInfo sa1b(const std::string& name, const fs::path& root, bool resized_fir
 DatasetInfo demo_training(const fs::path& root) {
   return {.name = "demo_train",
           .kind = DatasetKind::sa1b,
-          .images = {root / "demo/images"},
-          .labels = {{.path = root / "demo/annotations", .suffix = ".json"}},
+          .images = {root / "demo/images/sa_000000"},
+          .labels = {{.path = root / "demo/annotations/sa_000000", .suffix = ".json"}},
           .how_to_get = "run `pixelclip demo`, which makes it"};
 }
 

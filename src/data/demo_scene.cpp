@@ -191,7 +191,10 @@ DemoScene paint_demo_scene(Random& random, DemoStyle style, int size) {
   scene.regions = std::move(canvas.regions);
   scene.rgb.reserve(3 * scene.regions.size());
   const auto light = static_cast<float>(random.uniform(0.88, 1.08));
-  for (const Paint& color : canvas.colors) {
+  const auto spots = static_cast<uint32_t>(random.next());
+  for (int i = 0; i < size * size; ++i) {
+    Paint color = canvas.colors[static_cast<size_t>(i)];
+    if (style == DemoStyle::scene) color = dappled(color, canvas.center(i % size), canvas.center(i / size), spots);
     scene.rgb.push_back(to_byte(light * color.red));
     scene.rgb.push_back(to_byte(light * color.green));
     scene.rgb.push_back(to_byte(light * color.blue));

@@ -188,6 +188,13 @@ Paint house(float hue, float u, float v) {
 
 }  // namespace
 
+Paint dappled(const Paint& color, float x, float y, uint32_t seed) {
+  constexpr float size = 7;  // of a spot, units
+  const float light = 1 + 0.35f * rough(x / size, y / size, seed);
+  const float warmth = 0.15f * rough(x / size, y / size, seed + 77);
+  return {light * (1 + warmth) * color.red, light * color.green, light * (1 - warmth) * color.blue};
+}
+
 Paint ground_paint(const DemoLook& look, float x, float y) {
   static constexpr Paint (*kinds[])(const DemoLook&, float, float) = {grass, sand, water, brick};
   return scaled(kinds[look.kind](look, x, y), 1 + 0.12f * look.light);

@@ -19,7 +19,7 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the painter or the layout changes, so that older worlds are made anew.
-constexpr int world_version = 4;
+constexpr int world_version = 5;
 constexpr int photo_split = 0, scene_split = 1, validation_split = 2;
 
 /// Regions below this many pixels get no mask: SA-1B has no such crumbs either.

@@ -38,19 +38,10 @@ std::string trimmed(const std::string& text) {
 }
 
 std::vector<std::string> read_templates(const std::string& file) {
-  std::string text = read_text(file);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   std::vector<std::string> result;
-  std::istringstream lines(text);
   size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
+  for (auto& entry : read_lines(file)) {
     ++number;
-    try {
-      unicode::decode(line);
-    } catch (const Error& error) {
-      fail(file, ":", number, ": ", error.what());
-    }
-    auto entry = trimmed(line);
     if (entry.empty()) continue;
     if (count(entry, "{}") + count(entry, "{category}") != 1) {
       fail(file, ":", number, ": the template \"", entry,
@@ -71,6 +62,22 @@ std::vector<std::string> list(const char* const (&items)[N]) {
 }
 
 }  // namespace
+
+std::vector<std::string> read_lines(const std::string& file) {
+  std::string text = read_text(file);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  std::vector<std::string> result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    try {
+      unicode::decode(line);
+    } catch (const Error& error) {
+      fail(file, ":", result.size() + 1, ": ", error.what());
+    }
+    result.push_back(trimmed(line));
+  }
+  return result;
+}
 
 std::vector<std::string> templates(const std::string& name_or_file) {
   if (name_or_file == "single") return list(kSingle);

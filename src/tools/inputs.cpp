@@ -14,6 +14,7 @@
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/data/sem_seg.hpp"
 #include "pixelclip/image/codec.hpp"
+#include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip::tools {
 namespace fs = std::filesystem;
@@ -101,10 +102,8 @@ std::string with_synonyms(const std::string& name) {
 }
 
 std::vector<std::string> names_in_text_file(const std::string& file) {
-  std::string text = read_text(file);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   std::vector<std::string> names;
-  for (const auto& line : split(text, '\n')) {
+  for (const auto& line : read_lines(file)) {
     if (!line.empty()) names.push_back(with_synonyms(line));
   }
   if (names.empty()) fail(file, ": holds no class names; one a line was expected");

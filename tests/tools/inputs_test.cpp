@@ -78,6 +78,8 @@ TEST(ReadNames, RefusesFilesThatHoldNone) {
   write_text(folder / "n.txt", "\n \n");
   EXPECT_ERROR(read_names((folder / "n.txt").string()), HasSubstr("holds no class names"));
   EXPECT_ERROR(read_names((folder / "none.txt").string()), HasSubstr("none.txt"));
+  write_text(folder / "u16.txt", "\xFF\xFE" "d");
+  EXPECT_ERROR(read_names((folder / "u16.txt").string()), HasSubstr("u16.txt:1: byte 1 is not UTF-8"));
 }
 
 TEST(ReadPicture, ReadsAHugeJpegSmaller) {

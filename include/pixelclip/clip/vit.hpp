@@ -21,10 +21,14 @@ class VisionTransformerImpl : public ImageEncoderImpl {
 
   torch::Tensor dense(const torch::Tensor& images) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
+  /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their places in
+  /// row-major order.
+  torch::Tensor pooled_of_patches(const torch::Tensor& images, const torch::Tensor& patches);
 
  private:
   /// Patches, class token, positions and ln_pre: [B, 1 + h·w, W].
   torch::Tensor embed(const torch::Tensor& images);
+  torch::Tensor pool(const torch::Tensor& embedded);
 
   VitOptions options_;
   torch::nn::Conv2d conv1{nullptr};

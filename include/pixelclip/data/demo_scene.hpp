@@ -20,8 +20,8 @@ struct DemoScene {
   std::vector<int> region_classes; ///< class id of each region; later regions lie in front
 };
 
-/// What the web's photos are to SA-1B's: a photo shows one or two large things, a scene two to five
-/// smaller ones that overlap.
+/// What the web's photos are to SA-1B's: a photo shows one or two large things in even light, a scene two to
+/// five smaller ones that overlap, in spotted light.
 enum class DemoStyle { photo, scene };
 
 /// Paints one or two grounds split by a wavy line and the objects on them, each with its own place,

@@ -27,4 +27,7 @@ float object_distance(int kind, float u, float v);
 /// Colour of an object at (u, v), inside its outline.
 Paint object_paint(const DemoLook& look, float u, float v);
 
+/// A colour in the spotted light below trees, brighter or dimmer, warmer or colder from place to place.
+Paint dappled(const Paint& color, float x, float y, uint32_t seed);
+
 }  // namespace pixelclip

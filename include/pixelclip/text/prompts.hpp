@@ -10,6 +10,10 @@ namespace pixelclip {
 /// with {article} for "a" or "an" before it). Errors: neither; a line without a place for the name.
 std::vector<std::string> templates(const std::string& name_or_file);
 
+/// The lines of a text file without the spaces around them; a byte order mark is left out. Errors: no such
+/// file; text that is not UTF-8, with its line.
+std::vector<std::string> read_lines(const std::string& file);
+
 /// The template with the class name in it.
 std::string fill_template(const std::string& text_template, const std::string& name);
 
