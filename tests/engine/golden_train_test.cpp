@@ -3,12 +3,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/config/config.hpp"
-#include "pixelclip/engine/build.hpp"
-#include "pixelclip/engine/run.hpp"
-#include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"
+#include "support/program.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -46,46 +43,43 @@ std::vector<double> losses_in(const fs::path& metrics) {
   return losses;
 }
 
+// The public run used LibTorch's kernels without vector instructions. Others round otherwise, as do other orders of the
+// pictures, and where a gradient is nearly zero AdamW makes much of it: then a thousand parameters are beside by up to 4e-5.
 TEST(GoldenTraining, MeetsThePublicRunFromTheFilesOnDisk) {
   SKIP_WITHOUT_SHARED();
+  if (!std::getenv("ATEN_CPU_CAPABILITY")) {  // LibTorch looks at it once, at its start
+    const auto outcome =
+        testing::Program({"--gtest_filter=GoldenTraining.*"}, {{"ATEN_CPU_CAPABILITY", "default"}}).wait();
+    ASSERT_EQ(outcome.status, 0) << outcome.output;
+    return;
+  }
   const auto golden = testing::shared_folder() / "golden";
   const auto expected = read_safetensors(golden / "train_vit/after.safetensors").tensors;
   TempFolder folder;
   write_torch_file(folder / "start.pth", with_the_sentence_of_the_public_run(golden / "vit/model.pth"));
 
-  RunOptions options;
-  options.config_file = std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml";
+  std::vector<std::string> command = {
+      "--train", "anew", "1", std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml",
+      // That run did not pad its pictures of 160×208 pixels.
+      "INPUT.SIZE_DIVISIBILITY", "-1", "TEST.EVAL_PERIOD", "0", "MODEL.DEVICE", "cpu", "SEED", "7",
+      "MODEL.WEIGHTS", folder / "start.pth", "OUTPUT_DIR", folder / "out", "DATASETS.SAM_ROOT", golden / "train_vit"};
   std::ifstream run(golden / "train_vit/run.json");
   const auto settings = nlohmann::json::parse(run);
   for (const auto& [key, value] : settings.at("opts").items()) {
-    options.overrides.insert(options.overrides.end(), {key, value.get<std::string>()});
+    command.insert(command.end(), {key, value.get<std::string>()});
   }
-  // That run did not pad its pictures of 160×208 pixels.
-  for (const auto& text : {"INPUT.SIZE_DIVISIBILITY", "-1", "TEST.EVAL_PERIOD", "0", "MODEL.DEVICE", "cpu"}) {
-    options.overrides.emplace_back(text);
-  }
-  options.overrides.insert(options.overrides.end(),
-                           {"MODEL.WEIGHTS", folder / "start.pth", "OUTPUT_DIR", folder / "out",
-                            "DATASETS.SAM_ROOT", golden / "train_vit"});
-  ASSERT_EQ(run_on_ranks(options, Purpose::train, "", [](Config& config, Comm& comm) {
-    Trainer(config, build_model(config, torch::kCPU), comm, /*resume=*/false).run();
-    return 0;
-  }), 0);
+  const auto outcome = testing::Program(command).wait();
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
 
   const auto losses = losses_in(folder / "out/metrics.json");
   ASSERT_EQ(losses.size(), 4u);
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(losses[i], expected.at("losses")[i].item<double>(), 1e-5) << "step " << i;
   const auto after = read_state_dict(folder / "out/model_final.pth");
-  // Where a gradient is nearly zero, AdamW turns its last bits into a whole step.
-  int64_t elements = 0, beside = 0;
   for (const auto& [name, tensor] : expected) {
     if (name == "losses") continue;
-    const auto off = (after.at(name) - tensor).abs();
-    EXPECT_LT(off.max().item<double>(), name.ends_with("prompt_tokens") ? 2e-3 : 2e-4) << name << ": more than a step";
-    elements += off.numel();
-    beside += off.gt(1e-6 + 1e-4 * 2e-3).sum().item<int64_t>();
+    const double rate = name.ends_with("prompt_tokens") ? 2e-3 : 2e-4;
+    EXPECT_TRUE(testing::close(after.at(name), tensor, 0, 1e-6 + 1e-4 * rate)) << name;
   }
-  EXPECT_LT(beside * 200, elements) << beside << " of " << elements << " elements are beside the public run's";
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <numeric>
-
 #include "pixelclip/engine/trainer.hpp"
 
 #include "data/made_sa1b.hpp"
@@ -123,6 +121,7 @@ TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
   const std::vector<std::string> longer = {"SOLVER.MAX_ITER", "8", "SOLVER.BASE_LR", "0.0002"};
   ASSERT_EQ(world.train("float32", longer), 0);
   const auto expected = column(world.metrics("float32"), "total_loss");
+  const auto clusters = column(world.metrics("float32"), "cluster_entropy");
   for (const char* type : {"bfloat16", "float16"}) {
     auto changes = longer;
     changes.insert(changes.end(), {"SOLVER.AMP.ENABLED", "True", "SOLVER.AMP.DTYPE", type});
@@ -130,9 +129,15 @@ TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
     const auto lines = world.metrics(type);
     const auto losses = column(lines, "total_loss");
     ASSERT_EQ(losses.size(), expected.size());
-    // In single steps another mask may fall to another cluster; the curve as a whole stays.
-    const double mean = std::accumulate(expected.begin(), expected.end(), 0.0) / 8;
-    EXPECT_NEAR(std::accumulate(losses.begin(), losses.end(), 0.0) / 8, mean, 0.01 * mean) << type;
+    // Where a mask falls to another cluster there is another target.
+    const auto others = column(lines, "cluster_entropy");
+    int same = 0;
+    for (size_t i = 0; i < 8; ++i) {
+      if (std::abs(others[i] - clusters[i]) > 1e-9) continue;
+      ++same;
+      EXPECT_NEAR(losses[i], expected[i], 0.001 * expected[i]) << type << ", step " << i;
+    }
+    EXPECT_GE(same, 6) << type;
     EXPECT_EQ(column(lines, "loss_scale").size(), std::string(type) == "float16" ? 8u : 0u);
   }
   EXPECT_EQ(flattened(world / "float16/model_final.pth").count("/grad_scaler/scale"), 1u);
