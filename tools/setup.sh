@@ -72,8 +72,7 @@ build() {
       { cat build.log >&2; die "the configuration failed"; }
     mv build.log build/configure.log
   fi
-  [ "$(ninja -C build -n "${1:-pixelclip}" | tail -n 1)" = "ninja: no work to do." ] && return
-  say "building (some minutes the first time)"
+  [ -e build/pixelclip ] || say "building (some minutes)"
   ninja -C build "${1:-pixelclip}" >&2
 }
 

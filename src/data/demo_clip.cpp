@@ -186,8 +186,8 @@ Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor&
 class Trainer {
  public:
   Trainer(CLIP& clip, const CaptionedPictures& data, const DemoClipOptions& options)
-      : clip_(clip), visual_(clip->visual->as<VisionTransformerImpl>()), data_(data), options_(options), shuffle_(options.seed, data.size()),
-        draws_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
+      : clip_(clip), visual_(clip->visual->as<VisionTransformerImpl>()), data_(data), options_(options),
+        shuffle_(options.seed, data.size()), draws_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
     auto parameters = clip->named_parameters();
     logit_scale_ = parameters["logit_scale"];
     table_ = parameters["token_embedding.weight"];

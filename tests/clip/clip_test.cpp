@@ -171,6 +171,20 @@ TEST(TextEncoder, IsExactWhenCutToTheLongestTextOrBehindASharedBeginning) {
   EXPECT_THROW(clip->encode_text(torch::zeros({1, 10}, torch::kLong)), c10::Error);
 }
 
+TEST(VisionTransformer, PoolsTheChosenPatchesAlone) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(3);
+  VisionTransformerImpl vit({.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 32});
+  auto images = torch::randn({2, 3, 32, 32});
+  const auto all = torch::arange(16).expand({2, -1});
+  EXPECT_TRUE(close(vit.pooled_of_patches(images, all), vit.pooled(images), 1e-6));
+  const auto some = torch::tensor({{0, 5}, {3, 15}});
+  const auto before = vit.pooled_of_patches(images, some);
+  images.slice(2, 16, 24).zero_();  // the third row of patches: 8 to 11
+  EXPECT_TRUE(torch::equal(vit.pooled_of_patches(images, some), before));
+  EXPECT_FALSE(close(vit.pooled_of_patches(images, torch::tensor({{0, 9}, {3, 15}})), before, 1e-3));
+}
+
 TEST(ResizePositions, KeepsTheClassTokenAndTheGridItWasMadeFor) {
   const auto positions = torch::randn({17, 8});
   EXPECT_TRUE(torch::equal(resize_positions(positions, 4, 4), positions));
