@@ -1,7 +1,6 @@
+#include <sys/resource.h>
 #include <torch/nn/init.h>
 #include <torch/utils.h>
-
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>

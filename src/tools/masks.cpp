@@ -1,5 +1,5 @@
-#include <torch/utils.h>
 #include <torch/script.h>
+#include <torch/utils.h>
 
 #include <functional>
 #include <memory>

@@ -53,8 +53,13 @@ TEST(DemoClip, EveryTokenMeansAWordOfTheCaptions) {
   make_demo_world(folder / "demo", small_world);
   CLIP clip = train_demo_clip(folder / "demo", small_clip);
   const auto table = clip->named_parameters()["token_embedding.weight"].detach();
-  const auto fish = table[BpeTokenizer::shared().encode("fish")[1]], star = table[BpeTokenizer::shared().encode("star")[1]];
+  const int64_t fish_id = BpeTokenizer::shared().encode("fish")[1], star_id = BpeTokenizer::shared().encode("star")[1];
+  const auto fish = table[fish_id], star = table[star_id];
   EXPECT_FALSE(torch::equal(fish, star));
+  DemoClipOptions none = small_clip;
+  none.iterations = 0;
+  const auto start = train_demo_clip(folder / "demo", none)->named_parameters()["token_embedding.weight"].detach();
+  EXPECT_FALSE(torch::equal(fish, start[fish_id]));
   EXPECT_GT((table == fish).all(1).sum().item<int64_t>(), 100) << "other tokens that mean fish";
   const int64_t words = std::get<0>(at::unique_dim(table, 0)).size(0);
   EXPECT_TRUE(words >= 12 && words < 60) << words;

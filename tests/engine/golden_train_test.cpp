@@ -43,8 +43,9 @@ std::vector<double> losses_in(const fs::path& metrics) {
   return losses;
 }
 
-// The public run used LibTorch's kernels without vector instructions. Others round otherwise, as do other orders of the
-// pictures, and where a gradient is nearly zero AdamW makes much of it: then a thousand parameters are beside by up to 4e-5.
+// The public run seems to have used LibTorch's kernels without vector instructions. Others round otherwise, as do
+// other orders of the pictures, and where a gradient is nearly zero AdamW makes much of it: then a thousand or two of
+// the parameters are beside by up to 4e-5.
 TEST(GoldenTraining, MeetsThePublicRunFromTheFilesOnDisk) {
   SKIP_WITHOUT_SHARED();
   if (!std::getenv("ATEN_CPU_CAPABILITY")) {  // LibTorch looks at it once, at its start
