@@ -8,7 +8,6 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
 #include "pixelclip/base/signal.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/demo_world.hpp"
@@ -37,14 +36,6 @@ void check_gpus(const Config& config, int num_gpus) {
   if (gpu && num_gpus > count) fail("--num-gpus ", num_gpus, " asks for more than the ", count, " GPU(s) of this machine");
 }
 
-void set_up_torch(const Config& config, const WorldInfo& world) {
-  if (config.seed >= 0) torch::manual_seed(static_cast<uint64_t>(config.seed));  // the decoder starts from it
-  at::set_num_threads(std::max(1, available_cores() / std::max(1, world.local_world_size)));
-  at::globalContext().setBenchmarkCuDNN(config.cudnn_benchmark);
-  at::globalContext().setFloat32MatmulPrecision("high");  // TF32 on GPUs, as in the paper
-  at::globalContext().setAllowTF32CuDNN(true);
-}
-
 }  // namespace
 
 int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
@@ -64,7 +55,8 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   check(config, world.world_size, purpose);
   signals::install();
   log::set_rank(world.rank);
-  set_up_torch(config, world);
+  if (config.seed >= 0) torch::manual_seed(static_cast<uint64_t>(config.seed));  // the decoder starts from it
+  set_up_torch(config, world.local_world_size);
   make_writable_folder(folder);
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");

@@ -50,11 +50,6 @@ struct Axis {
   }
 };
 
-std::string trimmed(const std::string& text) {
-  const auto start = text.find_first_not_of(" \t\r\n");
-  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(" \t\r\n") + 1 - start);
-}
-
 }  // namespace
 
 torch::Device find_device(const std::string& name) {

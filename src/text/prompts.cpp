@@ -30,13 +30,6 @@ std::string replace_all(const std::string& text, std::string_view part, std::str
   return result.append(text, start);
 }
 
-std::string trimmed(const std::string& text) {
-  const char* spaces = " \t\r";
-  const size_t start = text.find_first_not_of(spaces);
-  if (start == text.npos) return "";
-  return text.substr(start, text.find_last_not_of(spaces) + 1 - start);
-}
-
 std::vector<std::string> read_templates(const std::string& file) {
   std::vector<std::string> result;
   size_t number = 0;
@@ -62,6 +55,12 @@ std::vector<std::string> list(const char* const (&items)[N]) {
 }
 
 }  // namespace
+
+std::string trimmed(const std::string& text) {
+  constexpr char kSpaces[] = " \t\r\n";
+  const size_t start = text.find_first_not_of(kSpaces);
+  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(kSpaces) + 1 - start);
+}
 
 std::vector<std::string> read_lines(const std::string& file) {
   std::string text = read_text(file);

@@ -99,10 +99,7 @@ void run(const TrainBench& bench) {
     config.datasets.train = {"sam_resized"};
     config.datasets.sam_root = made->folder().string();
   }
-  at::globalContext().setBenchmarkCuDNN(config.cudnn_benchmark);
-  at::globalContext().setFloat32MatmulPrecision("high");
-  at::globalContext().setAllowTF32CuDNN(true);
-  at::set_num_threads(available_cores());
+  set_up_torch(config);
   auto model = random_model(config, bench.backbone == "convnext_base");
   Comm alone;
   TrainingStep step(config, model, alone);

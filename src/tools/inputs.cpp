@@ -80,11 +80,6 @@ class Finder {
   std::set<std::string> names_;
 };
 
-std::string trimmed(const std::string& text) {
-  const auto start = text.find_first_not_of(" \t\r\n");
-  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(" \t\r\n") + 1 - start);
-}
-
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream in(text);

@@ -5,6 +5,10 @@
 
 namespace pixelclip {
 
+/// Settings of LibTorch and of the allocator for a process that trains or scores: this process' share of
+/// the cores (`processes` share the machine), TF32 and cuDNN's search on GPUs, freed memory kept.
+void set_up_torch(const Config& config, int processes = 1);
+
 /// MODEL.DEVICE on the GPU of this process; the CPU, with a warning, where there is no GPU.
 torch::Device pick_device(const Config& config, int local_rank = 0);
 
