@@ -128,6 +128,11 @@ void check_test(const Config& config) {
   if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
   if (test.background.mode == "words") need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
   if (!test.compare.empty()) need_file("TEST.COMPARE", test.compare);
+  const auto& metric = test.best_metric;
+  const auto known = {"", "mIoU", "fwIoU", "mACC", "pACC", "IoU"};
+  if (std::find(known.begin(), known.end(), metric) == known.end() && metric.find('-') == metric.npos) {
+    fail("TEST.BEST_METRIC is ", metric, "; expected mIoU, fwIoU, mACC, pACC, or IoU-CLASS and ACC-CLASS of one class");
+  }
   const auto& window = test.sliding_window;
   if (window.enabled &&
       (window.stride.height > window.size.height || window.stride.width > window.size.width)) {
@@ -137,13 +142,15 @@ void check_test(const Config& config) {
   }
 }
 
-void check_custom(const std::vector<CustomDataset>& sets) {
+/// Only what `used` names needs to be there.
+void check_custom(const std::vector<CustomDataset>& sets, const std::vector<std::string>& used) {
   std::vector<std::string> seen;
   for (const CustomDataset& set : sets) {
     if (std::find(seen.begin(), seen.end(), set.name) != seen.end()) {
       fail("DATASETS.CUSTOM declares the set ", set.name, " twice");
     }
     seen.push_back(set.name);
+    if (std::find(used.begin(), used.end(), set.name) == used.end()) continue;
     const std::string key = str("DATASETS.CUSTOM: the set ", set.name);
     std::error_code ignored;
     for (const auto* path : {&set.images, &set.masks, &set.labels}) {
@@ -155,6 +162,12 @@ void check_custom(const std::vector<CustomDataset>& sets) {
 
 }  // namespace
 
+std::vector<std::string> sets_of(const Config& config, Purpose purpose) {
+  auto sets = purpose == Purpose::protocol ? config.test.protocol : config.datasets.test;
+  if (purpose == Purpose::train) sets.insert(sets.end(), config.datasets.train.begin(), config.datasets.train.end());
+  return sets;
+}
+
 void check(const Config& config, int world_size, Purpose purpose) {
   Config copy = config;
   config::Keys collector;
@@ -162,7 +175,7 @@ void check(const Config& config, int world_size, Purpose purpose) {
   for (const config::Key& key : collector.take()) config::check_rule(key, "");
 
   if (config.output_dir.empty()) fail("OUTPUT_DIR is empty; name a folder");
-  check_custom(config.datasets.custom);
+  check_custom(config.datasets.custom, sets_of(config, purpose));
   check_model(config.model, purpose);
   check_test(config);
   if (purpose == Purpose::train) {

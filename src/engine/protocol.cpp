@@ -58,19 +58,23 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
   const auto& test = config.test;
   const auto& model = config.model;
   nlohmann::ordered_json text = {{"RULE", test.rule},
-                                 {"MIN_SIZE_TEST", config.input.min_size_test},
-                                 {"MAX_SIZE_TEST", config.input.max_size_test},
                                  {"FORMAT", config.input.format},
-                                 {"CLIP_RESOLUTION", size(model.clip_resolution)},
                                  {"CLIP_PIXEL_MEAN", model.clip_pixel_mean},
                                  {"CLIP_PIXEL_STD", model.clip_pixel_std},
                                  {"PRECISION", model.precision},
                                  {"KEEP_ASPECT", test.keep_aspect},
-                                 {"SHORT_SIDE", test.short_side},
                                  {"SYNONYMS", test.synonyms},
                                  {"REFINE", test.refine}};
-  // Keys of what is off decide nothing.
+  // Keys of what is off decide nothing (see views_of).
   const auto& window = test.sliding_window;
+  const bool own_shape = !window.enabled && (test.keep_aspect || test.rule == "mmseg");
+  if (test.short_side > 0 && (window.enabled || own_shape)) {
+    text["SHORT_SIDE"] = test.short_side;
+  } else {
+    if (!window.enabled) text["CLIP_RESOLUTION"] = size(model.clip_resolution);
+    if (!own_shape) text["MIN_SIZE_TEST"] = config.input.min_size_test;
+  }
+  if (!window.enabled && !own_shape) text["MAX_SIZE_TEST"] = config.input.max_size_test;
   if (window.enabled) text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
   if (test.aug.enabled) text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
   if (!test.background.mode.empty()) {

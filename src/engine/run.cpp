@@ -3,6 +3,7 @@
 #include <torch/cuda.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "pixelclip/base/error.hpp"
@@ -17,13 +18,15 @@
 namespace pixelclip {
 namespace {
 
-/// The demo's pictures and its small CLIP are made when a configuration names them.
-void make_named_demo(Config& config) {
+/// The demo's pictures and its small CLIP are made when what a run uses is theirs. Errors: an unknown data set.
+void make_named_demo(Config& config, Purpose purpose) {
+  const auto sets = sets_of(config, purpose);
+  const Catalog catalog(config.datasets);
+  for (const auto& name : sets) catalog.find(name);
   auto& pretrained = config.model.sem_seg_head.clip_pretrained;
-  bool wanted = pretrained == "demo";
-  for (const auto* names : {&config.datasets.train, &config.datasets.test, &config.test.protocol}) {
-    for (const auto& name : *names) wanted |= name.starts_with("demo_");
-  }
+  const bool wanted = pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
+    return name.starts_with("demo_");
+  });
   if (!wanted) return;
   const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
   prepare_demo(folder);
@@ -42,7 +45,7 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
                  const std::function<int(Config&, Comm&)>& body) {
   if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
-  make_named_demo(config);
+  make_named_demo(config, purpose);
   const auto folder = std::filesystem::path(config.output_dir) / subfolder;
   if (!is_worker() && options.num_gpus * options.num_machines > 1) {
     check(config, options.num_gpus * options.num_machines, purpose);

@@ -66,7 +66,7 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
 }
 
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
-                                  const fs::path& output, bool folder_per_set) {
+                                  const fs::path& output, bool folder_per_set, const ResultsFunction& after_each) {
   const auto& compare = config.test.compare;  // read first: a damaged file must not spoil what was scored
   const auto compared = compare.empty() || !comm.is_main() ? std::vector<ComparedRow>() : read_compared(compare);
   const bool was_training = model->is_training();
@@ -106,6 +106,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     if (comm.is_main()) {
       write_confusion(options.predictions / "confusion.csv", results.back());
       log::info(copypaste_lines(results.back()));
+      if (after_each) after_each(results);
     }
     if (!results.back().complete) break;  // on every rank alike
   }

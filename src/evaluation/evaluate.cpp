@@ -111,11 +111,13 @@ class Evaluation {
  private:
   ScoreRule rule() const { return options_.rule == "mmseg" ? ScoreRule::mmseg : set_.info().rule; }
 
-  /// Of everything that the numbers depend on, the pictures' content apart.
+  /// Of everything that the numbers depend on, the content of pictures and label files apart.
   std::string fingerprint() const {
     Fingerprint print;
     print.add(options_.protocol).add(set_.info().name).add(str(static_cast<int>(rule()), ' ', set_.info().ignore));
     for (const auto& name : names_) print.add(name);
+    print.add(str(set_.id_map().rest_ignored));
+    for (const int32_t id : set_.id_map().classes) print.add(str(id));
     for (int64_t i = 0; i < listed_; ++i) print.add(set_.items()[i].stem);
     return print.hex() + (options_.weights.empty() ? "" : "-" + options_.weights);
   }
@@ -200,7 +202,7 @@ class Evaluation {
     const std::string text =
         str(set_.info().name, ": ", done, " of ", count, " pictures, ",
             std::round(10.0 * static_cast<double>(done) / std::max(seconds, 1e-9)) / 10,
-            " a second, ", duration(left), " left");
+            " a second, ", duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
     log::progress(text);
     if (seconds - last_log_ < 10 || done == count) return;
     last_log_ = seconds;
@@ -240,6 +242,8 @@ class Evaluation {
     result.confusion = evaluator_.confusion();
     result.scored = scored;
     result.listed = listed_;
+    const auto count = [](const auto& stems) { return static_cast<int64_t>(stems.size()); };
+    result.unpaired = count(set_.report().images_without_labels) + count(set_.report().labels_without_image);
     result.unlabelled = unlabelled;
     result.failed = failed;
     result.complete = stopped == 0;

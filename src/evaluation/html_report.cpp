@@ -68,10 +68,16 @@ std::string table_head(const std::vector<std::string>& heads, const std::set<std
   return out + "</tr></thead>";
 }
 
+/// A table that scrolls where it finds no room; `kind` is "" or " tall".
+std::string open_table(const std::string& label, const std::string& kind, const std::string& head) {
+  return str("<div class=\"scroll", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"", escaped(label), "\"><table>", head,
+             "<tbody>");
+}
+
 /// Rows of texts as a table; numbers sort as such.
-std::string text_table(const std::vector<TableRow>& rows) {
+std::string text_table(const std::string& label, const std::vector<TableRow>& rows) {
   const std::set<std::string> texts = {"fingerprint", "remarks", "source"};
-  std::string out = "<div class=\"scroll\" tabindex=\"0\"><table>" + table_head(rows.front(), texts) + "<tbody>";
+  std::string out = open_table(label, "", table_head(rows.front(), texts));
   for (const TableRow& row : rows | std::views::drop(1)) {
     out += "<tr>";
     for (size_t c = 0; c < row.size(); ++c) {
@@ -94,8 +100,8 @@ std::string class_table(const SetResult& result) {
     for (int p = 0; p < classes; ++p) truth[t] += static_cast<double>(result.confusion.at(p, t));
     all += truth[t];
   }
-  std::string out = "<div class=\"scroll tall\" tabindex=\"0\"><table>" +
-                    table_head({"class", "IoU", "", "accuracy", "share of pixels"}) + "<tbody>";
+  std::string out = open_table("classes of " + result.set, " tall",
+                               table_head({"class", "IoU", "", "accuracy", "share of pixels"}));
   // The bar's column has no head of its own to sort by.
   const std::string empty_head = "<th scope=\"col\"><button></button></th>";
   out.replace(out.find(empty_head), empty_head.size(), "<th class=\"bar\" aria-hidden=\"true\"></th>");
@@ -110,8 +116,8 @@ std::string class_table(const SetResult& result) {
 }
 
 std::string confused_table(const SetResult& result) {
-  std::string out = "<div class=\"scroll tall\" tabindex=\"0\"><table>" +
-                    table_head({"true class", "taken for", "share", "pixels"}, {"taken for"}) + "<tbody>";
+  std::string out = open_table("most confused in " + result.set, " tall",
+                               table_head({"true class", "taken for", "share", "pixels"}, {"taken for"}));
   for (const ConfusedPair& pair : most_confused(result.confusion, 30)) {
     out += str("<tr><td>", escaped(result.names[pair.truth]), "</td><td class=\"text\">", escaped(result.names[pair.predicted]),
                "</td>", cell(100 * pair.share, 1, " %"), cell(static_cast<double>(pair.pixels), 0), "</tr>");
@@ -151,7 +157,8 @@ std::string swatch(const Color& color, const std::string& name) {
 }
 
 std::string example_card(const Example& example, const SetResult& result, const std::vector<Color>& colors) {
-  constexpr Color wrong = {213, 94, 0}, right = {235, 240, 245}, ignored = {0, 0, 0};
+  // Darker, lighter and greyer than any colour of a class.
+  constexpr Color wrong = {150, 0, 30}, right = {235, 240, 245}, ignored = {0, 0, 0};
   const int classes = result.confusion.classes();
   const auto is_class = [&](int32_t id) { return id >= 0 && id < classes; };
   const auto labels = [&](const LabelMap& map) {
@@ -206,7 +213,7 @@ std::string set_section(const SetResult& result, size_t index) {
 }
 
 std::string chart(const Curve& curve) {
-  constexpr double width = 360, height = 180, left = 48, right = 10, top = 10, bottom = 24;
+  constexpr double width = 360, height = 180, left = 64, right = 10, top = 10, bottom = 24;
   double low_x = curve.points[0].first, high_x = low_x, low = curve.points[0].second, high = low;
   for (const auto& [x, y] : curve.points) {
     low_x = std::min(low_x, x), high_x = std::max(high_x, x), low = std::min(low, y), high = std::max(high, y);
@@ -219,6 +226,9 @@ std::string chart(const Curve& curve) {
     text << std::setprecision(4) << value;
     return text.str();
   };
+  const auto text = [](double x, double y, const char* anchor, const std::string& words) {
+    return str("<text x=\"", x, "\" y=\"", y, "\" text-anchor=\"", anchor, "\">", words, "</text>");
+  };
   std::string points;
   for (const auto& [x, y] : curve.points) points += str(shown(across(x), 1), ',', shown(down(y), 1), ' ');
   const std::string line = curve.points.size() > 1
@@ -227,11 +237,11 @@ std::string chart(const Curve& curve) {
   return str("<article><h3 style=\"margin-top:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ", width, ' ', height,
              "\" role=\"img\" aria-label=\"", escaped(curve.name), " over the iterations, from ", label(curve.points.front().second),
              " to ", label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", left, ' ', top, 'V',
-             height - bottom, 'H', width - right, "\"/>", line, "<text x=\"", left - 6, "\" y=\"", top + 8,
-             "\" text-anchor=\"end\">", label(high), "</text><text x=\"", left - 6, "\" y=\"", height - bottom,
-             "\" text-anchor=\"end\">", label(low), "</text><text x=\"", left, "\" y=\"", height - 8, "\">", label(low_x),
-             "</text><text x=\"", width - right, "\" y=\"", height - 8, "\" text-anchor=\"end\">iteration ", label(high_x),
-             "</text></svg></article>");
+             height - bottom, 'H', width - right, "\"/>", line,
+             high > low ? text(left - 6, top + 8, "end", label(high)) + text(left - 6, height - bottom, "end", label(low))
+                        : text(left - 6, down(low) + 4, "end", label(low)),
+             high_x > low_x ? text(left, height - 8, "start", label(low_x)) : "",
+             text(width - right, height - 8, "end", "iteration " + label(high_x)), "</svg></article>");
 }
 
 }  // namespace
@@ -266,10 +276,10 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
     }
     if (!report.curves.empty()) out << "<a href=\"#training\">training</a>";
     out << "<a href=\"#protocol\">protocol</a><button id=\"theme\">light / dark</button></div></nav><main>"
-        << "<section id=\"results\"><h2>Results</h2>" << text_table(result_rows(report.results))
+        << "<section id=\"results\"><h2>Results</h2>" << text_table("results", result_rows(report.results))
         << "<p class=\"kind\">Percent. The first half of a fingerprint stands for how a number was measured, the second for "
            "the weights: numbers whose first halves agree can be compared.</p>";
-    if (!report.compared.empty()) out << "<h3>Beside others</h3>" << text_table(comparison_rows(report.results, report.compared));
+    if (!report.compared.empty()) out << "<h3>Beside others</h3>" << text_table("beside others", comparison_rows(report.results, report.compared));
     out << "</section>";
     for (size_t i = 0; i < report.results.size(); ++i) out << set_section(report.results[i], i);
     if (!report.curves.empty()) {

@@ -38,7 +38,8 @@ void write_scores(std::ostream& out, const Results& scores, const std::string& i
 
 OrderedJson about(const SetResult& result) {
   return {{"fingerprint", result.fingerprint}, {"scored", result.scored},       {"listed", result.listed},
-          {"unlabelled", result.unlabelled},   {"unreadable", result.unreadable}, {"complete", result.complete}};
+          {"unlabelled", result.unlabelled},   {"unpaired", result.unpaired},     {"unreadable", result.unreadable},
+          {"complete", result.complete}};
 }
 
 std::string counted(const SetResult& result) {
@@ -52,6 +53,7 @@ std::string remarks(const SetResult& result) {
   std::string text;
   if (!result.complete) text = "stopped early";
   if (result.failed > 0) text += str(text.empty() ? "" : ", ", result.failed, " unreadable");
+  if (result.unpaired > 0) text += str(text.empty() ? "" : ", ", result.unpaired, " without their other half");
   return text;
 }
 
@@ -196,14 +198,14 @@ void write_results(const fs::path& folder, const std::vector<SetResult>& results
     }
   });
   write_atomically(folder / "results.csv", [&](std::ostream& out) {
-    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unreadable,complete,fingerprint\n";
+    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,fingerprint\n";
     for (const SetResult& result : results) {
       out << result.set << ',' << number(headline(result), 6);
       for (const char* name : {"fwIoU", "mACC", "pACC"}) {
         out << ',' << number(score_of(result.scores, name), 6);
       }
       out << ',' << result.scored << ',' << result.listed << ',' << result.unlabelled << ','
-          << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << '\n';
+          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << '\n';
     }
   });
 }

@@ -15,7 +15,6 @@ using torch::Tensor;
 namespace {
 
 constexpr int64_t score_grid = 64;
-constexpr int64_t coarsest_patch = 32;  // ConvNeXt's; a multiple of every ViT's
 
 /// [C, h, w] → [C, size].
 Tensor resized(const Tensor& x, Size2 size) {
@@ -70,9 +69,9 @@ Inference::Inference(PixelCLIP& model, const Config& config)
   deviation_ = channel_values(model_config_.clip_pixel_std);
   const auto& window = config_.sliding_window;
   for (const int64_t side : {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
-    if (window.enabled && side % coarsest_patch != 0) {
-      fail("TEST.SLIDING_WINDOW holds the length ", side, "; sizes and strides must be multiples of ", coarsest_patch,
-           " pixels, so that windows fall on the encoder's grid");
+    if (window.enabled && side % encoder_->patch() != 0) {
+      fail("TEST.SLIDING_WINDOW holds the length ", side, "; sizes and strides must be multiples of this encoder's ",
+           encoder_->patch(), " pixels, so that windows fall on its grid");
     }
   }
 }
@@ -154,7 +153,7 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
     }
   }
   const auto features = encode(windows);
-  const int64_t patch = size.height / features[0].size(0);
+  const int64_t patch = encoder_->patch();
   const bool of_features = average == "features";
   const int64_t depth = of_features ? features[0].size(2) : bank.embeddings.size(0);
   auto sum = torch::zeros({depth, height / patch, width / patch}, features[0].options());

@@ -69,14 +69,18 @@ int eval_protocol(Config& config, Comm& comm) {
   const auto folder = std::filesystem::path(config.output_dir) / "eval";
   const auto plan = protocol_plan(config);
   HtmlReport report{.subject = config.model.weights, .protocol = protocol_text(config, plan.templates)};
-  report.results = score_sets(model, config, plan, comm, folder, /*folder_per_set=*/true);
-  if (!comm.is_main()) return 0;
-  if (!config.test.compare.empty()) report.compared = read_compared(config.test.compare);
   report.curves = read_curves(std::filesystem::path(config.output_dir) / "metrics.json");
-  write_results(folder, report.results, report.compared);
-  write_html_report(folder / "report.html", report);
+  if (!config.test.compare.empty()) report.compared = read_compared(config.test.compare);
+  // After each set, so that trouble with a later one does not cost the numbers of those before.
+  const auto write = [&](const std::vector<SetResult>& results) {
+    report.results = results;
+    write_results(folder, report.results, report.compared);
+    write_html_report(folder / "report.html", report);
+  };
+  const auto results = score_sets(model, config, plan, comm, folder, /*folder_per_set=*/true, write);
+  if (!comm.is_main()) return 0;
   log::info("report: ", (folder / "report.html").string());
-  return stopped_early(report.results);
+  return stopped_early(results);
 }
 
 }  // namespace
@@ -101,7 +105,7 @@ void add_eval(CLI::App& app) {
   auto options = add_run_options(*command);
   command->callback([options] {
     options->argv = arguments();
-    finish(run_on_ranks(*options, Purpose::evaluate, "eval", eval_protocol));
+    finish(run_on_ranks(*options, Purpose::protocol, "eval", eval_protocol));
   });
 }
 

@@ -75,6 +75,10 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
     EXPECT_EQ(result.scored, 4) << keys[0];
     EXPECT_TRUE(prints.insert(result.fingerprint).second) << keys[0] << " must show in the fingerprint";
   }
+  GoldenRun nothing(folder, {"MODEL.PROMPT_ENSEMBLE_TYPE", "single", "TEST.SHORT_SIDE", "500", "TEST.PAMR.ITERATIONS", "3"});
+  const SetResult result = nothing.score();
+  EXPECT_EQ(result.confusion.counts(), usual.confusion.counts());
+  EXPECT_EQ(result.fingerprint, usual.fingerprint) << "keys of what is off decide nothing";
   EXPECT_EQ(run.score().confusion.counts(), usual.confusion.counts());
 }
 

@@ -330,8 +330,17 @@ TEST(Evaluate, ATornOrDamagedLineOfTheProgressFileIsScoredAgain) {
   }
 }
 
+TEST(Evaluate, PicturesAndLabelsWithoutTheOtherAreCounted) {
+  const SmallSet set(4);
+  fs::remove(set.info.labels[0].path / "p1.png");
+  fs::remove(set.info.images[0] / "p2.png");
+  const SetResult result = evaluate(set.info, oracle(), {});
+  EXPECT_EQ(result.scored, 2);
+  EXPECT_EQ(result.unpaired, 2);
+}
+
 TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
-  const SmallSet set(2);
+  SmallSet set(2);
   const auto print = [&](const EvaluateOptions& options) { return evaluate(set.info, oracle(), options).fingerprint; };
   const std::string usual = print({.protocol = "p", .weights = "w"});
   EXPECT_EQ(print({.protocol = "p", .weights = "w", .threads = 3, .batch = 2}), usual);
@@ -339,6 +348,9 @@ TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
   EXPECT_NE(print({.names = {"a", "b", "d"}, .protocol = "p", .weights = "w"}), usual);
   EXPECT_NE(print({.rule = "mmseg", .protocol = "p", .weights = "w"}), usual);
   EXPECT_NE(print({.protocol = "p", .weights = "w", .limit = 1}), usual);
+  set.info.labels[0].map = {{1, 0, 2}, /*rest_ignored=*/true};
+  EXPECT_NE(print({.protocol = "p", .weights = "w"}), usual);
+  set.info.labels[0].map = {};
   const std::string other = print({.protocol = "p", .weights = "v"});
   EXPECT_EQ(other.substr(0, other.find('-')), usual.substr(0, usual.find('-'))) << "only the weights differ";
   EXPECT_NE(other, usual);

@@ -24,6 +24,7 @@ SetResult example() {
   result.scored = 1999;
   result.listed = 2000;
   result.failed = 1;
+  result.unpaired = 3;
   result.fingerprint = "abc-def";
   return result;
 }
@@ -36,7 +37,7 @@ TEST(Report, TheTableNamesSetsScoresAndWhatIsMissing) {
   const std::string table = results_table({example(), stopped});
   EXPECT_THAT(table, HasSubstr("12.35"));
   EXPECT_THAT(table, HasSubstr("1999 of 2000"));
-  EXPECT_THAT(table, HasSubstr("1 unreadable"));
+  EXPECT_THAT(table, HasSubstr("1 unreadable, 3 without their other half"));
   EXPECT_THAT(table, HasSubstr("50.00"));
   EXPECT_THAT(table, HasSubstr("stopped early"));
 }
@@ -79,7 +80,7 @@ TEST(Report, FilesHoldEveryScoreInItsOrder) {
   EXPECT_THAT(
       read_text(folder / "eval/results.csv"),
       HasSubstr(
-          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,1,yes,abc-def"));
+          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,3,1,yes,abc-def"));
   write_single_result(folder / "results.json", example());
   EXPECT_THAT(read_text(folder / "results.json"), Not(HasSubstr("ade20k")));
   EXPECT_THAT(read_text(folder / "results.json"), HasSubstr("\"sem_seg\": {"));

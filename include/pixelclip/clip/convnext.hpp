@@ -38,6 +38,7 @@ class ConvNextImpl : public ImageEncoderImpl {
 
   torch::Tensor dense(const torch::Tensor& images) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
+  int64_t patch() const override { return 32; }
 
  private:
   /// [B, 3, H, W] → [B, H/32, W/32, W₄], channels last.

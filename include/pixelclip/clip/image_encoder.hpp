@@ -11,6 +11,8 @@ class ImageEncoderImpl : public torch::nn::Module {
   virtual torch::Tensor dense(const torch::Tensor& images) = 0;
   /// CLIP's ordinary image embedding: [B, C], not normalised.
   virtual torch::Tensor pooled(const torch::Tensor& images) = 0;
+  /// Side of what a position of dense() stands for, pixels: H / h.
+  virtual int64_t patch() const = 0;
 };
 using ImageEncoder = std::shared_ptr<ImageEncoderImpl>;
 

@@ -21,6 +21,7 @@ class VisionTransformerImpl : public ImageEncoderImpl {
 
   torch::Tensor dense(const torch::Tensor& images) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
+  int64_t patch() const override { return options_.patch; }
   /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their places in
   /// row-major order.
   torch::Tensor pooled_of_patches(const torch::Tensor& images, const torch::Tensor& patches);

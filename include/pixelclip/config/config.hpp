@@ -54,8 +54,12 @@ Config load_config(const std::filesystem::path& path,
 /// Every key with its value; load_config of that text gives the same Config.
 std::string to_yaml(const Config& config);
 
-/// What a run is about to do; scoring alone needs neither the batch nor the training masks' source.
-enum class Purpose { train, evaluate };
+/// What a run is about to do: train, score DATASETS.TEST, or score TEST.PROTOCOL. Scoring alone needs neither
+/// the batch nor the training masks' source.
+enum class Purpose { train, evaluate, protocol };
+
+/// The data sets that a run uses.
+std::vector<std::string> sets_of(const Config& config, Purpose purpose);
 
 /// Checks what one key alone does not show, before data or model are touched: files exist, class
 /// lists parse, the batch divides by world_size × ACCUMULATE_STEPS … Errors name the key.

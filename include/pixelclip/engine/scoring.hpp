@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,15 @@ ScoringPlan protocol_plan(const Config& config);
 /// Class scores of a picture with one row of `classes` a class.
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes);
 
+using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
+
 /// Scores the sets of `plan`; predictions and confusion.csv go to `output`/inference (in a folder of each
 /// set's name when `folder_per_set`). Sets that are not on disk are named and left out. All ranks take
 /// part; the results are complete on every rank. A call that a signal ended early goes on where it
-/// stopped when it is made again. Errors: none of the sets is there.
+/// stopped when it is made again. `after_each` gets on rank 0 what is scored so far after each set. Errors:
+/// none of the sets is there.
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
-                                  const std::filesystem::path& output, bool folder_per_set);
+                                  const std::filesystem::path& output, bool folder_per_set,
+                                  const ResultsFunction& after_each = {});
 
 }  // namespace pixelclip

@@ -28,6 +28,7 @@ struct SetResult {
   int64_t listed = 0;      ///< Pairs of the set.
   int64_t unlabelled = 0;  ///< Left out because every pixel is ignored, where the set says so.
   int64_t failed = 0;      ///< Pictures that could not be read, over all ranks.
+  int64_t unpaired = 0;    ///< Pictures without labels and labels without a picture: not listed.
   /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
   std::vector<std::string> unreadable = {};
   bool complete = true;  ///< False when the evaluation was stopped before its end.
