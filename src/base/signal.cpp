@@ -24,6 +24,10 @@ void install() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaction(number, &action, nullptr);
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup asks to ignore it
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
 }
 
 int stop_requested() { return requested.load(); }

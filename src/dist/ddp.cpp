@@ -43,6 +43,16 @@ void check_alike(const std::vector<std::pair<std::string, torch::Tensor>>& param
   }
 }
 
+void prepare_buckets(c10d::Reducer& reducer, const std::vector<torch::Tensor>& outputs) {
+  if (reducer.should_rebuild_buckets()) reducer.rebuild_buckets();
+  // Where a step happens to use all parameters, c10d advises on every rank not to look for unused ones.
+  struct Quiet : c10::WarningHandler {
+    void process(const c10::Warning&) override {}
+  } quiet;
+  const c10::WarningUtils::WarningHandlerGuard guard(&quiet);
+  reducer.prepare_for_backward(outputs);
+}
+
 }  // namespace
 
 GradientReducer::GradientReducer(std::vector<std::pair<std::string, torch::Tensor>> parameters,
@@ -75,17 +85,13 @@ GradientReducer::~GradientReducer() {
 void GradientReducer::prepare(const std::vector<torch::Tensor>& outputs) {
   if (!reducer_) return;
   comm_.guarded("preparation of the gradients' buckets", device_, [&] {
-    if (reducer_->should_rebuild_buckets()) reducer_->rebuild_buckets();
-    reducer_->prepare_for_backward(outputs);
+    prepare_buckets(*reducer_, outputs);
   });
 }
 
 void GradientReducer::backward(const torch::Tensor& loss) {
   comm_.guarded("averaging of the gradients", device_, [&] {
-    if (reducer_) {
-      if (reducer_->should_rebuild_buckets()) reducer_->rebuild_buckets();
-      reducer_->prepare_for_backward({loss});
-    }
+    if (reducer_) prepare_buckets(*reducer_, {loss});
     loss.backward();
     if (reducer_) reducer_->check_finalized();
   });

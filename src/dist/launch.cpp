@@ -150,7 +150,10 @@ class Launcher {
   void wait_for_signal() {
     const timespec limit{0, 100'000'000};
     const int number = sigtimedwait(&signals_, nullptr, &limit);
-    if (number == SIGINT || number == SIGTERM || number == SIGUSR1) signal_all(number);
+    if (number == SIGINT || number == SIGTERM || number == SIGUSR1) {
+      signal_all(number);
+      passed_on_ = number;
+    }
     if (number == SIGHUP) signal_all(SIGTERM);
   }
 
@@ -225,7 +228,8 @@ class Launcher {
     }
     if (phase_ == 0) tell_other_machines(culprit().describe());
     const bool alone = options_.num_machines * options_.num_processes == 1;
-    log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
+    const bool as_told = culprit().told.empty() && passed_on_ && culprit().exit_status() == 128 + passed_on_;
+    if (!as_told) log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
     wait_for_other_machines();
     return culprit().exit_status();
   }
@@ -238,6 +242,7 @@ class Launcher {
   std::vector<Worker> workers_;
   std::optional<Clock::time_point> failed_at_;
   int phase_ = 0;
+  int passed_on_ = 0;  ///< The last signal that the workers got too.
 };
 
 }  // namespace
@@ -247,7 +252,11 @@ int launch(const LaunchOptions& options) {
   return Launcher(options).run();
 }
 
-bool is_worker() { return world_from_environment().started_by != "alone"; }
+bool is_worker() {
+  const auto world = world_from_environment();
+  // One foreign process may be a shell inside a job of SLURM.
+  return world.world_size > 1 || world.started_by == "pixelclip";
+}
 
 void tell_launcher(Telling kind, const std::string& reason) noexcept {
   const char* value = std::getenv(kPipeVariable);

@@ -1,8 +1,10 @@
 #include "pixelclip/engine/checkpointer.hpp"
 
-#include <algorithm>
 #include <iomanip>
+#include <limits>
+#include <map>
 #include <regex>
+#include <sstream>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
@@ -31,6 +33,15 @@ Value on_host(const Value& value) {
   return value;
 }
 
+/// The iteration in "model_0000999.pth"; nothing for other files.
+std::optional<int64_t> number_of(const fs::path& file) {
+  static const std::regex pattern("model_(\\d{7,18})\\.pth");
+  const std::string name = file.filename().string();
+  std::smatch found;
+  if (!std::regex_match(name, found, pattern)) return std::nullopt;
+  return std::stoll(found[1]);
+}
+
 }  // namespace
 
 Checkpointer::Checkpointer(fs::path folder, int64_t keep) : folder_(std::move(folder)), keep_(keep) {}
@@ -44,8 +55,15 @@ Checkpointer::~Checkpointer() {
 }
 
 void Checkpointer::save(const std::string& name, const Value& state) {
-  wait();
-  writing_ = std::async(std::launch::async, [this, name, copy = on_host(state)] { write(name, copy); });
+  if (writing_.valid()) writing_.wait();
+  writing_ = std::async(std::launch::async, [this, name, copy = on_host(state)] {
+    try {
+      write(name, copy);
+    } catch (const std::exception& e) {
+      log::error("this checkpoint is lost: ", e.what());
+      throw;
+    }
+  });
 }
 
 void Checkpointer::wait() {
@@ -57,8 +75,10 @@ void Checkpointer::write(const std::string& name, const Value& state) {
   remove_leftovers();
   write_torch_file(folder_ / file, state);
   if (name != "model_best") write_text(folder_ / "last_checkpoint", file);
-  if (keep_ == 0) return;
-  const auto files = numbered_files();
+  const auto number = number_of(file);
+  if (keep_ == 0 || !number) return;
+  // Files with higher numbers are no part of this run's past: damaged ones, or those of an older run.
+  const auto files = numbered_files(*number);
   for (size_t i = static_cast<size_t>(keep_); i < files.size(); ++i) {
     std::error_code error;
     fs::remove(files[i], error);
@@ -74,29 +94,28 @@ void Checkpointer::remove_leftovers() const {
   }
 }
 
-std::vector<fs::path> Checkpointer::numbered_files() const {
-  static const std::regex pattern("model_\\d{7,}\\.pth");
-  std::vector<fs::path> files;
-  if (!fs::is_directory(folder_)) return files;
+std::vector<fs::path> Checkpointer::numbered_files(int64_t newest) const {
+  std::map<int64_t, fs::path, std::greater<>> files;
+  if (!fs::is_directory(folder_)) return {};
   for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (std::regex_match(entry.path().filename().string(), pattern)) files.push_back(entry.path());
+    const auto number = number_of(entry.path());
+    if (number && *number <= newest) files.emplace(*number, entry.path());
   }
-  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
-    const auto& x = a.native();
-    const auto& y = b.native();
-    return x.size() != y.size() ? x.size() > y.size() : x > y;
-  });
-  return files;
+  std::vector<fs::path> paths;
+  for (auto& [number, path] : files) paths.push_back(std::move(path));
+  return paths;
 }
 
 std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
   std::vector<fs::path> candidates;
+  auto newest = std::numeric_limits<int64_t>::max();
   if (fs::exists(folder_ / "last_checkpoint")) {
     auto name = read_text(folder_ / "last_checkpoint");
     name.erase(name.find_last_not_of(" \n\r\t") + 1);
     candidates.push_back(folder_ / fs::path(name).filename());
+    newest = number_of(candidates.front()).value_or(newest);
   }
-  for (const auto& file : numbered_files()) {
+  for (const auto& file : numbered_files(newest)) {
     if (candidates.empty() || file != candidates.front()) candidates.push_back(file);
   }
   for (const auto& path : candidates) {

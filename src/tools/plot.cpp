@@ -186,7 +186,10 @@ void add_plot(CLI::App& app) {
   command->add_option("OUTDIR", *folders, "folders of training runs, each with its metrics.json")->required();
   command->add_option("-o,--output", *output, "HTML file to write (default: curves.html in the first folder)");
   command->callback([folders, output] {
-    plot(*folders, output->empty() ? fs::path(folders->front()) / "curves.html" : fs::path(*output));
+    const fs::path first = folders->front();
+    const fs::path usual = (fs::is_directory(first) ? first : first.parent_path()) / "curves.html";
+    if (!output->empty() && !output->ends_with(".html")) fail("-o ", printable(*output), ": curves go into a file that ends with .html");
+    plot(*folders, output->empty() ? usual : fs::path(*output));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/io/torch_file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {
@@ -57,6 +58,19 @@ TEST(Checkpointer, FallsBackFromADamagedFileToTheOneBefore) {
   EXPECT_ERROR(checkpointer.load_last(), HasSubstr("none of the checkpoints in"));
 }
 
+TEST(Checkpointer, FilesWithHigherNumbersAreNoPartOfThisRun) {
+  const TempFolder folder;
+  for (const int64_t number : {95, 97}) write_torch_file(folder / (Checkpointer::numbered(number) + ".pth"), state_with(number));
+  Checkpointer checkpointer(folder.path(), 1);
+  EXPECT_EQ(iteration_in(checkpointer), 97);
+  for (const int64_t number : {1, 2}) save(checkpointer, number);
+  EXPECT_EQ(iteration_in(checkpointer), 2);
+  EXPECT_FALSE(fs::exists(folder / "model_0000001.pth"));
+  EXPECT_TRUE(fs::exists(folder / "model_0000097.pth"));
+  write_text(folder / "model_0000002.pth", "damaged");
+  EXPECT_ERROR(checkpointer.load_last(), HasSubstr("none of the checkpoints in"));  // never those of another run
+}
+
 TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
   const TempFolder folder;
   Checkpointer checkpointer(folder.path(), 1);
@@ -68,6 +82,9 @@ TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
   setrlimit(RLIMIT_FSIZE, &small);
   checkpointer.save(Checkpointer::numbered(2), state_with(2));
   EXPECT_ERROR(checkpointer.wait(), AllOf(HasSubstr("model_0000002.pth"), HasSubstr("cannot write")));
+  checkpointer.save(Checkpointer::numbered(2), state_with(2));  // fails as well, which the next save must not feel
+  checkpointer.save(Checkpointer::numbered(2), state_with(2));
+  EXPECT_ERROR(checkpointer.wait(), HasSubstr("cannot write"));
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, handler);
   EXPECT_EQ(iteration_in(checkpointer), 1);

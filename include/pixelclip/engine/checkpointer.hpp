@@ -14,18 +14,20 @@ namespace pixelclip {
 /// Files are written on a thread of their own, whole or not at all.
 class Checkpointer {
  public:
-  /// Keeps the `keep` newest numbered files (0: all); model_final.pth and model_best.pth stay.
+  /// Keeps the `keep` newest numbered files (0: all); model_final.pth, model_best.pth and files with higher
+  /// numbers than the one written stay.
   Checkpointer(std::filesystem::path folder, int64_t keep);
   /// Waits for the file that is being written.
   ~Checkpointer();
 
-  /// Copies the tensors of `state` to host memory and returns; the rest happens beside training. A
-  /// failure to write the one before is thrown here or by wait().
+  /// Copies the tensors of `state` to host memory and returns; the rest happens beside training. A failure
+  /// is logged when it happens and costs this file alone: later saves are tried all the same.
   void save(const std::string& name, const Value& state);
+  /// Errors: the last save failed.
   void wait();
 
-  /// The newest checkpoint that can be read, with its path; unreadable newer ones are named in the
-  /// log. Nothing when the folder holds none.
+  /// The checkpoint that `last_checkpoint` names, or the newest before it that can be read, with its path;
+  /// unreadable ones are named in the log. Nothing when the folder holds none.
   std::optional<std::pair<std::filesystem::path, Value>> load_last() const;
 
   /// "model_0000999" for iteration 999.
@@ -35,8 +37,8 @@ class Checkpointer {
   void write(const std::string& name, const Value& state);
   /// Half-written files of runs that were killed.
   void remove_leftovers() const;
-  /// Numbered files, newest first.
-  std::vector<std::filesystem::path> numbered_files() const;
+  /// Numbered files up to the iteration `newest`, newest first.
+  std::vector<std::filesystem::path> numbered_files(int64_t newest) const;
 
   std::filesystem::path folder_;
   int64_t keep_;
