@@ -211,7 +211,6 @@ Checkup examine_training_set(const Config& config, const std::string& name,
 
 void check_briefly(const DatasetInfo& info, const std::vector<std::string>& names) {
   constexpr int64_t kSome = 24;
-  if (std::filesystem::is_regular_file(locate(info).labels.path)) return;
   DatasetInfo named = info;
   named.names = names;
   const Checkup checkup = examine_test_set(named, {.limit = kSome, .decode_pictures = false});

@@ -44,6 +44,17 @@ bool all_below(const IdHistogram& histogram, int32_t limit, int32_t except) {
                      [&](const auto& entry) { return entry.first < limit || entry.first == except; });
 }
 
+/// Whether labels in a published folder have prepared ids: classes from 0 on, and most of what is ignored under
+/// the prepared value instead of the published ids for it.
+bool looks_prepared(const IdHistogram& histogram, const IdMap& map, int classes, int ignore) {
+  int64_t as_prepared = 0, as_published = 0;
+  for (const auto& [id, pixels] : histogram) {
+    if (id == ignore) as_prepared += pixels;
+    else if (class_of(id, map, classes, ignore) == ignore) as_published += pixels;
+  }
+  return as_prepared > as_published && all_below(histogram, classes, ignore);
+}
+
 }  // namespace
 
 void count_ids(const LabelMap& labels, IdHistogram& histogram) {
@@ -75,12 +86,15 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
   const auto has = [&](int32_t id) { return histogram.contains(id); };
   if (!facts.unknown.empty()) {
     std::string why;
-    if (!mapped && !has(0) && facts.unknown.size() == 1 && has(classes)) {
-      why = str(": the ids run from 1 to ", classes, ", one too high: published labels where prepared "
-                "ones belong?");
+    if (!mapped && facts.unknown.size() == 1 && has(classes)) {
+      why = str(": ids up to ", classes, " for ", classes, " classes that count from 0: is 0 nothing, and 1 the first "
+                "class (id_map), or are these published labels where prepared ones belong?");
+    } else if (!mapped && has(classes)) {
+      why = ": published labels where prepared ones belong?";
     } else if (mapped && has(ignore) && all_below(histogram, classes, ignore)) {
-      why = str(": the ids run from 0 to ", classes - 1, " with ", ignore, ": prepared labels where "
-                "published ones belong?");
+      why = ": prepared labels where published ones belong?";
+    } else if (!mapped && has(254)) {
+      why = ": was 1 subtracted from ignored pixels (255) too?";
     }
     problems.push_back(str("ids without meaning: ", list_of_ids(facts.unknown), why));
   }
@@ -104,6 +118,9 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
   if (facts.ignored_share == 0 && 2 * facts.pixels[0] > scored) {
     hints.push_back(str("no pixel is ignored and class 0 (", names[0], ") covers most of the picture: is 0 "
                         "meant to be ignored (", ignore, ")?"));
+  }
+  if (mapped && facts.unknown.empty() && looks_prepared(histogram, map, classes, ignore)) {
+    hints.push_back(str("all ids are below ", classes, " or ", ignore, ": prepared labels where published ones belong?"));
   }
   constexpr int64_t kEnoughFiles = 20;
   if (!mapped && files >= kEnoughFiles && facts.pixels[0] == 0 && facts.pixels[classes - 1] > 0) {

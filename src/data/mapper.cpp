@@ -145,7 +145,14 @@ Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
 
 TrainSample Sa1bMapper::operator()(const Sa1bSample& sample, Random random,
                                    MapperTimes* times) const {
-  return make(sample, nullptr, random, times);
+  try {
+    return make(sample, nullptr, random, times);
+  } catch (const Error& e) {
+    // What is wrong with a file that many samples share must still name this one.
+    const std::string text = e.what(), stem = std::filesystem::path(sample.image).stem();
+    if (text.find(stem) != text.npos) throw;
+    fail(sample.image, ": ", text);
+  }
 }
 
 TrainSample Sa1bMapper::map(const Sa1bSample& sample, const CropGeometry& geometry,

@@ -104,19 +104,31 @@ void Sa1bIndex::add_shards(const std::vector<fs::path>& shards) {
 }
 
 std::vector<fs::path> Sa1bIndex::shards_below(const fs::path& root) {
-  std::map<std::string, fs::path> by_name;
-  const auto rank = [](const fs::path& p) { return is_shard(p) ? 2 : is_tar(p) ? 1 : 0; };
+  struct Found {
+    fs::path published, compact;
+  };
+  std::map<std::string, Found> by_name;
   std::error_code error;
   for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
     const fs::path& path = it->path();
     std::error_code ignored;
     const bool folder = it->is_directory(ignored) && path.filename().string().starts_with("sa_");
     if (!folder && !is_tar(path) && !is_shard(path)) continue;
-    fs::path& known = by_name[folder ? path.filename().string() : path.stem().string()];
-    if (known.empty() || rank(path) > rank(known)) known = path;
+    auto& [published, compact] = by_name[folder ? path.filename().string() : path.stem().string()];
+    if (is_shard(path)) compact = path;
+    else if (published.empty() || is_tar(path)) published = path;
   }
   std::vector<fs::path> shards;
-  for (auto& [name, path] : by_name) shards.push_back(std::move(path));
+  for (const auto& [name, found] : by_name) {
+    const auto& [published, compact] = found;
+    const auto made_from = compact.empty() ? 0 : shard_source(compact).size;
+    const bool stale = made_from > 0 && is_tar(published) && made_from != fingerprint(published).size;
+    if (stale) {
+      log::warn(published.string(), " has changed since ", compact.filename().string(),
+                " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
+    }
+    shards.push_back(compact.empty() || stale ? published : compact);
+  }
   return shards;
 }
 

@@ -63,6 +63,7 @@ class Tar {
       }
       at = data + (size + kBlock - 1) / kBlock * kBlock;
     }
+    log::warn(path_.string(), ": the tar file has no end mark, so it may be cut short");
   }
 
  private:

@@ -14,7 +14,7 @@ class Unfolder {
  public:
   Unfolder(Objects& objects, size_t pickle_size) : objects_(objects) {
     // A reference takes two bytes of the pickle at least, and few things are referred to often.
-    nodes_left_ = std::min<int64_t>(4 << 20, (100 << 10) + 4 * static_cast<int64_t>(pickle_size));
+    nodes_left_ = std::min<int64_t>(16 << 20, (100 << 10) + 4 * static_cast<int64_t>(pickle_size));
     bytes_left_ = (16 << 20) + 16 * static_cast<int64_t>(pickle_size);
   }
 

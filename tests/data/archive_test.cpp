@@ -265,6 +265,19 @@ TEST(Shards, OneThatIsCutShortIsAnError) {
   }
 }
 
+TEST(Shards, OneWhoseTarHasChangedIsNotRead) {
+  const TempFolder folder;
+  make_published(folder);
+  prepare_sa1b({.root = folder / "tars", .compact = true});
+  const auto shards = [&] { return Sa1bIndex::shards_below(folder / "tars"); };
+  EXPECT_THAT(shards(), ElementsAre(folder / "tars/sa_000000.shard"));
+  const fs::path tar = folder / "tars/sa_000000.tar";
+  write_file(tar, read_text(tar) + std::string(1024, '\0'));
+  EXPECT_THAT(shards(), ElementsAre(tar));
+  prepare_sa1b({.root = folder / "tars", .compact = true});
+  EXPECT_THAT(shards(), ElementsAre(folder / "tars/sa_000000.shard"));
+}
+
 TEST(PrepareSa1b, GoesOnWhereItWasAndLeavesOutWhatIsNotUsable) {
   const TempFolder folder;
   make_published(folder);

@@ -73,12 +73,19 @@ TEST(Doctor, UnreadableMissingAndUnequalFilesAreCountedAndNamed) {
 TEST(Doctor, ShiftedIdsAreSeen) {
   const MadeSet high(2, [](int64_t p) { return static_cast<int32_t>(1 + p % 4); });
   EXPECT_THAT(examine_test_set(high.info).problems,
-              ElementsAre(AllOf(HasSubstr("ids without meaning: 4"), HasSubstr("one too high"))));
+              ElementsAre(AllOf(HasSubstr("ids without meaning: 4"), HasSubstr("count from 0"))));
   // Published ids would be 1 to 4 with 0 ignored: these are prepared ones.
   MadeSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
   low.info.labels[0].map.classes = {255, 0, 1, 2, 3};
   EXPECT_THAT(examine_test_set(low.info).problems,
               ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
+  MadeSet voc(2, [](int64_t p) { return p < 40 ? 255 : static_cast<int32_t>(p % 4); });
+  voc.info.labels[0].map = {{255, 0, 1, 2, 3}, /*rest_ignored=*/true};  // 255 has a meaning among published ids, too
+  EXPECT_TRUE(examine_test_set(voc.info).problems.empty());
+  EXPECT_THAT(examine_test_set(voc.info).hints, Contains(HasSubstr("prepared labels where published ones belong")));
+  MadeSet published(2, [](int64_t p) { return p < 9 ? 255 : p < 30 ? 0 : static_cast<int32_t>(1 + p % 3); });
+  published.info.labels[0].map = {{255, 0, 1, 2, 3}, /*rest_ignored=*/true};
+  EXPECT_TRUE(examine_test_set(published.info).hints.empty());
   const MadeSet lower(20, [](int64_t p) { return static_cast<int32_t>(1 + p % 3); });
   EXPECT_THAT(examine_test_set(lower.info).hints, Contains(HasSubstr("class 0 (wall) never occurs")));
 }
