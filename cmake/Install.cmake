@@ -7,7 +7,8 @@ install(TARGETS pixelclip_library EXPORT pixelclip-targets LIBRARY DESTINATION $
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES include/pixelclip/picture.hpp include/pixelclip/model.hpp include/pixelclip/segments.hpp
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pixelclip)
-install(DIRECTORY datasets/ DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip/datasets FILES_MATCHING PATTERN "*.json")
+file(GLOB vocabularies datasets/*.json)  # not what the demo makes below
+install(FILES ${vocabularies} DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip/datasets)
 install(FILES .deps/bpe_simple_vocab_16e6.txt.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip OPTIONAL)
 install(FILES LICENSE CITATION.cff DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/pixelclip)
 

@@ -125,6 +125,8 @@ nlohmann::json parse_json(std::string_view text, const std::string& name) {
     const auto column = head.size() - (head.rfind('\n') + 1) + 1;
     fail(name, ":", line, ":", column, ": invalid JSON",
          e.byte > text.size() ? " (the file is cut short)" : "");
+  } catch (const nlohmann::json::out_of_range&) {
+    fail(name, ": holds a number that is too large");
   }
 }
 

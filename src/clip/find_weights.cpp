@@ -65,7 +65,7 @@ const Published* find_published(const std::string& name) {
 }
 
 constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin"};
-constexpr const char* kFilesOfFolders[] = {"open_clip_model.safetensors", "model.safetensors",
+constexpr const char* kFilesOfFolders[] = {"model_final.pth", "open_clip_model.safetensors", "model.safetensors",
                                            "open_clip_pytorch_model.bin", "pytorch_model.bin"};
 
 bool is_file(const fs::path& path) {
@@ -73,7 +73,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-/// The weights inside a folder that was fetched from Hugging Face; empty when there are none.
+/// The weights inside a folder of a training or fetched from Hugging Face; empty when there are none.
 fs::path inside_folder(const fs::path& folder) {
   for (const char* file : kFilesOfFolders) {
     if (is_file(folder / file)) return folder / file;

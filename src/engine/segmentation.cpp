@@ -9,6 +9,12 @@
 namespace pixelclip {
 using torch::Tensor;
 
+std::vector<Color> colors_of(const Words& words) {
+  auto colors = distinct_colors(static_cast<int>(words.names.size()));
+  if (words.background.wanted()) colors.back() = {40, 40, 40};
+  return colors;
+}
+
 Tensor score_words(const EncodedImage& image, const Words& words) {
   const torch::NoGradGuard no_grad;
   constexpr int64_t cells = EncodedImage::kCells;

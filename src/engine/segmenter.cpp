@@ -17,6 +17,7 @@
 #include "pixelclip/modeling/prompt_learner.hpp"
 #include "pixelclip/nn/autocast.hpp"
 #include "pixelclip/nn/functional.hpp"
+#include "pixelclip/text/clean.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
@@ -82,7 +83,13 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   }
   const fs::path path = find_weights(options.weights);
   const auto weights = to_clip_names(read_state_dict(path));
-  const auto architecture = clip_architecture(weights);
+  const auto architecture = [&] {
+    try {
+      return clip_architecture(weights);
+    } catch (const Error& e) {
+      fail(path.string(), ": ", e.what());
+    }
+  }();
   clip_ = CLIP(architecture);
   load_into(*clip_, weights, {.source = path.string(), .may_be_missing = {}, .may_be_unused = {}});
   clip_->eval();
@@ -220,9 +227,12 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
   for (const auto& name : names) {
     words.names.push_back(trimmed(name));
     if (words.names.back().empty()) fail("a class name is empty: leave it out");
-    if (!seen.insert(words.names.back()).second) {
-      fail("the class name \"", words.names.back(), "\" stands there twice: leave one out");
-    }
+    const auto read = clean_text(words.names.back());  // the model makes no difference between large and small letters
+    if (!seen.insert(read).second) fail("the class name \"", words.names.back(), "\" stands there twice: leave one out");
+    if (background.wanted() && read == "background") fail("the class name \"background\" is the rest's: leave it out");
+  }
+  if (background.threshold && !(std::abs(*background.threshold) <= 1)) {
+    fail("the background's threshold is ", *background.threshold, "; it is a cosine, from -1 to 1");
   }
   if (names.empty()) fail("there are no class names: name at least one thing to look for");
   words.classes = static_cast<int64_t>(names.size());

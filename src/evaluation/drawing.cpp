@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/text/clean.hpp"
+
 namespace pixelclip::drawing {
 namespace {
 
@@ -35,7 +38,16 @@ void Lettering::draw(cv::Mat& page, const std::string& text, cv::Point at) const
   target = target.mul(inverse, 1.0 / 255) + colored.mul(alpha, 1.0 / 255);
 }
 
-bool is_label(int32_t id) { return id >= 0 && id != 255; }
+std::string drawable(const std::string& name, size_t id) {
+  constexpr size_t longest = 40;
+  const std::string text = ascii_letters(name);
+  if (text.empty()) return str("no. ", id + 1);
+  return text.size() > longest ? text.substr(0, longest - 3) + "..." : text;
+}
+
+bool is_label(int32_t id, const std::vector<Color>& palette) {
+  return id >= 0 && (id != 255 || palette.size() > 255);
+}
 
 cv::Mat enlarged_labels(const int32_t* ids, int height, int width, cv::Size size) {
   cv::Mat out(size, CV_32SC1);
@@ -59,7 +71,7 @@ void lay_over(cv::Mat& picture, const cv::Mat& labels, const std::vector<Color>&
       auto& pixel = picture.at<cv::Vec3b>(y, x);
       if (edge) {
         pixel = {255, 255, 255};
-      } else if (is_label(id)) {
+      } else if (is_label(id, palette)) {
         const Color& color = palette[static_cast<size_t>(id) % palette.size()];
         const double light = (1 - share) * grey.at<uint8_t>(y, x);
         pixel = {cv::saturate_cast<uint8_t>(share * color.red + light),

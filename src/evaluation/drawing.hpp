@@ -26,10 +26,15 @@ class Lettering {
   double scale_;
 };
 
+/// A class name in OpenCV's letters, which are ASCII's: without accents, cut when very long, and the class's
+/// number in its place where that is not enough.
+std::string drawable(const std::string& name, size_t id);
+
 /// Colours the labelled pixels half, so that the picture's texture shows, and draws a white line where
-/// two labels meet. Labels -1 and 255 are uncoloured.
+/// two labels meet.
 void lay_over(cv::Mat& picture, const cv::Mat& labels, const std::vector<Color>& palette);
-bool is_label(int32_t id);
+/// Labels -1 and 255 are no classes, unless there are as many as that.
+bool is_label(int32_t id, const std::vector<Color>& palette);
 /// [height, width] ids as CV_32S, the nearest one for each pixel of `size`.
 cv::Mat enlarged_labels(const int32_t* ids, int height, int width, cv::Size size);
 

@@ -28,7 +28,7 @@ std::vector<Legend::Entry> shares(const LabelMap& labels, const std::vector<std:
     const double percent = 100.0 * static_cast<double>(areas[id]) / static_cast<double>(labels.ids.size());
     char share[16];
     std::snprintf(share, sizeof share, percent < 1 ? "  <1 %%" : "  %.0f %%", percent);
-    entries.push_back({palette[id % palette.size()], names[id] + share});
+    entries.push_back({palette[id % palette.size()], drawable(names[id], id) + share});
   }
   return entries;
 }

@@ -49,7 +49,9 @@ std::vector<Legend::Entry> classes_seen(const std::vector<SheetRow>& rows, const
   std::vector<Legend::Entry> entries;
   for (const int32_t id : seen) {
     const auto place = static_cast<size_t>(id);
-    if (is_label(id) && place < names.size()) entries.push_back({palette[place % palette.size()], names[place]});
+    if (is_label(id, palette) && place < names.size()) {
+      entries.push_back({palette[place % palette.size()], drawable(names[place], place)});
+    }
   }
   return entries;
 }

@@ -1,6 +1,10 @@
 #include "pixelclip/text/clean.hpp"
 
+#include <utf8proc.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 
 #include "html.hpp"
 #include "pixelclip/base/error.hpp"
@@ -188,6 +192,16 @@ std::string clean_text(std::string_view text) {
   if (is_plain(text)) return clean_plain(text);
   const auto repaired = unescape_html(unescape_html(repair(unicode::decode(text))));
   return unicode::encode(unicode::lower(collapse_spaces(repaired)));
+}
+
+std::string ascii_letters(const std::string& text) {
+  utf8proc_uint8_t* mapped = nullptr;
+  const auto size = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_STRIPMARK));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
+  if (size < 0 || std::any_of(mapped, mapped + size, [](utf8proc_uint8_t byte) { return byte >= 0x80; })) return "";
+  return {reinterpret_cast<const char*>(mapped), static_cast<size_t>(size)};
 }
 
 }  // namespace pixelclip

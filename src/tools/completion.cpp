@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -31,12 +32,24 @@ std::vector<std::string> flags_of(const CLI::Option& option) {
   return flags;
 }
 
-/// What may follow a command: its own commands and its flags.
+/// "bash zsh" of an option that takes one of a few words, else "". CLI11's name of its type tells: "TEXT:{bash,zsh}".
+std::string choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t begin = type.find('{') + 1, end = type.find('}', begin);
+  if (begin == 0 || end == type.npos) return "";
+  std::string choices = type.substr(begin, end - begin);
+  std::replace(choices.begin(), choices.end(), ',', ' ');
+  return choices;
+}
+
+/// What may follow a command: its own commands, its flags and the words that it takes without a flag.
 std::string next_words(const CLI::App& app) {
   std::string words;
   for (const auto* sub : subcommands(app)) words += sub->get_name() + " ";
   for (const auto* option : app.get_options()) {
-    for (const auto& flag : flags_of(*option)) words += flag + " ";
+    const auto flags = flags_of(*option);
+    for (const auto& flag : flags) words += flag + " ";
+    if (const auto choices = choices_of(*option); flags.empty() && !choices.empty()) words += choices + " ";
   }
   if (!words.empty()) words.pop_back();
   return words;
@@ -46,6 +59,8 @@ void print_bash(const std::vector<Command>& commands) {
   std::cout << "# bash completion for pixelclip; put it where bash looks, or: eval \"$(pixelclip completion bash)\"\n"
                "_pixelclip() {\n"
                "  local current=${COMP_WORDS[COMP_CWORD]} command= words= i\n"
+               "  COMPREPLY=()  # behind a flag: files, by -o default\n"
+               "  [[ ${COMP_WORDS[COMP_CWORD - 1]} == --* && $current != -* ]] && return\n"
                "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
                "    case \"${command:+$command }${COMP_WORDS[i]}\" in\n"
                "      ";
@@ -63,11 +78,12 @@ void print_bash(const std::vector<Command>& commands) {
                "complete -o default -F _pixelclip pixelclip\n";
 }
 
-/// A description on one line, without what zsh would take for its own.
-std::string for_zsh(const std::string& text) {
+/// The first line of a description for a text in single quotes, with a backslash before each of `special`.
+std::string for_zsh(const std::string& text, std::string_view special) {
   std::string result;
   for (const char c : text.substr(0, text.find('\n'))) {
-    if (std::string_view("[]():;'\"\\$`").find(c) == std::string_view::npos) result += c;
+    if (special.find(c) != special.npos) result += '\\';
+    result += c == '\'' ? "'\\''" : std::string(1, c);
   }
   return result;
 }
@@ -77,19 +93,25 @@ void print_zsh_function(const Command& command) {
   for (char& c : name) c = c == ' ' || c == '-' ? '_' : c;
   const auto subs = subcommands(*command.app);
   std::cout << (command.words.empty() ? "_pixelclip" : name) << "() {\n  _arguments -C";
+  int place = 0;
   for (const auto* option : command.app->get_options()) {
-    const bool takes_value = option->get_items_expected_max() > 0;
-    for (const auto& flag : flags_of(*option)) {
-      std::cout << " \\\n    '" << flag << "[" << for_zsh(option->get_description()) << "]"
-                << (takes_value ? ":value:_files'" : "'");
+    const auto flags = flags_of(*option);
+    const std::string choices = choices_of(*option);
+    const std::string value = ":value:" + (choices.empty() ? "_files" : "(" + choices + ")");
+    for (const auto& flag : flags) {
+      std::cout << " \\\n    '" << flag << "[" << for_zsh(option->get_description(), "\\]") << "]"
+                << (option->get_items_expected_max() > 0 ? value : "") << "'";
     }
+    if (flags.empty()) std::cout << " \\\n    '" << ++place << value << "'";
   }
   if (subs.empty()) {
     std::cout << " \\\n    '*:file:_files'\n}\n\n";
     return;
   }
   std::cout << " \\\n    '1:command:((";
-  for (const auto* sub : subs) std::cout << sub->get_name() << "\\:\"" << for_zsh(sub->get_description()) << "\" ";
+  for (const auto* sub : subs) {
+    std::cout << sub->get_name() << "\\:\"" << for_zsh(sub->get_description(), "\\:\"$`") << "\" ";
+  }
   std::cout << "))' \\\n    '*::arguments:->rest'\n  [[ $state == rest ]] && case $words[1] in\n";
   for (const auto* sub : subs) {
     std::string function = (command.words.empty() ? "_pixelclip_" : name + "_") + sub->get_name();
@@ -110,7 +132,8 @@ void print_completion(const CLI::App& program, const std::string& shell) {
 }  // namespace
 
 void add_completion(CLI::App& app) {
-  auto* command = app.add_subcommand("completion", "Print what bash or zsh needs to complete this program's commands and flags");
+  auto* command = app.add_subcommand(
+      "completion", "Print what bash or zsh needs to complete this program's commands and flags");
   auto shell = std::make_shared<std::string>();
   command->add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
   command->callback([&app, shell] { print_completion(app, *shell); });

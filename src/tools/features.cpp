@@ -64,7 +64,7 @@ void add_features(CLI::App& app) {
   command->add_option("--out", flags->out, "the file to write")->required();
   command->add_option("--names", flags->names, "class names, as for `pixelclip segment`");
   command->add_flag("--half", flags->half, "write 16-bit numbers");
-  auto options = add_segmenter_flags(*command);
+  auto options = add_segmenter_flags(*command, /*windows=*/false);
   command->footer("In Python: safetensors.numpy.load_file(\"F.safetensors\")[\"dense.NAME\"].");
   command->callback([flags, options] { run_features(*flags, *options); });
 }

@@ -139,7 +139,8 @@ void for_each_input(const Inputs& inputs, const std::function<void(const Input&)
     try {
       work(input);
     } catch (const Error& e) {
-      report(e.what());
+      const std::string text = e.what(), file = input.file.string();
+      report(text.find(file) == text.npos ? file + ": " : "", text);
     } catch (const std::bad_alloc&) {
       report(input.file.string(), ": there is not enough memory for this picture");
     } catch (const c10::Error& e) {
@@ -160,6 +161,7 @@ std::vector<std::string> read_names(const std::string& text) {
   const fs::path built_in = find_data_file(str("datasets/", text, ".json"));
   std::error_code ignored;
   if (one_word && fs::exists(built_in, ignored)) return read_class_names(built_in);
+  if (fs::is_regular_file(text, ignored)) return names_in_text_file(text);
   const bool synonyms = text.find(';') != text.npos;
   auto names = split(text, synonyms ? ';' : ',');
   if (names.size() > 1 && names.back().empty()) names.pop_back();  // a separator at the end

@@ -184,7 +184,7 @@ void add_masks(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--sam", flags->sam, "TorchScript module, for example of SAM or MobileSAM with its prompts");
   command->add_option("--min-area", flags->min_area, "leave out smaller masks, pixels")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->capture_default_str();
   command->add_option("--device", flags->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   command->callback([flags] { run_masks(*flags); });

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");
   app.name("pixelclip");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "pixelclip " PIXELCLIP_VERSION);
   app.get_formatter()->column_width(34);
   try {
     tools::add_train(app);
@@ -35,12 +36,16 @@ int main(int argc, char** argv) {
     tools::add_bench_loader(*bench);
     tools::add_bench_text(*bench);
     tools::add_bench_train(*bench);
+    const auto asked = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+    if (argc > 1 && argv[1][0] != '-' && std::as_const(app).get_subcommands(asked).empty()) {
+      fail("there is no command ", printable(argv[1]), "; pixelclip --help lists them");
+    }
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::RuntimeError& e) {
     return e.get_exit_code();  // a command's own status
   } catch (const CLI::ParseError& e) {
-    return app.exit(e);
+    return app.exit(e) == 0 ? 0 : 2;
   } catch (const Error& e) {
     log::error(e.what());
   } catch (const std::bad_alloc&) {

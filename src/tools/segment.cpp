@@ -32,7 +32,7 @@ struct SegmentFlags {
 class Writer {
  public:
   Writer(const SegmentFlags& flags, const SegmenterOptions& model, const Words& words)
-      : flags_(flags), model_(model), palette_(distinct_colors(static_cast<int>(words.names.size()))) {}
+      : flags_(flags), model_(model), palette_(colors_of(words)) {}
 
   /// Labels, overlay and figures of one picture; `name` is its place under --out.
   void write(const std::string& file, const std::string& name, const Image& rgb, const Segmentation& result) const {
@@ -140,7 +140,7 @@ void add_segment(CLI::App& app) {
                       "the rest: the cosine that a word must reach (0.2), or names as in --names that stand for it");
   command->add_flag("--logits", flags->logits, "also write NAME_logits.safetensors: cosines [names, rows, columns]");
   command->add_option("--every", flags->every, "take only every so many frames of a video")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
   command->footer("Example: pixelclip segment photos --names \"dog, grass, sky\" --weights output/vit/model_final.pth");
   command->callback([flags, options] { run_segment(*flags, *options); });

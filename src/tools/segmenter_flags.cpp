@@ -3,10 +3,11 @@
 #include <charconv>
 
 #include "inputs.hpp"
+#include "pixelclip/base/error.hpp"
 
 namespace pixelclip::tools {
 
-std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command) {
+std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows) {
   auto options = std::make_shared<SegmenterOptions>();
   command
       .add_option("--weights", options->weights,
@@ -26,6 +27,7 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command) {
           "--resolution", [options](const int64_t& side) { options->resolution = {side, side}; },
           "side of the encoder's square input, pixels (default: as trained)")
       ->check(CLI::Range(16, 4096));
+  if (!windows) return options;
   command
       .add_option("--window", options->window,
                   "encode overlapping windows of this side, pixels of a picture whose short side is MIN_SIZE_TEST "
@@ -39,6 +41,9 @@ Background read_background(const std::string& text) {
   double threshold = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), threshold);
   if (fault == std::errc() && end == text.data() + text.size()) return {threshold, {}};
+  if (std::string_view("+-.0123456789").find(text[0]) != std::string_view::npos) {
+    fail("--background ", printable(text), " is neither a number such as 0.2 nor a list of names");
+  }
   return {{}, read_names(text)};
 }
 

@@ -42,7 +42,8 @@ void run_serve(ServeFlags flags, const SegmenterOptions& options) {
   service.attach(server, flags.host);
   signals::install();
   std::thread listening([&] { server.listen_after_bind(); });
-  log::info(segmenter.description(), "; open http://", flags.host, ":", flags.port, "/ in a browser, stop with Ctrl-C");
+  log::info(segmenter.description(), "; open http://",
+            flags.host.find(':') == flags.host.npos ? flags.host : "[" + flags.host + "]", ":", flags.port, "/ in a browser, stop with Ctrl-C");
   if (flags.host != "127.0.0.1" && flags.host != "localhost" && flags.host != "::1") {
     log::warn("everyone who reaches ", flags.host, " can use this server: it asks for no password");
   }

@@ -1,5 +1,6 @@
 #include "web_service.hpp"
 
+#include <c10/util/Exception.h>
 #include <httplib.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
 #include "pixelclip/evaluation/overlay.hpp"
 #include "pixelclip/image/codec.hpp"
 #include "web_assets.hpp"
@@ -59,6 +61,24 @@ std::string host_of(std::string authority) {
 void answer(httplib::Response& response, int status, const json& body) {
   response.status = status;
   response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace), "application/json");
+}
+
+/// The body, unpacked. Counted as it comes: neither compressed nor chunked ones get past the limit.
+std::string read_body(const httplib::Request& request, const httplib::Response& response,
+                      const httplib::ContentReader& reader, size_t most) {
+  if (request.is_multipart_form_data()) {
+    throw Refusal(415, "send the picture or the JSON itself as the request's body, not in a form (curl: --data-binary)");
+  }
+  std::string body;
+  bool fits = true;
+  const bool whole = reader([&](const char* data, size_t size) {
+    fits = body.size() + size <= most;
+    if (fits) body.append(data, size);
+    return fits;
+  });
+  if (!fits || response.status == 413) throw Refusal(413, str("the request is larger than ", most >> 20, " MB"));
+  if (!whole) throw Refusal(400, "the request's body is incomplete or damaged");
+  return body;
 }
 
 const json& member(const json& body, const char* name) {
@@ -114,6 +134,8 @@ WebService::WebService(const Segmenter& segmenter, const WebLimits& limits, std:
 
 void WebService::attach(httplib::Server& server, const std::string& host) {
   server.set_payload_max_length(static_cast<size_t>(limits_.megabytes) << 20);
+  server.set_read_timeout(/*seconds=*/5);  // of a silent client
+  server.new_task_queue = [] { return new httplib::ThreadPool(64); };  // slow clients must not keep others out
   server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
                               {"Cache-Control", "no-store"},
                               {"Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:"}});
@@ -130,10 +152,11 @@ void WebService::attach(httplib::Server& server, const std::string& host) {
   asset("/style\\.css", web_style_css, "text/css; charset=utf-8");
   asset("/page\\.js", web_page_js, "text/javascript; charset=utf-8");
 
-  const auto handler = [](auto work) {
-    return [work](const httplib::Request& request, httplib::Response& response) {
+  const size_t most = static_cast<size_t>(limits_.megabytes) << 20;
+  const auto with_body = [most](auto work) {
+    return [work, most](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) {
       try {
-        answer(response, 200, work(request));
+        answer(response, 200, work(read_body(request, response, reader, most)));
       } catch (const Refusal& e) {
         answer(response, e.status, {{"error", e.what()}});
       } catch (const Error& e) {
@@ -143,16 +166,23 @@ void WebService::attach(httplib::Server& server, const std::string& host) {
       }
     };
   };
-  server.Get("/api/model", handler([this](const auto&) { return model(); }));
-  server.Post("/api/images", handler([this](const auto& request) { return add_image(request.body); }));
-  server.Post("/api/segment", handler([this](const auto& request) {
-                return segment_image(parse_json(request.body, "the request's body"));
+  server.Get("/api/model", [this](const httplib::Request&, httplib::Response& response) { answer(response, 200, model()); });
+  server.Post("/api/images", with_body([this](const std::string& body) { return add_image(body); }));
+  server.Post("/api/segment", with_body([this](const std::string& body) {
+                return segment_image(parse_json(body, "the request's body"));
               }));
-  server.Post("/api/point", handler([this](const auto& request) {
-                return scores_at_point(parse_json(request.body, "the request's body"));
+  server.Post("/api/point", with_body([this](const std::string& body) {
+                return scores_at_point(parse_json(body, "the request's body"));
               }));
-  server.set_exception_handler([](const auto&, httplib::Response& response, std::exception_ptr) {
-    answer(response, 500, {{"error", "the server failed; its log may say more"}});
+  server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr e) {
+    try {
+      std::rethrow_exception(e);
+    } catch (const c10::Error& error) {
+      log::error(printable(request.path), ": ", error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      log::error(printable(request.path), ": ", error.what());
+    }
+    answer(response, 500, {{"error", "the server failed; its log says more"}});
   });
   server.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
@@ -240,8 +270,10 @@ WebService::Query WebService::read_query(const json& body) {
   if (const auto found = body.find("background"); found != body.end() && !found->is_null()) {
     if (found->is_number()) {
       background.threshold = found->get<double>();
-    } else {
+    } else if (found->is_array()) {
       background.words = texts(*found, "background", limits_.names);
+    } else {
+      throw Refusal(400, "\"background\" must be a number or a list of names");
     }
   }
   query.words = segmenter_.words(texts(member(body, "names"), "names", limits_.names), background);
@@ -260,7 +292,7 @@ json WebService::segment_image(const json& body) {
     shrink(query.image.width);
   }
   const Segmentation result = segment(query.image, query.words);
-  const auto palette = distinct_colors(static_cast<int>(result.names.size()));
+  const auto palette = colors_of(query.words);
   json classes = json::array();
   for (const Region& region : regions(result)) {
     json entry = {{"id", region.id}, {"name", result.names[region.id]}, {"color", to_hex(palette[region.id])},

@@ -100,10 +100,10 @@ TEST_F(SegmenterTest, ARegionIsWhatItsLabelMarks) {
 TEST_F(SegmenterTest, AThresholdDecidesWhatIsBackground) {
   const Segmenter segmenter(options());
   const auto image = segmenter.encode(blocks(40, 40));
-  const auto all = segment(image, segmenter.words({"dog", "cat"}, {2.0, {}}));
+  const auto all = segment(image, segmenter.words({"dog", "cat"}, {1.0, {}}));
   EXPECT_THAT(all.names, ElementsAre("dog", "cat", "background"));
   EXPECT_THAT(all.labels.ids, ::testing::Each(2));
-  const auto none = segment(image, segmenter.words({"dog", "cat"}, {-2.0, {}}));
+  const auto none = segment(image, segmenter.words({"dog", "cat"}, {-1.0, {}}));
   EXPECT_THAT(none.labels.ids, ::testing::Each(::testing::Lt(2)));
 }
 

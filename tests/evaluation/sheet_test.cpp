@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "pixelclip/evaluation/overlay.hpp"
 #include "pixelclip/image/codec.hpp"
 #include "support/support.hpp"
 
@@ -25,9 +26,24 @@ std::array<int, 3> pixel(const Image& image, int64_t y, int64_t x) {
   return {at[0], at[1], at[2]};
 }
 
+/// As people without the cones for green see it (Viénot, Brettel and Mollon 1999), linear.
+std::array<double, 3> deuteranopic(const Color& color) {
+  const auto linear = [](uint8_t value) { return std::pow(value / 255.0, 2.2); };
+  const double red = linear(color.red), green = linear(color.green), blue = linear(color.blue);
+  const double yellow = 0.29275 * red + 0.70725 * green;
+  return {yellow, yellow, -0.02234 * red + 0.02234 * green + blue};
+}
+
 TEST(Palette, ColoursStayApart) {
-  const auto colors = distinct_colors(12);
+  const auto colors = distinct_colors(12), more = distinct_colors(20);
   ASSERT_EQ(colors.size(), 12u);
+  for (size_t a = 0; a < colors.size(); ++a) {
+    EXPECT_EQ(to_hex(colors[a]), to_hex(more[a])) << "a class keeps its colour when others join";
+    for (size_t b = 0; b < a; ++b) {
+      const auto x = deuteranopic(colors[a]), y = deuteranopic(colors[b]);
+      EXPECT_GT(std::abs(x[0] - y[0]) + std::abs(x[2] - y[2]), 0.08) << a << " and " << b << " for colour-blind readers";
+    }
+  }
   for (size_t a = 0; a < colors.size(); ++a) {
     for (size_t b = 0; b < a; ++b) {
       const int distance = std::abs(colors[a].red - colors[b].red) + std::abs(colors[a].green - colors[b].green) +

@@ -55,6 +55,13 @@ TEST(CleanText, UnescapesHtmlAsOftenAsTheReference) {
   EXPECT_EQ(clean_text("< &amp;amp;amp;amp;"), "< &amp;amp;");
 }
 
+TEST(AsciiLetters, LosesMarksButNotLetters) {
+  EXPECT_EQ(ascii_letters("Café, naïve"), "Cafe, naive");
+  EXPECT_EQ(ascii_letters("grass"), "grass");
+  EXPECT_EQ(ascii_letters("草"), "");
+  EXPECT_EQ(ascii_letters("a\x80"), "");
+}
+
 TEST(CleanText, RefusesWhatIsNoText) {
   EXPECT_ERROR(clean_text("a\x80"), HasSubstr("byte 2 is not UTF-8"));
   EXPECT_ERROR(clean_text(std::string(20000, ' ')), HasSubstr("16384"));

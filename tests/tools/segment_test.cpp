@@ -111,7 +111,7 @@ TEST_F(CommandTest, SegmentRefusesBadNamesAndWeightsBeforeAnyPicture) {
 
 TEST_F(CommandTest, SegmentCallsTheRestBackground) {
   write_png(path("p.png"), stripes(20, 20));
-  EXPECT_EQ(segment({path("p.png"), "--names", "dog", "--background", "1.5"}).error, "");
+  EXPECT_EQ(segment({path("p.png"), "--names", "dog", "--background", "1"}).error, "");
   const auto json = read_json(path("out/p.json"));
   ASSERT_EQ(json["classes"].size(), 1u);
   EXPECT_EQ(json["classes"][0]["name"], "background");

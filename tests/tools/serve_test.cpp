@@ -1,6 +1,7 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -143,7 +144,44 @@ TEST(Serve, BadRequestsAreAnsweredWithOneSentence) {
   refused("/api/segment", json{{"image", id}, {"names", json::array()}}.dump(), 400, "no class names");
   refused("/api/segment", json{{"image", id}, {"names", {std::string(500, 'x')}}}.dump(), 400, "at most 400 bytes");
   refused("/api/point", json{{"image", id}, {"names", {"a"}}, {"x", 10}, {"y", 0}}.dump(), 400, "\"x\" must be a whole number from 0 to 9");
+  for (const char* threshold : {"2", "-1e308", "1e39"}) {
+    refused("/api/segment", str(R"({"image": ")", id, R"(", "names": ["a"], "background": )", threshold, "}"), 400, "from -1 to 1");
+  }
+  refused("/api/segment", R"({"background": 1e400})", 400, "too large");
+  refused("/api/segment", json{{"image", id}, {"names", {"a"}}, {"background", "b"}}.dump(), 400, "a number or a list");
+  refused("/api/segment", json{{"image", id}, {"names", {"a", "Background"}}, {"background", {"b"}}}.dump(), 400, "is the rest's");
   refused("/api/nothing", "", 404, "there is no POST /api/nothing");
+}
+
+TEST(Serve, BodiesOfEveryFormCountAgainstTheLimit) {
+  Running running({.megabytes = 1, .megapixels = 1, .requests = 1000, .images = 64, .names = 5});
+  const auto bmp = [] {  // not packed, so larger than the 8 KiB that forms may have
+    std::string bytes = "BM" + std::string(52, '\0') + std::string(60 * 60 * 3, 'x');
+    const auto put = [&](size_t at, uint32_t value) { std::memcpy(bytes.data() + at, &value, 4); };
+    put(2, static_cast<uint32_t>(bytes.size())), put(10, 54), put(14, 40), put(18, 60), put(22, 60), put(26, 1 | 24 << 16);
+    return bytes;
+  };
+  const std::string large = bmp();
+  // As curl's --data-binary sends it.
+  auto answer = running.client().Post("/api/images", large, "application/x-www-form-urlencoded");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  answer = running.client().Post("/api/images", httplib::MultipartFormDataItems{{"file", large, "a.png", "image/png"}});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 415);
+  const std::string zeros(3 << 20, '0');
+  httplib::Client packing("127.0.0.1", running.port());
+  packing.set_compress(true);
+  answer = packing.Post("/api/images", zeros, "text/plain");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 413) << "a few packed kilobytes";
+  const auto chunks = [&](size_t offset, httplib::DataSink& sink) {
+    if (offset < zeros.size()) return sink.write(zeros.data() + offset, std::min<size_t>(65536, zeros.size() - offset));
+    sink.done();
+    return true;
+  };
+  answer = running.client().Post("/api/images", httplib::ContentProviderWithoutLength(chunks), "text/plain");
+  EXPECT_TRUE(!answer || answer->status == 413);  // the answer may come before all chunks are sent
 }
 
 TEST(Serve, PagesOfOtherSitesAreRefused) {

@@ -10,6 +10,7 @@
 
 #include "pixelclip/clip/clip.hpp"
 #include "pixelclip/config/keys.hpp"
+#include "pixelclip/evaluation/sheet.hpp"
 #include "pixelclip/image/image.hpp"
 #include "pixelclip/image/rle.hpp"
 
@@ -123,6 +124,9 @@ class Segmenter {
   int64_t short_side_ = 640, long_side_ = 2560, window_ = 0;
   std::shared_ptr<TextCache> text_cache_;
 };
+
+/// A colour for each of the names; the background's is dark.
+std::vector<Color> colors_of(const Words& words);
 
 /// Cosines of all words on the picture's cells, [names, rows, columns]; the background's are the best
 /// of its words, or its threshold.

@@ -49,11 +49,10 @@ async function show(file) {
     });
     const sent = await ask("/api/images", {method: "POST", body: file});
     picture = {file, bitmap, id: sent.image, height: sent.height, width: sent.width};
-    result = null;
     $("drop").hidden = true;
     canvas.hidden = false;
     $("downloads").hidden = false;
-    draw();
+    clear();
     await update();
   } catch (error) {
     say(error.message);
@@ -73,10 +72,21 @@ async function remembered(request) {
   }
 }
 
+/** The picture alone, without labels. */
+function clear() {
+  result = null;
+  highlighted = -1;
+  $("legend").replaceChildren();
+  $("timing").textContent = "";
+  say("");
+  draw();
+}
+
 async function update() {
   $("point").hidden = true;
-  if (!picture || words().length === 0) return;
+  if (!picture) return;
   const mine = ++newest;
+  if (words().length === 0) return clear();
   try {
     const start = performance.now();
     const answer = await remembered(() => post("/api/segment", query({max_side: longestShown})));
@@ -110,7 +120,7 @@ function colouredLabels(opacity) {
   const colors = [];
   for (const entry of result.classes) {
     const faint = highlighted >= 0 && highlighted !== entry.id ? 0.15 : 1;
-    colors[entry.id] = [...(entry.name === "background" ? [40, 40, 40] : rgb(entry.color)), 255 * opacity * faint];
+    colors[entry.id] = [...rgb(entry.color), 255 * opacity * faint];
   }
   const pixels = new ImageData(width, height);
   for (let y = 0, i = 0; y < height; ++y) {
@@ -130,8 +140,11 @@ function draw() {
   const scale = Math.min(1600, Math.max(1000, longest)) / longest;
   canvas.width = Math.max(1, Math.round(picture.width * scale));
   canvas.height = Math.max(1, Math.round(picture.height * scale));
+  const opacity = result ? Number($("opacity").value) : 0;
+  context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the picture's own colours would change the labels'
   context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
-  if (result) context.drawImage(colouredLabels(Number($("opacity").value)), 0, 0, canvas.width, canvas.height);
+  context.filter = "none";
+  if (result) context.drawImage(colouredLabels(opacity), 0, 0, canvas.width, canvas.height);
 }
 
 function element(tag, text, parent) {
@@ -155,7 +168,7 @@ function drawLegend() {
   const found = [...result.classes].sort((a, b) => b.area - a.area);
   for (const entry of found) {
     const line = element("li", "", legend);
-    element("b", "", line).style.background = entry.name === "background" ? "#282828" : entry.color;
+    element("b", "", line).style.background = entry.color;
     element("span", entry.name, line).title = entry.name;
     element("small", `${percent(entry.share)} · ${entry.score.toFixed(3)}`, line).title = "share of the picture · mean cosine";
     bar(line, entry.share, entry.color);
@@ -220,7 +233,7 @@ function overlayPage() {
   pen.textBaseline = "middle";
   found.forEach((entry, i) => {
     const x = 12 + (i % columns) * step, y = canvas.height + 12 + Math.floor(i / columns) * line + line / 2;
-    pen.fillStyle = entry.name === "background" ? "#282828" : entry.color;
+    pen.fillStyle = entry.color;
     pen.fillRect(x, y - 9, 18, 18);
     pen.fillStyle = "#222";
     pen.fillText(`${entry.name}  ${percent(entry.share)}`, x + 26, y + 1);
@@ -253,6 +266,10 @@ $("rest").addEventListener("change", () => { $("threshold").disabled = !$("rest"
 $("threshold").addEventListener("input", () => { $("threshold-value").textContent = Number($("threshold").value).toFixed(3); soon(); });
 $("opacity").addEventListener("input", () => { $("opacity-value").textContent = `${Math.round(100 * $("opacity").value)} %`; draw(); });
 canvas.addEventListener("click", (event) => showPoint(event.clientX, event.clientY));
+canvas.addEventListener("keydown", (event) => {
+  const box = canvas.getBoundingClientRect();
+  if (event.key === "Enter") showPoint(box.left + box.width / 2, box.top + box.height / 2);
+});
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") $("point").hidden = true; });
 document.addEventListener("paste", (event) => show([...event.clipboardData.files][0]));
 document.addEventListener("dragover", (event) => { event.preventDefault(); $("stage").classList.add("over"); });
