@@ -46,4 +46,32 @@ void parallel_for(int64_t count, int threads, const std::function<void(int64_t)>
   if (first_error) std::rethrow_exception(first_error);
 }
 
+OneThread::OneThread() : thread_([this] { work(); }) {}
+
+OneThread::~OneThread() {
+  post({});
+  thread_.join();
+}
+
+void OneThread::post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!task) ending_ = true;
+    else tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+}
+
+void OneThread::work() {
+  for (std::unique_lock lock(mutex_);;) {
+    wake_.wait(lock, [&] { return ending_ || !tasks_.empty(); });
+    if (ending_) return;
+    const auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    task();
+    lock.lock();
+  }
+}
+
 }  // namespace pixelclip

@@ -21,15 +21,17 @@ constexpr size_t kTextBatch = 128;
 
 using Ids = std::vector<int64_t>;
 
-/// How many tokens all texts begin with; each keeps one of its own at least.
+/// How many tokens all texts begin with; each keeps one of its own at least. 0 where computing them once does not
+/// pay, for that reads all weights once more.
 size_t common_length(const std::vector<Ids>& texts) {
+  constexpr size_t kPays = 64;  // tokens
   const auto& first = texts.front();
   size_t length = first.size() - 1;
   for (const auto& text : texts) {
     const auto ends = std::mismatch(first.begin(), first.begin() + length, text.begin(), text.end() - 1);
     length = ends.first - first.begin();
   }
-  return length;
+  return length * (texts.size() - 1) < kPays ? 0 : length;
 }
 
 /// Encodes texts of one template, in batches of similar length, their common beginning only once a
@@ -50,7 +52,8 @@ Tensor encode_texts(CLIP& clip, const std::vector<Ids>& texts) {
       const auto& text = texts[order[i]];
       batch.emplace_back(text.begin() + shared, text.end());
     }
-    batches.push_back(clip->encode_text_after(prefix, pad_tokens(batch).to(device)));
+    const auto tokens = pad_tokens(batch).to(device);
+    batches.push_back(shared > 0 ? clip->encode_text_after(prefix, tokens) : clip->encode_text(tokens));
   }
   const auto sorted = torch::cat(batches);
   return torch::empty_like(sorted).index_copy_(0, torch::tensor(order).to(device), sorted);

@@ -169,10 +169,10 @@ void WebService::attach(httplib::Server& server, const std::string& host) {
   server.Get("/api/model", [this](const httplib::Request&, httplib::Response& response) { answer(response, 200, model()); });
   server.Post("/api/images", with_body([this](const std::string& body) { return add_image(body); }));
   server.Post("/api/segment", with_body([this](const std::string& body) {
-                return segment_image(parse_json(body, "the request's body"));
+                return model_thread_([&] { return segment_image(parse_json(body, "the request's body")); });
               }));
   server.Post("/api/point", with_body([this](const std::string& body) {
-                return scores_at_point(parse_json(body, "the request's body"));
+                return model_thread_([&] { return scores_at_point(parse_json(body, "the request's body")); });
               }));
   server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr e) {
     try {
@@ -242,11 +242,7 @@ json WebService::add_image(const std::string& bytes) {
   options.max_pixels = limits_.megapixels * 1'000'000;
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   const Image rgb = decode_rgb({data, bytes.size()}, "the picture", options);
-  EncodedImage encoded;
-  {
-    const std::lock_guard lock(work_mutex_);
-    encoded = segmenter_.encode(rgb);
-  }
+  EncodedImage encoded = model_thread_([&] { return segmenter_.encode(rgb); });
   const std::string id = random_id();
   const std::lock_guard lock(mutex_);
   images_.emplace_front(id, std::move(encoded));
@@ -282,7 +278,6 @@ WebService::Query WebService::read_query(const json& body) {
 
 json WebService::segment_image(const json& body) {
   const auto start = std::chrono::steady_clock::now();
-  const std::lock_guard lock(work_mutex_);
   Query query = read_query(body);
   if (body.contains("max_side")) {
     const double scale = static_cast<double>(whole_number(body, "max_side", 16, 65535)) /
@@ -310,7 +305,6 @@ json WebService::segment_image(const json& body) {
 }
 
 json WebService::scores_at_point(const json& body) {
-  const std::lock_guard lock(work_mutex_);
   const Query query = read_query(body);
   const int64_t x = whole_number(body, "x", 0, query.image.width - 1);
   const int64_t y = whole_number(body, "y", 0, query.image.height - 1);

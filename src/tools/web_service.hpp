@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "pixelclip/base/parallel.hpp"
 #include "pixelclip/engine/segmenter.hpp"
 
 namespace httplib {
@@ -58,7 +59,7 @@ class WebService {
   const Segmenter& segmenter_;
   const WebLimits limits_;
   const std::string first_names_;
-  std::mutex work_mutex_;  ///< Encoders use all cores: one request at a time.
+  OneThread model_thread_;  ///< Encoders use all cores: one request at a time.
   std::mutex mutex_;       ///< Of what follows.
   std::list<std::pair<std::string, EncodedImage>> images_;  ///< The newest first.
   std::map<std::string, Bucket> buckets_;

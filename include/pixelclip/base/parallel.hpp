@@ -1,7 +1,13 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 namespace pixelclip {
 
@@ -11,5 +17,33 @@ int available_cores();
 /// Calls `body(i)` for each i in [0, count) on up to `threads` threads (0: all cores), each index
 /// once, in no fixed order. The first exception stops the rest and is thrown again here.
 void parallel_for(int64_t count, int threads, const std::function<void(int64_t)>& body);
+
+/// A thread that does one task after the other. OpenMP and MKL set up threads and buffers for each thread that calls
+/// them, which costs a server with many threads more than its work.
+class OneThread {
+ public:
+  OneThread();
+  /// Waits for the task in hand; nobody may be waiting for another.
+  ~OneThread();
+
+  /// Waits for `task` and gives what it returns, or throws what it throws.
+  template <class Task>
+  auto operator()(Task task) {
+    const auto packaged = std::make_shared<std::packaged_task<std::invoke_result_t<Task>()>>(std::move(task));
+    auto result = packaged->get_future();
+    post([packaged] { (*packaged)(); });
+    return result.get();
+  }
+
+ private:
+  void post(std::function<void()> task);
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool ending_ = false;
+  std::thread thread_;
+};
 
 }  // namespace pixelclip
