@@ -38,12 +38,13 @@ std::vector<Legend::Entry> shares(const LabelMap& labels, const std::vector<std:
 Image overlay_page(const Image& rgb, const LabelMap& labels, const std::vector<std::string>& names,
                    const std::vector<Color>& palette, int64_t max_side) {
   constexpr int least_width = 480;
-  const double scale = std::min(1.0, double(max_side) / static_cast<double>(std::max(rgb.height, rgb.width)));
+  const auto longest = static_cast<double>(std::max(rgb.height, rgb.width));
+  const double scale = std::min(std::max(1.0, least_width / longest), static_cast<double>(max_side) / longest);
   const cv::Size size(std::max(1, cvRound(scale * rgb.width)), std::max(1, cvRound(scale * rgb.height)));
   const cv::Mat source(static_cast<int>(rgb.height), static_cast<int>(rgb.width), CV_8UC3,
                        const_cast<uint8_t*>(rgb.pixels.data()));
   cv::Mat picture;
-  cv::resize(source, picture, size, 0, 0, cv::INTER_AREA);
+  cv::resize(source, picture, size, 0, 0, scale > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
   lay_over(picture, enlarged_labels(labels.ids.data(), static_cast<int>(labels.height), static_cast<int>(labels.width), size),
            palette);
   const Lettering letters(15);
