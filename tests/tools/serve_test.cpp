@@ -227,6 +227,7 @@ TEST(Serve, InABrowserOneDropsAPictureTypesWordsAndClicks) {
     running.server().Get(path, [body, type](const auto&, auto& response) { response.set_content(body, type); });
   };
   serve("/picture", png(60, 100), "image/png");
+  running.server().Get("/wait", [](const auto&, auto&) { std::this_thread::sleep_for(std::chrono::milliseconds(25)); });
   serve("/driver\\.js", read_text(std::string(PIXELCLIP_SOURCE_DIR) + "/tests/tools/browser_driver.js"), "text/javascript");
   serve("/driver", "<iframe src='/' width=1200 height=800></iframe><pre></pre><script src='/driver.js'></script>", "text/html");
   const TempFolder profile;
