@@ -98,7 +98,7 @@ void CocoMasks::read(int64_t picture, int64_t max_masks, Sa1bMaskReader& reader,
   Sa1bMaskReader::begin(p.height, p.width, out);
   for (uint64_t i = p.first; i < p.first + p.count; ++i) {
     const Place& place = places_[i];
-    JsonScanner json(text_of(file_).substr(place.begin, place.size), name);
+    JsonScanner json(text_of(file_).substr(0, place.begin + place.size), name, place.begin);
     reader.add(json, name, place.number, out);
   }
   keep_largest(out, max_masks);

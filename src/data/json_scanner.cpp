@@ -37,7 +37,7 @@ void JsonScanner::wrong(const std::string& what) const {
   const auto head = text_.substr(0, at_);
   const auto line = 1 + std::count(head.begin(), head.end(), '\n');
   const auto column = at_ - (head.rfind('\n') + 1) + 1;
-  fail(name_, ":", line, ":", column, ": invalid JSON or not SA-1B's form: ", what, " was expected");
+  fail(name_, ":", line, ":", column, ": invalid JSON, or not of the expected form: ", what, " was expected");
 }
 
 void JsonScanner::white_space() {

@@ -10,7 +10,9 @@ namespace pixelclip {
 /// where most of the text is a few long strings. Errors name `name`, line and column.
 class JsonScanner {
  public:
-  JsonScanner(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  /// Walks from `start` on; a byte order mark is stepped over.
+  JsonScanner(std::string_view text, const std::string& name, size_t start = 0)
+      : text_(text), name_(name), at_(start == 0 && text.starts_with("\xEF\xBB\xBF") ? 3 : start) {}
 
   /// Calls `member(key)` for each member; it must consume the value. The key is valid until then.
   template <class Member>
@@ -61,7 +63,7 @@ class JsonScanner {
 
   std::string_view text_;
   const std::string& name_;
-  size_t at_ = 0;
+  size_t at_;
   int depth_ = 0;
 };
 

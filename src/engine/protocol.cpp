@@ -76,7 +76,10 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
   }
   if (!window.enabled && !own_shape) text["MAX_SIZE_TEST"] = config.input.max_size_test;
   if (window.enabled) text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
-  if (test.aug.enabled) text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
+  if (test.aug.enabled) {
+    text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
+    text["MIN_SIZE_TEST"] = config.input.min_size_test;  // what MIN_SIZES are multiples of
+  }
   if (!test.background.mode.empty()) {
     text["BACKGROUND"] = {test.background.mode, test.background.threshold, test.background.scale};
     if (test.background.mode == "words") text["BACKGROUND"].push_back(read_class_names(test.background.words));

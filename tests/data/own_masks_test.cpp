@@ -82,6 +82,9 @@ TEST(Coco, DamagedFilesAreNamed) {
   Sa1bMaskReader reader;
   MaskRuns masks;
   EXPECT_ERROR(CocoMasks(path).read(1, 512, reader, masks), AllOf(HasSubstr("annotation 2"), HasSubstr("21×30")));
+  wrong["annotations"][2]["segmentation"] = nullptr;
+  write_file(path, wrong.dump());
+  EXPECT_ERROR(CocoMasks(path).read(1, 512, reader, masks), HasSubstr(str("a.json:1:", wrong.dump().find("null") + 1, ": ")));
 }
 
 TEST(Coco, MutatedFilesAreErrorsOrHarmless) {

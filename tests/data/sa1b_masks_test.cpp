@@ -54,6 +54,7 @@ TEST(Sa1bMasks, AreReadFromAnyOrderOfMembersEscapesAndPlainRuns) {
 }
 
 TEST(Sa1bMasks, AFileWithoutMasksIsNoError) {
+  EXPECT_TRUE(parse("\xEF\xBB\xBF" R"({"image":{"height":2,"width":3},"annotations":[]})").masks.empty()) << "a byte order mark";
   EXPECT_TRUE(parse(R"({"image":{"height":2,"width":3},"annotations":[]})").masks.empty());
 }
 
