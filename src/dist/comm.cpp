@@ -170,7 +170,7 @@ void Comm::guarded(const std::string& name, torch::Device device,
     if (!is_of_communication(e)) throw;
     const std::string reason = reason_of(e);
     const bool late = contains(reason, "Timed out") || contains(reason, "timed out");
-    throw CommError(str(watch.place(), ": ", name, late ? " did not finish in time" : " failed",
+    throw CommError(str(watch.place(), ": ", name, late ? " did not finish in time" : " failed: another rank has died or lost its connection",
                         late ? watch.missing_ranks() : "", " (", reason, ")"),
                     late);
   }

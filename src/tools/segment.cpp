@@ -74,7 +74,8 @@ class Writer {
     std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.area > b.area; });
     std::string text;
     for (size_t i = 0; i < std::min<size_t>(found.size(), 5); ++i) {
-      text += str(i > 0 ? ", " : "", result.names[found[i].id], " ", std::lround(100 * share(result, found[i])), " %");
+      const auto percent = std::lround(100 * share(result, found[i]));
+      text += str(i > 0 ? ", " : "", result.names[found[i].id], percent > 0 ? str(" ", percent) : " <1", " %");
     }
     return found.size() > 5 ? str(text, " and ", found.size() - 5, " more") : text;
   }

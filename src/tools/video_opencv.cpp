@@ -1,3 +1,4 @@
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
@@ -12,6 +13,7 @@ struct Video::State {
 };
 
 Video::Video(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);  // the error below says it all
   if (!state_->capture.open(file.string())) {
     fail(file.string(), ": is no video that OpenCV can read; convert it to MP4 or AVI");
   }
