@@ -73,6 +73,17 @@ function(pixelclip_layer name)
   endif()
 endfunction()
 
+# Where nvcc is there the best class of each pixel is found on the GPU by a kernel, else by LibTorch's operations.
+function(pixelclip_argmax_kernel)
+  if(NOT CMAKE_CUDA_COMPILER)
+    return()
+  endif()
+  add_library(pixelclip_argmax_kernel STATIC "${CMAKE_SOURCE_DIR}/src/evaluation/argmax_kernel.cu")
+  set_target_properties(pixelclip_argmax_kernel PROPERTIES POSITION_INDEPENDENT_CODE ON CUDA_STANDARD 17)
+  target_link_libraries(pixelclip_evaluation PUBLIC pixelclip_argmax_kernel)
+  target_compile_definitions(pixelclip_evaluation PRIVATE PIXELCLIP_ARGMAX_KERNEL)
+endfunction()
+
 # The web page becomes part of the program: each file of src/tools/web a string in web_assets.hpp.
 function(pixelclip_web_assets)
   foreach(file page.html style.css page.js)

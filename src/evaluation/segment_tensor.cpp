@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#ifdef PIXELCLIP_ARGMAX_KERNEL
+#include "argmax_kernel.hpp"
+#endif
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/evaluation/segment.hpp"
 
@@ -30,11 +33,19 @@ Tensor interpolate(const Tensor& x, int64_t dim, const Tensor& low, const Tensor
   return x.index_select(dim, low).lerp(x.index_select(dim, high), weight);
 }
 
+LabelMap to_labels(const Tensor& labels, int64_t height, int64_t width) {
+  const auto here = labels.to(torch::kCPU).contiguous();
+  const auto* ids = here.const_data_ptr<int32_t>();
+  return {height, width, {ids, ids + height * width}};
+}
+
+constexpr const char* kNotFinite = "a class score is not a finite number: the weights are damaged";
+
 }  // namespace
 
 LabelMap argmax_in_tiles(const Tensor& scores, int64_t height, int64_t width, int64_t values) {
   const torch::NoGradGuard no_grad;
-  if (!torch::isfinite(scores).all().item<bool>()) fail("a class score is not a finite number: the weights are damaged");
+  if (!torch::isfinite(scores).all().item<bool>()) fail(kNotFinite);
   const auto grid = scores.to(torch::kFloat);
   const TensorAxis rows(grid.size(1), height, grid.device()), columns(grid.size(2), width, grid.device());
   const auto wide = interpolate(grid, 2, columns.low, columns.high, columns.weight);  // [N, h, W]
@@ -45,14 +56,23 @@ LabelMap argmax_in_tiles(const Tensor& scores, int64_t height, int64_t width, in
     const auto tile = interpolate(wide, 1, part(rows.low), part(rows.high), part(rows.weight).unsqueeze(1));
     tiles.push_back(tile.argmax(0).to(torch::kInt));
   }
-  const auto labels = torch::cat(tiles).to(torch::kCPU).contiguous();
-  const auto* ids = labels.const_data_ptr<int32_t>();
-  return {height, width, {ids, ids + height * width}};
+  return to_labels(torch::cat(tiles), height, width);
 }
 
 LabelMap argmax_upsampled(const Tensor& scores, int64_t height, int64_t width, int threads) {
-  if (!scores.is_cpu()) return argmax_in_tiles(scores, height, width);
   const auto grid = scores.to(torch::kFloat).contiguous();
+#ifdef PIXELCLIP_ARGMAX_KERNEL
+  if (grid.is_cuda()) {
+    const auto labels = torch::empty({height, width}, grid.options().dtype(torch::kInt));
+    if (argmax_kernel(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)), static_cast<int>(grid.size(1)),
+                      static_cast<int>(grid.size(2)), height, width, labels.data_ptr<int32_t>(), grid.device().index())) {
+      LabelMap map = to_labels(labels, height, width);
+      if (std::find(map.ids.begin(), map.ids.end(), -1) != map.ids.end()) fail(kNotFinite);
+      return map;
+    }
+  }
+#endif
+  if (!grid.is_cpu()) return argmax_in_tiles(grid, height, width);
   return argmax_upsampled(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)), static_cast<int>(grid.size(1)),
                           static_cast<int>(grid.size(2)), height, width, threads);
 }

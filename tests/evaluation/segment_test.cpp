@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "argmax_pixel.hpp"
 #include "pixelclip/evaluation/segment_tensor.hpp"
 #include "support/support.hpp"
 
@@ -17,6 +18,19 @@ using ::testing::HasSubstr;
 LabelMap fused(const torch::Tensor& scores, int64_t height, int64_t width, int threads = 1) {
   return argmax_upsampled(scores.const_data_ptr<float>(), scores.size(0), scores.size(1),
                           scores.size(2), height, width, threads);
+}
+
+/// What each thread of the GPU's kernel does.
+LabelMap as_on_a_gpu(const torch::Tensor& scores, int64_t height, int64_t width) {
+  const int classes = scores.size(0), h = scores.size(1), w = scores.size(2);
+  LabelMap labels{height, width, {}};
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      labels.ids.push_back(argmax_at(scores.const_data_ptr<float>(), classes, h, w, place_on_grid(y, height, h),
+                                     place_on_grid(x, width, w)));
+    }
+  }
+  return labels;
 }
 
 torch::Tensor plain(const torch::Tensor& scores, int64_t height, int64_t width) {
@@ -46,9 +60,10 @@ TEST(FusedArgmax, AgreesWithUpsamplingThenArgmaxAtOddSizes) {
       auto scores = torch::randn({classes, h, w});
       if (smooth) scores = at::avg_pool2d(scores.unsqueeze(0), {3, 3}, {1, 1}, {1, 1})[0] * 3 + 100;
       scores = scores.contiguous();
-      const double share = agreement(fused(scores, height, width), plain(scores, height, width));
-      EXPECT_GE(share, 0.9999) << classes << " classes, " << h << "×" << w << " to " << height
-                               << "×" << width;
+      const auto expected = plain(scores, height, width);
+      EXPECT_GE(agreement(fused(scores, height, width), expected), 0.9999)
+          << classes << " classes, " << h << "×" << w << " to " << height << "×" << width;
+      EXPECT_GE(agreement(as_on_a_gpu(scores, height, width), expected), 0.9999) << "the GPU's rule";
     }
   }
 }
@@ -127,6 +142,7 @@ TEST(FusedArgmax, ScoresThatAreNotFiniteAreRefused) {
     auto scores = torch::zeros({3, 4, 4});
     scores[1][2][3] = bad;
     EXPECT_ERROR(fused(scores, 8, 8), HasSubstr("not a finite number"));
+    EXPECT_THAT(as_on_a_gpu(scores, 8, 8).ids, ::testing::Contains(-1));
   }
   EXPECT_ERROR(argmax_upsampled(nullptr, 0, 1, 1, 1, 1), HasSubstr("0 classes"));
 }
