@@ -167,7 +167,7 @@ void write_shard(const fs::path& path, const ShardSource& source,
 
 void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vector<uint8_t>& out) {
   constexpr uint64_t kMost = uint64_t{1} << 30;
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
   if (file < 0) fail("cannot open ", path.string(), ": ", system_reason());
   struct stat info {};
   const bool regular = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
