@@ -38,6 +38,16 @@ Found merge(std::vector<Found>&& parts) {
   return sum;
 }
 
+/// Whether the tar file that a compact shard was made from is there and has changed since.
+bool is_stale(const fs::path& compact, const fs::path& published) {
+  if (!is_tar(published)) return false;
+  const uint64_t made_from = shard_source(compact).size;
+  if (made_from == 0 || made_from == fingerprint(published).size) return false;
+  log::warn(published.string(), " has changed since ", compact.filename().string(),
+            " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
+  return true;
+}
+
 }  // namespace
 
 void Sa1bSample::read_image(std::vector<uint8_t>& out) const {
@@ -104,10 +114,10 @@ void Sa1bIndex::add_shards(const std::vector<fs::path>& shards) {
 }
 
 std::vector<fs::path> Sa1bIndex::shards_below(const fs::path& root) {
-  struct Found {
+  struct Copies {
     fs::path published, compact;
   };
-  std::map<std::string, Found> by_name;
+  std::map<std::string, Copies> by_name;
   std::error_code error;
   for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
     const fs::path& path = it->path();
@@ -119,15 +129,9 @@ std::vector<fs::path> Sa1bIndex::shards_below(const fs::path& root) {
     else if (published.empty() || is_tar(path)) published = path;
   }
   std::vector<fs::path> shards;
-  for (const auto& [name, found] : by_name) {
-    const auto& [published, compact] = found;
-    const auto made_from = compact.empty() ? 0 : shard_source(compact).size;
-    const bool stale = made_from > 0 && is_tar(published) && made_from != fingerprint(published).size;
-    if (stale) {
-      log::warn(published.string(), " has changed since ", compact.filename().string(),
-                " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
-    }
-    shards.push_back(compact.empty() || stale ? published : compact);
+  for (const auto& [name, copies] : by_name) {
+    const auto& [published, compact] = copies;
+    shards.push_back(compact.empty() || is_stale(compact, published) ? published : compact);
   }
   return shards;
 }

@@ -75,6 +75,14 @@ torch::Device pick_device(const Config& config, int local_rank) {
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank % torch::cuda::device_count())};
 }
 
+ClipArchitecture architecture_in(const std::string& file, const StateDict& weights, const std::string& prefix) {
+  try {
+    return clip_architecture(weights, prefix);
+  } catch (const Error& e) {
+    fail(file, ": ", e.what());
+  }
+}
+
 PixelCLIP build_model(const Config& config, torch::Device device) {
   const auto& head = config.model.sem_seg_head;
   const std::string& checkpoint = config.model.weights;
@@ -83,7 +91,7 @@ PixelCLIP build_model(const Config& config, torch::Device device) {
     const auto weights = read_state_dict(checkpoint);
     if (is_pixelclip(weights)) {
       check_prompts(config, weights, checkpoint);
-      const auto architecture = clip_architecture(weights, kStudent);
+      const auto architecture = architecture_in(checkpoint, weights, kStudent);
       log::info("weights from ", checkpoint, ": PixelCLIP, ", architecture.describe());
       model = PixelCLIP(config, architecture);
       load_into(*model, weights, {.source = checkpoint, .may_be_missing = {}, .may_be_unused = {}});
@@ -92,7 +100,7 @@ PixelCLIP build_model(const Config& config, torch::Device device) {
   if (!model) {
     const auto path = checkpoint.empty() ? find_weights(head.clip_pretrained) : std::filesystem::path(checkpoint);
     const auto weights = to_clip_names(read_state_dict(path));
-    const auto architecture = clip_architecture(weights);
+    const auto architecture = architecture_in(path.string(), weights);
     log::info("starting from the CLIP in ", path.string(), ": ", architecture.describe());
     model = PixelCLIP(config, architecture);
     model->start_from_clip(weights, path.string());

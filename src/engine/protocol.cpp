@@ -13,6 +13,7 @@
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/evaluation/fingerprint.hpp"
 #include "pixelclip/io/safetensors.hpp"
+#include "pixelclip/modeling/inference.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -67,7 +68,7 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
                                  {"REFINE", test.refine}};
   // Keys of what is off decide nothing (see views_of).
   const auto& window = test.sliding_window;
-  const bool own_shape = !window.enabled && (test.keep_aspect || test.rule == "mmseg");
+  const bool own_shape = !window.enabled && keeps_shape(test);
   if (test.short_side > 0 && (window.enabled || own_shape)) {
     text["SHORT_SIDE"] = test.short_side;
   } else {

@@ -12,6 +12,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/clip/sources.hpp"
 #include "pixelclip/config/config.hpp"
+#include "pixelclip/engine/build.hpp"
 #include "pixelclip/engine/views.hpp"
 #include "pixelclip/image/resize.hpp"
 #include "pixelclip/modeling/prompt_learner.hpp"
@@ -83,13 +84,7 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   }
   const fs::path path = find_weights(options.weights);
   const auto weights = to_clip_names(read_state_dict(path));
-  const auto architecture = [&] {
-    try {
-      return clip_architecture(weights);
-    } catch (const Error& e) {
-      fail(path.string(), ": ", e.what());
-    }
-  }();
+  const auto architecture = architecture_in(path.string(), weights);
   clip_ = CLIP(architecture);
   load_into(*clip_, weights, {.source = path.string(), .may_be_missing = {}, .may_be_unused = {}});
   clip_->eval();

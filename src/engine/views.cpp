@@ -30,7 +30,7 @@ View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t
     const int64_t wanted = test.short_side > 0 ? test.short_side : config.input.min_size_test;
     resized = input = in_shape(rgb, wanted > 0 ? scale * static_cast<double>(wanted)
                                                : scale * static_cast<double>(std::min(rgb.height, rgb.width)));
-  } else if (test.keep_aspect || test.rule == "mmseg") {
+  } else if (keeps_shape(test)) {
     const int64_t wanted = test.short_side > 0 ? test.short_side : std::min(usual.height, usual.width);
     resized = input = in_shape(rgb, scale * static_cast<double>(wanted));
   } else {

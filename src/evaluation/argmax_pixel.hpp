@@ -2,7 +2,8 @@
 
 #include <cstdint>
 
-// The best class of one pixel, for the GPU's kernel; compiled for the CPU as well, where tests compare it.
+// Where a pixel lies on the grid, for the fused step on the CPU and the GPU's kernel; and the best class of one pixel,
+// for the kernel alone, compiled for the CPU as well, where tests compare it.
 
 #ifdef __CUDACC__
 #define PIXELCLIP_DEVICE __host__ __device__ inline
@@ -13,7 +14,7 @@
 namespace pixelclip {
 
 /// Where an output index of one axis reads: a grid index, the next one, and the way between them (PyTorch's
-/// rule without corner alignment).
+/// rule without corner alignment, in single precision as there).
 struct GridPlace {
   int low, high;
   float weight;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "argmax_pixel.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/parallel.hpp"
 
@@ -29,17 +30,15 @@ typedef float Floats __attribute__((vector_size(lanes * sizeof(float))));
 typedef int32_t Ints __attribute__((vector_size(lanes * sizeof(int32_t))));
 
 /// Where each output index of one axis reads: between grid index `cell` and the next, `weight` of
-/// the way (PyTorch's rule without corner alignment, in single precision as there).
+/// the way.
 struct Axis {
   std::vector<int> cell;
   std::vector<float> weight;
 
   Axis(int grid, int64_t size) : cell(size), weight(size + lanes) {
-    const float scale = static_cast<float>(grid) / static_cast<float>(size);
     for (int64_t i = 0; i < size; ++i) {
-      const float at = std::max(0.0f, scale * (static_cast<float>(i) + 0.5f) - 0.5f);
-      cell[i] = std::min(static_cast<int>(at), grid - 1);
-      weight[i] = std::min(std::max(at - static_cast<float>(cell[i]), 0.0f), 1.0f);
+      const GridPlace place = place_on_grid(i, size, grid);
+      cell[i] = place.low, weight[i] = place.weight;
     }
   }
 };

@@ -134,7 +134,7 @@ Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
 
 /// Features [h, w, C] of a whole view → [classes, grid].
 Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
-  const Size2 grid = grid_of(input, config_.keep_aspect || config_.rule == "mmseg");
+  const Size2 grid = grid_of(input, keeps_shape(config_));
   const auto x = resized(features.permute({2, 0, 1}), grid);
   return best_of_rows(cosines(x, bank.embeddings), bank.owner);
 }

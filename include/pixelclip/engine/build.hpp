@@ -12,6 +12,9 @@ void set_up_torch(const Config& config, int processes = 1);
 /// MODEL.DEVICE on the GPU of this process; the CPU, with a warning, where there is no GPU.
 torch::Device pick_device(const Config& config, int local_rank = 0);
 
+/// clip_architecture, whose errors name the file.
+ClipArchitecture architecture_in(const std::string& file, const StateDict& weights, const std::string& prefix = "");
+
 /// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint, loaded strictly, or a
 /// plain CLIP), else from CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that
 /// do not fit, settings that contradict the weights.

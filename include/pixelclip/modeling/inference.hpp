@@ -17,6 +17,9 @@ struct ClassBank {
   int64_t classes() const { return owner.empty() ? 0 : owner.back() + 1; }
 };
 
+/// Whether the encoder sees pictures in their own shape instead of CLIP_RESOLUTION's.
+inline bool keeps_shape(const TestConfig& test) { return test.keep_aspect || test.rule == "mmseg"; }
+
 /// One look at a picture.
 struct View {
   torch::Tensor image;  ///< uint8 [3, H, W], channels as the model takes them
