@@ -53,7 +53,8 @@ TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLI
       continue;
     }
     const auto child = name.substr(0, dot);
-    auto* found = named_children().find(child);
+    const auto children = named_children();  // a copy, which `found` points into
+    const auto* found = children.find(child);
     auto owner = found ? *found : register_module(child, std::make_shared<torch::nn::ModuleDictImpl>());
     owner->register_buffer(name.substr(dot + 1), item.value().detach());
   }
