@@ -83,6 +83,10 @@ ClipArchitecture architecture_in(const std::string& file, const StateDict& weigh
   }
 }
 
+void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source) {
+  load_into(*model, weights, {.source = source, .may_be_unused = {"dino."}});
+}
+
 PixelCLIP build_model(const Config& config, torch::Device device) {
   const auto& head = config.model.sem_seg_head;
   const std::string& checkpoint = config.model.weights;
@@ -94,7 +98,7 @@ PixelCLIP build_model(const Config& config, torch::Device device) {
       const auto architecture = architecture_in(checkpoint, weights, kStudent);
       log::info("weights from ", checkpoint, ": PixelCLIP, ", architecture.describe());
       model = PixelCLIP(config, architecture);
-      load_into(*model, weights, {.source = checkpoint, .may_be_missing = {}, .may_be_unused = {}});
+      load_checkpoint(model, weights, checkpoint);
     }
   }
   if (!model) {

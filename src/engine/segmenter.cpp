@@ -86,7 +86,7 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   const auto weights = to_clip_names(read_state_dict(path));
   const auto architecture = architecture_in(path.string(), weights);
   clip_ = CLIP(architecture);
-  load_into(*clip_, weights, {.source = path.string(), .may_be_missing = {}, .may_be_unused = {}});
+  load_into(*clip_, weights, {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
   clip_->eval();
   for (auto& parameter : clip_->parameters()) parameter.set_requires_grad(false);
   clip_->to(device_);

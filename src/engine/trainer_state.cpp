@@ -5,6 +5,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/data/catalog.hpp"
+#include "pixelclip/engine/build.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "pixelclip/solver/lr_scheduler.hpp"
@@ -105,7 +106,7 @@ void Trainer::save(const std::string& name) {
 
 void Trainer::load(const std::filesystem::path& path, const Value& value) {
   const auto& state = value.as_dict(path.string());
-  load_into(*model_, to_state_dict(value, path.string()), {.source = path.string(), .may_be_missing = {}, .may_be_unused = {}});
+  load_checkpoint(model_, to_state_dict(value, path.string()), path.string());
   if (const auto* iteration = state.find("iteration")) at_.iteration = iteration->as_int("iteration") + 1;
   // detectron2's own trainer keeps its optimiser inside.
   std::string why = "it holds none";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
 #include "pixelclip/io/state_dict.hpp"
 
 namespace pixelclip {
@@ -15,15 +16,18 @@ bool allowed(const std::string& name, const std::vector<std::string>& patterns) 
   });
 }
 
-/// "; 3 WHAT: a, b, c"; nothing when there are none, and at most ten names.
-std::string listed(const std::vector<std::string>& names, const char* what) {
-  if (names.empty()) return "";
-  constexpr size_t most = 10;
-  std::string text = str("; ", names.size(), " ", what, ": ");
-  for (size_t i = 0; i < std::min(names.size(), most); ++i) {
-    text += (i > 0 ? ", " : "") + names[i];
-  }
+constexpr size_t kMostForeignNames = 100;  // of a file; the model's own names are few
+
+/// "a, b, c"; beyond `most` names an ellipsis stands for the rest.
+std::string joined(const std::vector<std::string>& names, size_t most) {
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), most); ++i) text += (i > 0 ? ", " : "") + names[i];
   return names.size() > most ? text + ", ..." : text;
+}
+
+/// "; 3 WHAT: a, b, c"; nothing when there are none.
+std::string listed(const std::vector<std::string>& names, const char* what, size_t most) {
+  return names.empty() ? "" : str("; ", names.size(), " ", what, ": ", joined(names, most));
 }
 
 LoadReport compare(const StateDict& wanted, const StateDict& state, const LoadOptions& options) {
@@ -39,11 +43,24 @@ LoadReport compare(const StateDict& wanted, const StateDict& state, const LoadOp
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!wanted.contains(name) && !allowed(name, options.may_be_unused)) {
-      report.unexpected.push_back(printable(name));
-    }
+    if (wanted.contains(name)) continue;
+    auto& into = allowed(name, options.may_be_unused)   ? report.passed_over
+                 : allowed(name, options.must_be_known) ? report.unusable
+                                                        : report.unexpected;
+    into.push_back(printable(name));
   }
   return report;
+}
+
+void say_what_is_left_out(const LoadReport& report, const LoadOptions& options) {
+  if (!report.passed_over.empty()) {
+    log::info(options.source, ": ", report.passed_over.size(), " tensors are passed over, which the model does not need: ",
+              joined(options.may_be_unused, kMostForeignNames));
+  }
+  if (!report.unexpected.empty()) {
+    log::warn(options.source, ": ", report.unexpected.size(), " tensors are not used, for the model has none of these names: ",
+              joined(report.unexpected, kMostForeignNames));
+  }
 }
 
 }  // namespace
@@ -52,10 +69,14 @@ LoadReport load_into(torch::nn::Module& module, const StateDict& state, const Lo
   const torch::NoGradGuard no_grad;
   StateDict wanted = state_of(module);
   LoadReport report = compare(wanted, state, options);
-  if (!report.missing.empty() || !report.unexpected.empty() || !report.misshapen.empty()) {
-    fail(options.source, ": the weights do not fit the model", listed(report.missing, "missing"),
-         listed(report.unexpected, "unexpected"), listed(report.misshapen, "of another shape"));
+  if (!report.missing.empty() || !report.unusable.empty() || !report.misshapen.empty()) {
+    auto unexpected = report.unusable;
+    unexpected.insert(unexpected.end(), report.unexpected.begin(), report.unexpected.end());
+    fail(options.source, ": the weights do not fit the model", listed(report.missing, "missing", wanted.size()),
+         listed(unexpected, "unexpected", kMostForeignNames),
+         listed(report.misshapen, "of another shape", wanted.size()));
   }
+  say_what_is_left_out(report, options);
   for (const auto& name : report.loaded) wanted.at(name).copy_(state.at(name));
   return report;
 }

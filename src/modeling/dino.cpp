@@ -135,7 +135,7 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
   blocks = register_module("blocks", nn::ModuleList());
   for (int64_t i = 0; i < layers; ++i) blocks->push_back(Block(width));
   norm = register_module("norm", layer_norm(width));
-  load_into(*this, weights, {.source = source, .may_be_missing = {}, .may_be_unused = {}});
+  load_into(*this, weights, {.source = source, .may_be_unused = {"head.", "mask_token"}, .must_be_known = {""}});
   for (auto& parameter : parameters()) parameter.set_requires_grad(false);
 }
 

@@ -84,13 +84,12 @@ void PixelCLIPImpl::train(bool on) {
 }
 
 void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string& source) {
-  LoadOptions options{.source = source, .may_be_missing = {}, .may_be_unused = {}};
-  load_into(*clip(), weights, options);
+  load_into(*clip(), weights, {.source = source, .must_be_known = {"visual.", "transformer."}});
   StateDict visual;
   for (const auto& [name, tensor] : weights) {
     if (name.starts_with("visual.")) visual.emplace(name.substr(7), tensor);
   }
-  load_into(*teacher_encoder->visual, visual, options);
+  load_into(*teacher_encoder->visual, visual, {.source = source});
   torch::NoGradGuard no_grad;
   prompt_tokens().copy_(initial_prompt_tokens(clip(), prompt_tokens().size(0), prompt_tokens().size(1)));
 }

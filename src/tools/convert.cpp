@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 const std::string kEncoder = "sem_seg_head.predictor.clip_model.";
 const std::string kPrompts = "sem_seg_head.predictor.prompt_tokens";
 const std::string kTeacher = "teacher_encoder.";
+const std::string kDino = "dino.";  // frozen; training with MODEL.DINO keeps it beside the model
 
 struct Options {
   fs::path in, out;
@@ -32,7 +33,7 @@ Dict select(const Dict& weights, const Options& options) {
       kept.items.emplace_back(name.substr(kEncoder.size()), tensor);
     } else if (options.only == "prompts" && name == kPrompts) {
       kept.items.emplace_back(key, tensor);
-    } else if (options.only == "all" && !(options.strip && name.starts_with(kTeacher))) {
+    } else if (options.only == "all" && !(options.strip && (name.starts_with(kTeacher) || name.starts_with(kDino)))) {
       kept.items.emplace_back(key, tensor);
     }
   }

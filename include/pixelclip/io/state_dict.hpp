@@ -29,24 +29,28 @@ StateDict to_state_dict(const Value& value, const std::string& source, int64_t* 
 /// A dict for write_torch_file.
 Value to_value(const StateDict& state);
 
+/// Names are given whole, or as a prefix that ends with a dot; an empty string stands for every name.
 struct LoadOptions {
-  std::string source = "the weights";  ///< named first in the error
-  /// Names that may be absent, or present without being used: a whole name, or a prefix that ends
-  /// with a dot. An empty string stands for every name.
-  std::vector<std::string> may_be_missing;
-  std::vector<std::string> may_be_unused;
+  std::string source = "the weights";  ///< named first in messages
+  std::vector<std::string> may_be_missing = {};
+  std::vector<std::string> may_be_unused = {};  ///< passed over with one line in the log
+  /// Without a place in the module they are an error, for numbers would be wrong without them.
+  std::vector<std::string> must_be_known = {};
 };
 
 struct LoadReport {
   std::vector<std::string> loaded;
-  std::vector<std::string> missing;     ///< in the module, not in the state
-  std::vector<std::string> unexpected;  ///< in the state, not in the module
-  std::vector<std::string> misshapen;   ///< "name [1, 2] instead of [2, 2]"
+  std::vector<std::string> missing;      ///< in the module, not in the state
+  std::vector<std::string> misshapen;    ///< "name [1, 2] instead of [2, 2]"
+  std::vector<std::string> unexpected;   ///< in the state, not in the module
+  std::vector<std::string> passed_over;  ///< the same, of may_be_unused
+  std::vector<std::string> unusable;     ///< the same, of must_be_known
 };
 
 /// Copies `state` into the module's parameters and buffers of the same names (any floating type into
-/// any other). Strict: missing, unexpected and misshapen names that the options do not allow make
-/// one Error that lists at most ten of each with totals, and then nothing was copied.
+/// any other). Missing and misshapen names, and unknown ones of must_be_known, make one Error that
+/// lists them all, and then nothing was copied. Other names that the module lacks are listed in a
+/// warning, as detectron2 does.
 LoadReport load_into(torch::nn::Module& module, const StateDict& state,
                      const LoadOptions& options = {});
 
