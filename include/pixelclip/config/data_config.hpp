@@ -74,9 +74,11 @@ struct DatasetsConfig {
   std::string root = "";
   std::string sam_root = "";
   std::string shards = "";
+  std::string crowd_regions = "auto";
   std::vector<CustomDataset> custom = {};
 
   void visit(config::Keys& key) {
+    using namespace config;
     key("TRAIN", train, "training sets by name");
     key("TEST", test, "sets that training scores now and then, by name");
     key("ROOT", root, "folder of the test sets; empty: $DETECTRON2_DATASETS, else `datasets`");
@@ -84,6 +86,10 @@ struct DatasetsConfig {
     key("SHARDS", shards,
         "text file that names what of SA-1B to train on, one a line: tar files, compact shards or "
         "folders, relative to SAM_ROOT; empty: all that lies there");
+    key("CROWD_REGIONS", crowd_regions,
+        "annotations with iscrowd 1: use them as masks, leave_out, or auto: only COCO's own files leave "
+        "them out",
+        one_of({"auto", "use", "leave_out"}));
     key("CUSTOM", custom, "own sets: a list of maps, see below");
   }
 };

@@ -1,0 +1,78 @@
+#include "pixelclip/base/listing.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pixelclip/base/error.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+struct FolderId {
+  dev_t device;
+  ino_t number;
+  bool operator==(const FolderId&) const = default;
+};
+
+class Walk {
+ public:
+  explicit Walk(FileList& out) : out_(out) {}
+
+  void enter(const fs::path& folder) {
+    struct stat info {};
+    if (stat(folder.c_str(), &info) != 0) return fault(folder, system_reason());
+    const FolderId id{info.st_dev, info.st_ino};
+    if (std::find(above_.begin(), above_.end(), id) != above_.end()) return;  // a circle of links
+    above_.push_back(id);
+    std::error_code error;
+    std::vector<fs::path> folders;
+    fs::directory_iterator it(folder, error);
+    for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (is_hidden(it->path().filename().native())) continue;
+      if (it->is_regular_file(ignored)) out_.files.push_back(it->path());
+      else if (it->is_directory(ignored)) folders.push_back(it->path());
+    }
+    if (error) fault(folder, error.message());
+    for (const fs::path& below : folders) enter(below);
+    above_.pop_back();
+  }
+
+ private:
+  void fault(const fs::path& folder, const std::string& reason) {
+    if (above_.empty()) fail("cannot list the folder ", folder.string(), ": ", reason);
+    out_.faults.push_back(str("cannot list the folder ", folder.string(), ": ", reason));
+  }
+
+  FileList& out_;
+  std::vector<FolderId> above_;
+};
+
+}  // namespace
+
+bool is_hidden(std::string_view name) {
+  constexpr std::array<std::string_view, 7> kStrangers = {
+      "@eaDir", "@Recycle", "#recycle", "#snapshot", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"};
+  return name.starts_with('.') || std::find(kStrangers.begin(), kStrangers.end(), name) != kStrangers.end();
+}
+
+bool has_hidden_part(std::string_view path) {
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (part != "." && part != ".." && is_hidden(part)) return true;
+    path.remove_prefix(std::min(path.size(), part.size() + 1));
+  }
+  return false;
+}
+
+FileList list_files_below(const fs::path& folder) {
+  FileList list;
+  Walk(list).enter(folder);
+  std::sort(list.files.begin(), list.files.end());
+  return list;
+}
+
+}  // namespace pixelclip
