@@ -61,7 +61,10 @@ const Published* find_published(const std::string& name) {
   for (const auto& model : published()) {
     if (std::find(model.names.begin(), model.names.end(), name) != model.names.end()) return &model;
   }
-  return nullptr;
+  // As the public code, which asks only whether a name holds these words; a path or a repository is no such name.
+  const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
+  if (!holds("convnext") || holds("/") || holds(".")) return nullptr;
+  return holds("base") ? find_published("convnext_base") : holds("large") ? find_published("convnext_large") : nullptr;
 }
 
 constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin"};
@@ -107,6 +110,12 @@ fs::path hugging_face_hub() {
   if (const auto hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
   if (const auto home = variable("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
   return home_cache() / "huggingface/hub";
+}
+
+/// Where torch.hub keeps what it has fetched.
+fs::path torch_hub_checkpoints() {
+  const std::string home = variable("TORCH_HOME");
+  return (home.empty() ? home_cache() / "torch" : fs::path(home)) / "hub/checkpoints";
 }
 
 /// File and folder names under which a model may lie in a plain folder.
@@ -224,6 +233,20 @@ fs::path find_weights(const std::string& name_or_path) {
     if (auto found = in_hub(hub, repository); !found.empty()) return found;
   }
   fail_not_found(name_or_path, model, folders, hub);
+}
+
+fs::path find_dino_weights(const std::string& path) {
+  static const std::string stem = "dino_deitsmall16_pretrain", file = stem + ".pth";
+  if (!path.empty()) return path;
+  auto folders = plain_folders();
+  folders.push_back(torch_hub_checkpoints());
+  std::string looked;
+  for (const auto& folder : folders) {
+    if (is_file(folder / file)) return folder / file;
+    looked += (looked.empty() ? "" : ", ") + folder.string();
+  }
+  fail("MODEL.DINO is on, but ", file, " was not found: looked in ", looked, "; fetch https://dl.fbaipublicfiles.com/dino/",
+       stem, "/", file, " into weights/ (tools/download_weights.sh does), or name it with MODEL.DINO_WEIGHTS");
 }
 
 }  // namespace pixelclip

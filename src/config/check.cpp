@@ -62,12 +62,7 @@ void check_model(const ModelConfig& model, Purpose purpose) {
   }
   need_class_names("MODEL.SEM_SEG_HEAD.TRAIN_CLASS_JSON", head.train_class_json);
   need_class_names("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", head.test_class_json);
-  if (purpose == Purpose::train && model.dino) {
-    if (model.dino_weights.empty()) {
-      fail(
-          "MODEL.DINO is on but MODEL.DINO_WEIGHTS is empty; name the file "
-          "dino_deitsmall16_pretrain.pth, which is not downloaded");
-    }
+  if (purpose == Purpose::train && model.dino && !model.dino_weights.empty()) {
     need_file("MODEL.DINO_WEIGHTS", model.dino_weights);
   }
 }

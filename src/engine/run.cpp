@@ -10,6 +10,7 @@
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/signal.hpp"
+#include "pixelclip/clip/sources.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/demo_world.hpp"
 #include "pixelclip/dist/launch.hpp"
@@ -41,10 +42,16 @@ void check_gpus(const Config& config, int num_gpus) {
 
 }  // namespace
 
+void find_files(Config& config, Purpose purpose) {
+  auto& model = config.model;
+  if (purpose == Purpose::train && model.dino) model.dino_weights = find_dino_weights(model.dino_weights).string();
+}
+
 int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
                  const std::function<int(Config&, Comm&)>& body) {
   if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
+  find_files(config, purpose);
   make_named_demo(config, purpose);
   const auto folder = std::filesystem::path(config.output_dir) / subfolder;
   if (!is_worker() && options.num_gpus * options.num_machines > 1) {

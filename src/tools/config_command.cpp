@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "overrides.hpp"
 #include "pixelclip/config/config.hpp"
+#include "pixelclip/engine/run.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -22,12 +23,14 @@ void print_config(const ConfigOptions& options) {
     std::cout << config_reference();
     return;
   }
-  const Config config = load_config(options.file, options.overrides);
+  Config config = load_config(options.file, options.overrides);
   if (!options.check_only) {
     std::cout << to_yaml(config);
     return;
   }
-  check(config, options.ranks, options.evaluate ? Purpose::evaluate : Purpose::train);
+  const auto purpose = options.evaluate ? Purpose::evaluate : Purpose::train;
+  find_files(config, purpose);
+  check(config, options.ranks, purpose);
   std::cout << (options.file.empty() ? "the configuration" : options.file) << ": good\n";
 }
 

@@ -119,7 +119,7 @@ class FindWeights : public ::testing::Test {
     fs::create_directories(folder_ / "work");
     fs::current_path(folder_ / "work");
     for (const char* name :
-         {"HOME", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "PIXELCLIP_WEIGHTS"}) {
+         {"HOME", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "PIXELCLIP_WEIGHTS", "TORCH_HOME"}) {
       const char* value = std::getenv(name);
       before_.emplace_back(name, value ? std::optional<std::string>(value) : std::nullopt);
       unsetenv(name);
@@ -191,6 +191,29 @@ TEST_F(FindWeights, FindsAFolderOfOpenClipByItsRepositorysName) {
       put("work/weights/CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K-augreg/"
           "open_clip_model.safetensors");
   EXPECT_TRUE(fs::equivalent(find_weights("convnext_base"), file));
+}
+
+TEST_F(FindWeights, TakesEveryNameThatThePublicCodeTakesForAConvNeXt) {
+  const auto base = put("work/weights/convnext_base.pt"), large = put("work/weights/convnext_large.pt");
+  for (const char* name : {"convnext_base_w_320", "convnext-base", "my_convnext_base_model"}) {
+    EXPECT_TRUE(fs::equivalent(find_weights(name), base)) << name;
+  }
+  EXPECT_TRUE(fs::equivalent(find_weights("convnext_large_clip"), large));
+  EXPECT_THROW(find_weights("convnext_bsae"), Error) << "a slip must not become the large model";
+}
+
+TEST_F(FindWeights, FindsDinoWhereTorchHubKeepsIt) {
+  EXPECT_ERROR(find_dino_weights(""), AllOf(HasSubstr("dino_deitsmall16_pretrain.pth was not found"),
+                                            HasSubstr("torch/hub/checkpoints"), HasSubstr("MODEL.DINO_WEIGHTS")));
+  const auto cached = put("home/.cache/torch/hub/checkpoints/dino_deitsmall16_pretrain.pth");
+  EXPECT_EQ(find_dino_weights(""), cached);
+  setenv("TORCH_HOME", (folder_ / "torch").c_str(), 1);
+  EXPECT_THROW(find_dino_weights(""), Error);
+  const auto moved = put("torch/hub/checkpoints/dino_deitsmall16_pretrain.pth");
+  EXPECT_EQ(find_dino_weights(""), moved);
+  put("work/weights/dino_deitsmall16_pretrain.pth");
+  EXPECT_EQ(find_dino_weights(""), "weights/dino_deitsmall16_pretrain.pth");
+  EXPECT_EQ(find_dino_weights("mine.pth"), "mine.pth");
 }
 
 TEST_F(FindWeights, SaysWhereItLookedAndWhatToFetch) {

@@ -21,4 +21,10 @@ StateDict to_clip_names(StateDict state);
 /// Errors: nothing found, with every place and the file to fetch.
 std::filesystem::path find_weights(const std::string& name_or_path);
 
+/// The DINO ViT-S/16 file that MODEL.DINO_WEIGHTS means: `path`, or when that is empty dino_deitsmall16_pretrain.pth
+/// in the folders of $PIXELCLIP_WEIGHTS, weights/, ~/.cache/clip, and where torch.hub keeps it
+/// ($TORCH_HOME/hub/checkpoints), as the public code leaves it there.
+/// Errors: nothing found, with every place and the file to fetch.
+std::filesystem::path find_dino_weights(const std::string& path);
+
 }  // namespace pixelclip

@@ -20,6 +20,10 @@ struct RunOptions {
   std::vector<std::string> argv;  ///< of this process, for the workers
 };
 
+/// Puts the file in place of what only says where it may be found: MODEL.DINO_WEIGHTS, for training with MODEL.DINO.
+/// Errors: as find_dino_weights.
+void find_files(Config& config, Purpose purpose);
+
 /// Reads and checks the configuration, makes the demo's data when the configuration asks for it, and
 /// runs `body` on every rank: here for one process, else in workers that this process starts and
 /// watches. The log and config.yaml go to `OUTPUT_DIR`/`subfolder`. Returns the exit status.
