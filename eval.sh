@@ -1,5 +1,5 @@
 #!/bin/sh
-# Scores MODEL.WEIGHTS (default OUTPUT_DIR/model_final.pth) on every set of TEST.PROTOCOL:
+# Scores MODEL.WEIGHTS (default OUTPUT_DIR/model_final.pth) on every set of TEST.PROTOCOL; what follows OUTPUT_DIR wins:
 # sh eval.sh CONFIG NUM_GPUS OUTPUT_DIR [KEY VALUE ...]
 set -eu
 if [ $# -lt 3 ]; then

@@ -53,6 +53,9 @@ TEST.PROMPT_ENSEMBLE_TYPE single"
   refuses 'classes' $pixelclip train --eval-only --config-file $vit $tiny OUTPUT_DIR "$folder/x" \
     DATASETS.TEST '("voc_2012_test_sem_seg",)' MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON "$folder/two.json"
 
+  # What the command line says of DATASETS.TEST replaces the protocol, of which VOC is on disk.
+  refuses 'ADEChallengeData2016' $pixelclip eval --config-file $vit $tiny OUTPUT_DIR "$folder/x" DATASETS.TEST '("ade20k_150_test_sem_seg",)'
+
   $pixelclip prepare voc --root "$folder/sets" >"$log" 2>&1 || give_up "prepare voc failed"
   sh run.sh $vit 1 "$folder/out" $tiny >"$log" 2>&1 || give_up "run.sh failed"
 }

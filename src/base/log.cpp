@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 namespace pixelclip::log {
 namespace {
@@ -22,7 +24,9 @@ struct State {
 
   State() {
     logger.set_pattern(kPattern);
-    logger.flush_on(spdlog::level::info);
+    const char* level = std::getenv("PIXELCLIP_LOG");
+    if (level && std::string_view(level) == "debug") logger.set_level(spdlog::level::debug);
+    logger.flush_on(spdlog::level::debug);
   }
 };
 

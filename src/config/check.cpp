@@ -79,6 +79,9 @@ void check_solver(const SolverConfig& solver, int world_size) {
   if (!std::is_sorted(solver.steps.begin(), solver.steps.end())) {
     fail("SOLVER.STEPS must ascend");
   }
+  if (solver.nesterov && solver.optimizer == "SGD" && solver.momentum == 0) {
+    fail("SOLVER.NESTEROV needs a SOLVER.MOMENTUM above 0");
+  }
 }
 
 void check_crop(const CropConfig& crop) {
@@ -113,6 +116,11 @@ void check_training_input(const Config& config) {
   if (input.size_divisibility == 0) {
     fail("INPUT.SIZE_DIVISIBILITY is 0; expected -1 (no padding) or a side in pixels");
   }
+  if (const auto& sampler = config.dataloader.sampler_train; sampler != "TrainingSampler") {
+    fail("DATALOADER.SAMPLER_TRAIN is ", sampler,
+         ", which draws other samples; only TrainingSampler trains here",
+         did_you_mean(sampler, {"TrainingSampler"}));
+  }
   if (config.datasets.train.empty()) {
     fail("DATASETS.TRAIN is empty; name the sets to train on, for example (\"sam_resized\",)");
   }
@@ -122,6 +130,7 @@ void check_test(const Config& config) {
   const TestConfig& test = config.test;
   if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
   if (test.background.mode == "words") need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
+  need_class_names("TEST.CLASS_JSON", test.class_json);
   if (!test.compare.empty()) need_file("TEST.COMPARE", test.compare);
   const auto& metric = test.best_metric;
   const auto known = {"", "mIoU", "fwIoU", "mACC", "pACC", "IoU"};

@@ -1,5 +1,10 @@
 #include "pixelclip/config/config.hpp"
 
+#include <algorithm>
+#include <cmath>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
 #include "pixelclip/config/assign.hpp"
 #include "pixelclip/config/writer.hpp"
 #include "pixelclip/config/yaml_reader.hpp"
@@ -12,10 +17,66 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
   config.visit(collector);
   const auto keys = collector.take();
   if (!path.empty()) {
-    for (const config::Value& file : config::read_yaml_chain(path)) config::assign_all(keys, file);
+    for (const config::Value& file : config::read_yaml_chain(path)) {
+      config::assign_all(keys, file, config.passed_over);
+    }
   }
-  config::assign_overrides(keys, overrides);
+  config::assign_overrides(keys, overrides, config.passed_over);
   return config;
+}
+
+void log_passed_over(const Config& config) {
+  const auto& [keys, remarks] = config.passed_over;
+  for (const auto& remark : remarks) log::warn(remark);
+  if (keys.empty()) return;
+  log::info(keys.size(), keys.size() == 1 ? " key" : " keys",
+            " of detectron2 without meaning here: passed over (PIXELCLIP_LOG=debug lists them)");
+  std::string list;
+  for (const auto& key : keys) list += (list.empty() ? "" : ", ") + key;
+  log::debug("passed over: ", list);
+}
+
+void apply_to_protocol(Config& config, const std::vector<std::string>& overrides) {
+  const auto given = [&](const char* key) {
+    for (size_t i = 0; i < overrides.size(); i += 2) {
+      if (overrides[i] == key) return true;
+    }
+    return false;
+  };
+  auto& test = config.test;
+  if (given("DATASETS.TEST") && !given("TEST.PROTOCOL") && !config.datasets.test.empty()) {
+    test.protocol = config.datasets.test;
+  }
+  if (given("MODEL.PROMPT_ENSEMBLE_TYPE") && !given("TEST.PROMPT_ENSEMBLE_TYPE")) {
+    test.prompt_ensemble_type = config.model.prompt_ensemble_type;
+    if (!given("MODEL.PROMPT_TEMPLATES_FILE")) config.model.prompt_templates_file.clear();
+  }
+  if (given("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON") && !given("TEST.CLASS_JSON")) {
+    test.class_json = config.model.sem_seg_head.test_class_json;
+  }
+}
+
+bool scale_to_world(Config& config, int world_size) {
+  SolverConfig& solver = config.solver;
+  const int64_t reference = solver.reference_world_size;
+  if (reference == 0 || reference == world_size) return false;
+  if (solver.ims_per_batch % reference != 0) {
+    fail("SOLVER.IMS_PER_BATCH is ", solver.ims_per_batch,
+         "; expected a multiple of SOLVER.REFERENCE_WORLD_SIZE, which is ", reference);
+  }
+  const double scale = static_cast<double>(world_size) / static_cast<double>(reference);
+  const auto divide = [scale](int64_t& count) {  // ties to even, as Python's round()
+    count = static_cast<int64_t>(std::nearbyint(static_cast<double>(count) / scale));
+  };
+  solver.ims_per_batch = solver.ims_per_batch / reference * world_size;
+  solver.base_lr *= scale;
+  divide(solver.max_iter);
+  divide(solver.warmup_iters);
+  divide(config.test.eval_period);
+  divide(solver.checkpoint_period);
+  std::for_each(solver.steps.begin(), solver.steps.end(), divide);
+  solver.reference_world_size = world_size;
+  return true;
 }
 
 }  // namespace pixelclip

@@ -2,8 +2,8 @@
 #include <cctype>
 
 #include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
 #include "pixelclip/config/assign.hpp"
+#include "pixelclip/config/detectron2_keys.hpp"
 #include "pixelclip/config/yaml_reader.hpp"
 
 namespace pixelclip::config {
@@ -18,13 +18,6 @@ const Key* find_key(const std::vector<Key>& keys, const std::string& name) {
 bool is_section(const std::vector<Key>& keys, const std::string& name) {
   return std::any_of(keys.begin(), keys.end(),
                      [&](const Key& key) { return key.name.rfind(name + ".", 0) == 0; });
-}
-
-bool is_unused(const std::string& name) {
-  const auto& unused = unused_keys();
-  return std::any_of(unused.begin(), unused.end(), [&](const std::string& known) {
-    return name == known || name.rfind(known + ".", 0) == 0;
-  });
 }
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
@@ -54,28 +47,37 @@ std::string hint(const std::vector<Key>& keys, const std::string& name) {
     names.push_back(key.name);
   }
   const std::string section = name.substr(0, std::max<int64_t>(0, name.rfind('.')));
+  // detectron2's keys that have no meaning here: the right spelling of one is accepted.
+  const auto& others = passed_over_keys();
+  if (is_passed_over_section(section)) {
+    if (const auto near = did_you_mean(upper, others); !near.empty()) return near;
+  }
   const bool inside = name.find('.') != std::string::npos && is_section(keys, section);
   const auto siblings = members(keys, inside ? section : "");
   if (const auto near = did_you_mean(upper, siblings); !near.empty()) return near;
+  names.insert(names.end(), others.begin(), others.end());
   if (const auto near = did_you_mean(upper, names); !near.empty()) return near;
   std::string list;
   for (const auto& sibling : siblings) list += (list.empty() ? "" : ", ") + last_part(sibling);
   return str("; ", inside ? section : "the file", " accepts ", list);
 }
 
-void assign_section(const std::vector<Key>& keys, const std::string& prefix, const Value& section) {
+[[noreturn]] void no_section(const std::string& name, const Value& value) {
+  fail(value.place, ": ", name, " is ", value.describe(), "; expected a section with its keys");
+}
+
+void assign_section(const std::vector<Key>& keys, const std::string& prefix, const Value& section,
+                    PassedOver& passed_over) {
   for (const auto& [word, value] : section.map) {
     const std::string name = prefix + word.text;
     if (const Key* key = find_key(keys, name)) {
       assign(*key, value);
-    } else if (is_section(keys, name)) {
-      if (value.kind != Value::Kind::map && value.kind != Value::Kind::none) {
-        fail(value.place, ": ", name, " is ", value.describe(),
-             "; expected a section with its keys");
-      }
-      assign_section(keys, name + ".", value);
-    } else if (is_unused(name)) {
-      log::warn(word.place, ": ", name, " has no meaning here and is ignored");
+    } else if (is_passed_over(name)) {
+      passed_over.add(name, value);
+    } else if (is_section(keys, name) || is_passed_over_section(name)) {
+      if (value.kind != Value::Kind::map && value.kind != Value::Kind::none)
+        no_section(name, value);
+      assign_section(keys, name + ".", value, passed_over);
     } else {
       fail(word.place, ": unknown key ", name, hint(keys, name));
     }
@@ -96,38 +98,57 @@ std::string without_escapes(const std::string& text) {
   return plain;
 }
 
-/// The value of an override. A key that holds a text takes what is not clearly something else as
-/// it stands, so that OUTPUT_DIR 2024 or a path with a colon needs no quotes.
-Value parse_override(const Key& key, const std::string& written, const std::string& place) {
-  check_is_text(written, str(place, ": ", key.name));
+/// The value of an override in Python's form, or else in YAML's.
+Value parse_literal(const std::string& written, const std::string& name, const std::string& place) {
   const std::string text = without_escapes(written);
-  const auto literal = parse_python(text, place);
-  if (std::holds_alternative<std::string*>(key.target)) {
-    using Kind = Value::Kind;
-    if (literal && literal->kind != Kind::integer && literal->kind != Kind::real) return *literal;
-    Value value;
-    value.kind = Kind::text;
-    value.text = text;
-    value.place = place;
-    return value;
-  }
-  if (literal) return *literal;
-  Value value = parse_yaml(text, str(place, ": ", key.name));
+  if (const auto literal = parse_python(text, place)) return *literal;
+  Value value = parse_yaml(text, str(place, ": ", name));
   value.place = place;
   return value;
 }
 
+/// The value of an override. A key that holds a text takes what is not clearly something else as
+/// it stands, so that OUTPUT_DIR 2024 or a path with a colon needs no quotes.
+Value parse_override(const Key& key, const std::string& written, const std::string& place) {
+  check_is_text(written, str(place, ": ", key.name));
+  if (!std::holds_alternative<std::string*>(key.target))
+    return parse_literal(written, key.name, place);
+  const std::string text = without_escapes(written);
+  const auto literal = parse_python(text, place);
+  using Kind = Value::Kind;
+  if (literal && literal->kind != Kind::integer && literal->kind != Kind::real) return *literal;
+  Value value;
+  value.kind = Kind::text;
+  value.text = text;
+  value.place = place;
+  return value;
+}
+
+/// For a key without meaning: what cannot be read as a value counts as text.
+Value parse_any(const std::string& written, const std::string& name, const std::string& place) {
+  try {
+    return parse_literal(written, name, place);
+  } catch (const Error&) {
+    Value value;
+    value.kind = Value::Kind::text;
+    value.text = written;
+    value.place = place;
+    return value;
+  }
+}
+
 }  // namespace
 
-void assign_all(const std::vector<Key>& keys, const Value& file) {
+void assign_all(const std::vector<Key>& keys, const Value& file, PassedOver& passed_over) {
   if (file.kind == Value::Kind::none) return;
   if (file.kind != Value::Kind::map) {
     fail(file.place, ": the file is ", file.describe(), "; expected keys such as SOLVER: {…}");
   }
-  assign_section(keys, "", file);
+  assign_section(keys, "", file, passed_over);
 }
 
-void assign_overrides(const std::vector<Key>& keys, const std::vector<std::string>& overrides) {
+void assign_overrides(const std::vector<Key>& keys, const std::vector<std::string>& overrides,
+                      PassedOver& passed_over) {
   const std::string place = "override";
   for (size_t i = 0; i < overrides.size(); i += 2) {
     const std::string& name = overrides[i];
@@ -141,38 +162,19 @@ void assign_overrides(const std::vector<Key>& keys, const std::vector<std::strin
       fail(place, ": ", name, " is a section; name one of its keys, such as ",
            members(keys, name).front());
     }
-    if (!key && !is_unused(name)) fail(place, ": unknown key ", name, hint(keys, name));
+    if (!key && !is_passed_over(name) && is_passed_over_section(name)) {
+      fail(place, ": ", name, " is a section of detectron2 that has no meaning here");
+    }
+    if (!key && !is_passed_over(name)) fail(place, ": unknown key ", name, hint(keys, name));
     if (i + 1 == overrides.size()) {
       fail(place, ": ", name, " has no value; overrides are pairs KEY VALUE");
     }
     if (key) {
       assign(*key, parse_override(*key, overrides[i + 1], place));
     } else {
-      log::warn(place, ": ", name, " has no meaning here and is ignored");
+      passed_over.add(name, parse_any(overrides[i + 1], name, place));
     }
   }
-}
-
-const std::vector<std::string>& unused_keys() {
-  static const std::vector<std::string> keys = {
-      "DATALOADER.ASPECT_RATIO_GROUPING",
-      "DATALOADER.SAMPLER_TRAIN",
-      "GLOBAL",
-      "INPUT.MASK_FORMAT",
-      "MODEL.BACKBONE",
-      "MODEL.LOAD_PROPOSALS",
-      "MODEL.MASK_ON",
-      "MODEL.SEM_SEG_HEAD.COMMON_STRIDE",
-      "MODEL.SEM_SEG_HEAD.CONVS_DIM",
-      "MODEL.SEM_SEG_HEAD.LOSS_WEIGHT",
-      "MODEL.SEM_SEG_HEAD.NORM",
-      "SOLVER.BIAS_LR_FACTOR",
-      "SOLVER.REFERENCE_WORLD_SIZE",
-      "SOLVER.WEIGHT_DECAY_BIAS",
-      "TEST.DETECTIONS_PER_IMAGE",
-      "TEST.PRECISE_BN",
-  };
-  return keys;
 }
 
 }  // namespace pixelclip::config

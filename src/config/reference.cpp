@@ -1,6 +1,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/config/assign.hpp"
 #include "pixelclip/config/config.hpp"
+#include "pixelclip/config/detectron2_keys.hpp"
 #include "pixelclip/config/writer.hpp"
 
 namespace pixelclip {
@@ -55,6 +56,25 @@ std::string cell(const std::string& text) {
   return escaped;
 }
 
+/// The keys by section, each section's name once.
+std::string passed_over_section() {
+  std::string text =
+      "\n## Keys of detectron2 without meaning here\n\n"
+      "A configuration as detectron2 dumps it loads. Keys that act neither in the public PixelCLIP "
+      "nor here are passed over "
+      "with one line that counts them (PIXELCLIP_LOG=debug lists them); a misspelt one is an "
+      "error. They are:\n\n";
+  std::string section;
+  for (const std::string& key : config::passed_over_keys()) {
+    const size_t dot = key.rfind('.');
+    const bool same = key.substr(0, dot) == section;
+    if (!same && !section.empty()) text += '\n';
+    section = key.substr(0, dot);
+    text += str(same ? ", " : "- " + section + ": ", key.substr(dot + 1));
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string config_reference() {
@@ -75,10 +95,7 @@ std::string config_reference() {
                 cell(config::accepts(key)), " | ", cell(key.meaning), " |\n");
   }
   text += kCustomSets;
-  text += "\n## Keys without a meaning here\n\nAccepted for old files, with a warning:\n";
-  const auto& unused = config::unused_keys();
-  for (size_t i = 0; i < unused.size(); ++i) text += str(i ? ", " : "", unused[i]);
-  return text + ".\n";
+  return text + passed_over_section();
 }
 
 }  // namespace pixelclip

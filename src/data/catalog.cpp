@@ -15,48 +15,80 @@ fs::path first_named(const std::string& named, const char* variable) {
   return value && *value ? value : "datasets";
 }
 
-DatasetInfo coco_stuff(const fs::path& root) {
-  const fs::path base = root / "coco-stuff";
-  return {.name = "coco_2017_test_stuff_all_sem_seg",
-          .images = {base / "images/val2017", root / "coco/val2017"},
-          .labels = {{.path = base / "annotations_detectron2/val2017", .prepared = true},
-                     {.path = base / "annotations/val2017", .map = coco_stuff_ids()}},
-          .class_json = "datasets/coco.json",
-          .classes = 171,
-          .how_to_get =
-              "download val2017 and stuffthingmaps_trainval2017 of COCO-Stuff and unpack "
-              "them there"};
+/// COCO-Stuff as the public code reads it (coco/), as its preparation script and others lay it out
+/// (coco-stuff/), or as the published archives unpack (stuffthingmaps_trainval2017).
+DatasetInfo coco_stuff(const fs::path& root, const std::string& name, const std::string& split) {
+  DatasetInfo info{
+      .name = name,
+      .class_json = "datasets/coco.json",
+      .classes = 171,
+      .prediction_ids = coco_category_ids(),
+      .how_to_get = "download " + split +
+                    " and stuffthingmaps_trainval2017 of COCO-Stuff and unpack them there"};
+  for (const char* place : {"coco-stuff/images", "coco", "coco/images", "coco-stuff"}) {
+    info.images.push_back(root / place / split);
+  }
+  for (const char* place : {"coco-stuff/annotations_detectron2", "coco/annotations_detectron2"}) {
+    info.labels.push_back({.path = root / place / split, .prepared = true});
+  }
+  for (const char* place :
+       {"coco-stuff/annotations", "coco-stuff/stuffthingmaps", "coco/stuffthingmaps",
+        "coco/annotations", "coco-stuff/stuffthingmaps_trainval2017",
+        "coco/stuffthingmaps_trainval2017", "stuffthingmaps_trainval2017", "stuffthingmaps"}) {
+    info.labels.push_back({.path = root / place / split, .map = coco_stuff_ids()});
+  }
+  return info;
 }
 
-DatasetInfo ade20k(const fs::path& root) {
+/// Label maps of other origin on COCO's validation pictures, in classes.
+DatasetInfo coco_stuff_semi(const fs::path& root) {
+  DatasetInfo info = coco_stuff(root, "coco_2017_semi_stuff_all_sem_seg", "val2017");
+  info.labels = {{.path = root / "coco/annotations_detectron2/masks", .prepared = true},
+                 {.path = root / "coco-stuff/annotations_detectron2/masks", .prepared = true}};
+  info.how_to_get = "put its label PNGs, which hold classes, there";
+  return info;
+}
+
+DatasetInfo ade20k(const fs::path& root, const std::string& name, const std::string& split) {
   const fs::path base = root / "ADEChallengeData2016";
-  return {.name = "ade20k_150_test_sem_seg",
-          .images = {base / "images/validation"},
-          .labels = {{.path = base / "annotations_detectron2/validation", .prepared = true},
-                     {.path = base / "annotations/validation", .map = ade20k_ids()}},
+  return {.name = name,
+          .images = {base / "images" / split},
+          .labels = {{.path = base / "annotations_detectron2" / split, .prepared = true},
+                     {.path = base / "annotations" / split, .map = ade20k_ids()}},
           .class_json = "datasets/ade150.json",
           .classes = 150,
           .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
 }
 
-DatasetInfo context(const fs::path& root, bool background) {
-  const fs::path base = root / "VOCdevkit/VOC2010";
-  return {.name = background ? "context_60_test_sem_seg" : "context_59_test_sem_seg",
-          .images = {base / "JPEGImages"},
-          .labels = {{.path = base / "annotations_detectron2" / (background ? "pc60_val" : "pc59_val"), .prepared = true},
-                     {.path = base / "trainval_merged.json", .map = context_ids(background)}},
-          .images_hold_more = true,
-          .class_json = background ? "datasets/pc60.json" : "datasets/pc59.json",
-          .classes = background ? 60 : 59,
-          .how_to_get =
-              "download PASCAL VOC 2010 and PASCAL-Context's trainval_merged.json and put "
-              "them there"};
+DatasetInfo context(const fs::path& root, const std::string& name, int classes, const char* phase) {
+  const fs::path base = root / "VOCdevkit/VOC2010", merged = base / "trainval_merged.json";
+  const fs::path prepared = base / "annotations_detectron2" / str("pc", classes, "_", phase);
+  DatasetInfo info{
+      .name = name,
+      .images = {base / "JPEGImages"},
+      .images_hold_more = true,
+      .class_json = str("datasets/pc", classes, ".json"),
+      .classes = classes,
+      .how_to_get =
+          "download PASCAL VOC 2010 and PASCAL-Context's trainval_merged.json and put them there"};
+  if (classes == 459) {
+    info.ignore = classes;
+    for (const char* suffix : {".tif", ".png"}) {
+      info.labels.push_back(
+          {.path = prepared, .suffix = suffix, .map = context_459_ids(true), .prepared = true});
+    }
+    info.labels.push_back({.path = merged, .map = context_459_ids(false), .phase = phase});
+  } else {
+    info.labels = {{.path = prepared, .prepared = true},
+                   {.path = merged, .map = context_ids(classes == 60), .phase = phase}};
+  }
+  return info;
 }
 
-DatasetInfo cityscapes(const fs::path& root) {
-  const fs::path labels = root / "cityscapes/gtFine/val";
-  return {.name = "cityscapes_fine_sem_seg_val",
-          .images = {root / "cityscapes/leftImg8bit/val"},
+DatasetInfo cityscapes(const fs::path& root, const std::string& split) {
+  const fs::path labels = root / "cityscapes/gtFine" / split;
+  return {.name = "cityscapes_fine_sem_seg_" + split,
+          .images = {root / "cityscapes/leftImg8bit" / split},
           .labels = {{.path = labels, .suffix = "_gtFine_labelTrainIds.png", .prepared = true},
                      {.path = labels, .suffix = "_gtFine_labelIds.png", .map = cityscapes_ids()}},
           .image_suffix = "_leftImg8bit",
@@ -107,6 +139,19 @@ DatasetInfo sa1b(const std::string& name, const fs::path& root, bool resized_fir
   return info;
 }
 
+/// The public code's training set of COCO's pictures with masks by SAM, one JSON file a picture in
+/// $COCO_SAM.
+DatasetInfo coco_sam(const DatasetRoots& roots) {
+  const char* named = std::getenv("COCO_SAM");
+  const fs::path masks = named && *named ? roots.sa1b / named : roots.test / "coco/sam_mask";
+  return {.name = "coco_sam_train_stuff_all_sem_seg",
+          .kind = DatasetKind::sa1b,
+          .images = {roots.test / "coco/train2017"},
+          .labels = {{.path = masks, .suffix = ".json"}},
+          .how_to_get =
+              "download COCO's train2017 and name the folder of SAM's JSON files in COCO_SAM"};
+}
+
 DatasetInfo demo_training(const fs::path& root) {
   return {.name = "demo_train",
           .kind = DatasetKind::sa1b,
@@ -147,13 +192,21 @@ DatasetRoots DatasetRoots::find(const std::string& test, const std::string& sa1b
 }
 
 Catalog::Catalog(const DatasetRoots& roots)
-    : sets_{coco_stuff(roots.test),
-            ade20k(roots.test),
-            context(roots.test, false),
-            context(roots.test, true),
-            cityscapes(roots.test),
+    : sets_{coco_stuff(roots.test, "coco_2017_test_stuff_all_sem_seg", "val2017"),
+            coco_stuff(roots.test, "coco_2017_train_stuff_all_sem_seg", "train2017"),
+            coco_stuff_semi(roots.test),
+            ade20k(roots.test, "ade20k_150_test_sem_seg", "validation"),
+            ade20k(roots.test, "ade20k_sem_seg_val", "validation"),
+            ade20k(roots.test, "ade20k_sem_seg_train", "training"),
+            context(roots.test, "context_59_test_sem_seg", 59, "val"),
+            context(roots.test, "context_59_train_sem_seg", 59, "train"),
+            context(roots.test, "context_60_test_sem_seg", 60, "val"),
+            context(roots.test, "context_459_test_sem_seg", 459, "val"),
+            cityscapes(roots.test, "val"),
+            cityscapes(roots.test, "train"),
             voc(roots.test, false),
             voc(roots.test, true),
+            coco_sam(roots),
             demo_validation(roots.test),
             demo_training(roots.test),
             sa1b("sam_resized", roots.sa1b, true),

@@ -46,6 +46,30 @@ IdMap context_ids(bool background) {
   return map;
 }
 
+IdMap context_459_ids(bool prepared) {
+  constexpr int classes = 459;
+  IdMap map;
+  if (prepared) {
+    map.classes.assign(65536, -1);
+    for (int id = 0; id <= classes; ++id) map.classes[id] = id;
+    map.classes[65535] = classes;
+    return map;
+  }
+  map.classes = {classes};
+  for (int id = 0; id < classes; ++id) map.classes.push_back(id);
+  return map;
+}
+
+std::vector<int32_t> coco_category_ids() {
+  std::vector<int32_t> ids;
+  const auto map = coco_stuff_ids().classes;
+  for (size_t id = 0; id < map.size(); ++id) {
+    if (map[id] != ignored)
+      ids.push_back(static_cast<int32_t>(id) + 1);  // label files count from 0
+  }
+  return ids;
+}
+
 IdMap cityscapes_ids() {
   return keep_only(
       std::array{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33});

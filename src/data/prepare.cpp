@@ -23,11 +23,12 @@ namespace {
 struct Preparable {
   std::string name;
   std::vector<std::string> sets;
+  std::vector<std::string> more = {};  ///< Prepared as well; of all these, those that are there.
 };
 
 const std::vector<Preparable>& preparables() {
   static const std::vector<Preparable> table = {
-      {"coco-stuff", {"coco_2017_test_stuff_all_sem_seg"}},
+      {"coco-stuff", {"coco_2017_test_stuff_all_sem_seg"}, {"coco_2017_train_stuff_all_sem_seg"}},
       {"ade20k", {"ade20k_150_test_sem_seg"}},
       {"context", {"context_59_test_sem_seg"}},
       {"cityscapes", {"cityscapes_fine_sem_seg_val"}},
@@ -67,6 +68,27 @@ void link_to(const fs::path& target, const fs::path& link) {
   }
 }
 
+/// How many leading parts two paths share.
+int64_t shared_parts(const fs::path& a, const fs::path& b) {
+  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return std::distance(a.begin(), end);
+}
+
+/// Where `prepare` can write the labels of a set.
+std::vector<LabelSource> prepared_places(const DatasetInfo& info) {
+  std::vector<LabelSource> places;
+  for (const LabelSource& source : info.labels) {
+    if (source.prepared && source.suffix.ends_with(".png")) places.push_back(source);
+  }
+  return places;
+}
+
+bool can_be_prepared(const DatasetInfo& info) {
+  const bool published = std::any_of(info.labels.begin(), info.labels.end(),
+                                     [](const LabelSource& source) { return !source.prepared; });
+  return info.kind == DatasetKind::sem_seg && published && !prepared_places(info).empty();
+}
+
 class Preparation {
  public:
   Preparation(const std::string& set, const PrepareOptions& options)
@@ -75,11 +97,13 @@ class Preparation {
         threads_(options.threads),
         info_(Catalog({root_, root_}).find(set)),
         classes_(info_.classes) {
-    for (const LabelSource& source : info_.labels) {
-      if (source.prepared) prepared_ = source;
-    }
+    places_ = prepared_places(info_);
+    prepared_ = places_.front();
     std::erase_if(info_.labels, [](const LabelSource& source) { return source.prepared; });
   }
+
+  /// Whether there is something to prepare; else `why` says what was looked for.
+  bool is_there(std::string& why) const { return on_disk(info_, &why); }
 
   void run(PrepareReport& report) {
     if (published_in_that_form(report)) return;
@@ -88,6 +112,7 @@ class Preparation {
     if (set.items().empty()) {
       fail("data set ", info_.name, ": there is no pair of picture and labels to prepare");
     }
+    choose_place(set.report());
     const fs::path folder = out_ / prepared_.path.lexically_relative(root_);
     make_writable_folder(folder);
     link_pictures(set.report().images);
@@ -106,9 +131,22 @@ class Preparation {
   }
 
  private:
+  bool is_cityscapes() const { return info_.name.starts_with("cityscapes_fine_"); }
+
+  /// The place nearest to the published labels, then to the pictures.
+  void choose_place(const PairReport& found) {
+    const auto nearness = [&](const LabelSource& place) {
+      return std::pair(shared_parts(place.path, found.labels),
+                       shared_parts(place.path, found.images));
+    };
+    prepared_ =
+        *std::max_element(places_.begin(), places_.end(),
+                          [&](const auto& a, const auto& b) { return nearness(a) < nearness(b); });
+  }
+
   /// Cityscapes' train-id files come with some downloads: then nothing needs to be written.
   bool published_in_that_form(PrepareReport& report) {
-    if (info_.name != "cityscapes_fine_sem_seg_val") return false;
+    if (!is_cityscapes()) return false;
     DatasetInfo ready = info_;
     ready.labels = {prepared_};
     if (!on_disk(ready)) return false;
@@ -133,7 +171,7 @@ class Preparation {
            PrepareReport& report) {
     // Cityscapes has a folder a city; the other sets are flat.
     fs::path to = folder / (item.stem + prepared_.suffix);
-    if (info_.name == "cityscapes_fine_sem_seg_val") {
+    if (is_cityscapes()) {
       const fs::path city = item.label.parent_path().lexically_relative(set.report().labels);
       fs::create_directories(folder / city);
       to = folder / city / (item.stem + prepared_.suffix);
@@ -169,6 +207,7 @@ class Preparation {
   const int threads_;
   DatasetInfo info_;
   const int classes_;
+  std::vector<LabelSource> places_;
   LabelSource prepared_;
   std::mutex mutex_;
   std::atomic<int64_t> done_{0};
@@ -193,15 +232,37 @@ std::vector<std::string> sets_called(const std::string& name) {
 }
 
 PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& options) {
-  for (const auto& [name, sets] : preparables()) {
-    if (name != set) continue;
-    PrepareReport report;
-    for (const std::string& one : sets) Preparation(one, options).run(report);
-    std::sort(report.failed.begin(), report.failed.end());
-    return report;
+  Preparable wanted{.name = set, .sets = sets_called(set)};
+  for (const auto& preparable : preparables()) {
+    if (preparable.name == set) wanted = preparable;
   }
-  fail("cannot prepare '", set, "'", did_you_mean(set, preparable_sets()),
-       ": known are coco-stuff, ade20k, context, cityscapes, voc and sa1b");
+  const Catalog catalog(DatasetRoots::find(options.root.string()));
+  for (const std::string& name : wanted.sets) {
+    if (!catalog.knows(name) || !can_be_prepared(catalog.find(name))) {
+      fail("cannot prepare '", set, "'", did_you_mean(set, preparable_sets()),
+           ": known are coco-stuff, ade20k, context, cityscapes, voc and sa1b, and the test sets' "
+           "names");
+    }
+  }
+  const bool choose = !wanted.more.empty();
+  auto sets = wanted.sets;
+  sets.insert(sets.end(), wanted.more.begin(), wanted.more.end());
+  PrepareReport report;
+  std::string missing;
+  size_t left_out = 0;
+  for (const std::string& name : sets) {
+    Preparation preparation(name, options);
+    if (std::string why; choose && !preparation.is_there(why)) {
+      log::info("leaving out ", name, ": ", why);
+      if (left_out++ == 0) missing = why;
+      continue;
+    }
+    preparation.run(report);
+    if (!report.complete) break;
+  }
+  if (left_out == sets.size()) fail(missing);
+  std::sort(report.failed.begin(), report.failed.end());
+  return report;
 }
 
 }  // namespace pixelclip

@@ -136,7 +136,7 @@ SemSegSet::SemSegSet(const DatasetInfo& info) : info_(info) {
   });
   Files labels;
   if (fs::is_regular_file(source_.path)) {
-    merged_ = std::make_shared<MergedLabels>(source_.path);
+    merged_ = std::make_shared<MergedLabels>(source_.path, source_.phase);
     for (const std::string& stem : merged_->stems()) labels[stem] = source_.path;
   } else {
     labels = files_below(info, source_.path, [&](const fs::path& path) {

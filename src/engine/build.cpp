@@ -58,8 +58,10 @@ void keep_freed_memory() {
 void set_up_torch(const Config& config, int processes) {
   at::set_num_threads(std::max(1, available_cores() / std::max(1, processes)));
   at::globalContext().setBenchmarkCuDNN(config.cudnn_benchmark);
-  at::globalContext().setFloat32MatmulPrecision("high");  // TF32 on GPUs, as in the paper
-  at::globalContext().setAllowTF32CuDNN(true);
+  // TF32 on GPUs, as in the paper, unless the configuration says otherwise.
+  const std::string& precision = config.float32_precision;
+  at::globalContext().setFloat32MatmulPrecision(precision.empty() ? "high" : precision);
+  at::globalContext().setAllowTF32CuDNN(precision != "highest");
   keep_freed_memory();
 }
 

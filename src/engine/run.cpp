@@ -51,10 +51,12 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
                  const std::function<int(Config&, Comm&)>& body) {
   if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
+  if (purpose == Purpose::protocol) apply_to_protocol(config, options.overrides);
   find_files(config, purpose);
   make_named_demo(config, purpose);
   const auto folder = std::filesystem::path(config.output_dir) / subfolder;
   if (!is_worker() && options.num_gpus * options.num_machines > 1) {
+    if (purpose == Purpose::train) scale_to_world(config, options.num_gpus * options.num_machines);
     check(config, options.num_gpus * options.num_machines, purpose);
     check_gpus(config, options.num_gpus);
     make_writable_folder(folder);
@@ -62,6 +64,7 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
                    .machine_rank = options.machine_rank, .dist_url = options.dist_url, .argv = options.argv});
   }
   const auto world = world_from_environment();
+  const bool scaled = purpose == Purpose::train && scale_to_world(config, world.world_size);
   check(config, world.world_size, purpose);
   signals::install();
   log::set_rank(world.rank);
@@ -71,6 +74,10 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");
     write_text(folder / "config.yaml", to_yaml(config));
+    log_passed_over(config);
+    if (scaled)
+      log::info("scaled to ", world.world_size,
+                " ranks by SOLVER.REFERENCE_WORLD_SIZE; config.yaml says to what");
   }
   CommOptions options_of_comm;
   options_of_comm.time_limit = std::chrono::milliseconds(std::llround(config.dist_timeout * 1000));

@@ -52,7 +52,8 @@ ScoringPlan test_plan(const Config& config) {
 
 ScoringPlan protocol_plan(const Config& config) {
   const auto& file = config.model.prompt_templates_file;
-  return {config.test.protocol, "", templates(file.empty() ? config.test.prompt_ensemble_type : file),
+  return {config.test.protocol, config.test.class_json,
+          templates(file.empty() ? config.test.prompt_ensemble_type : file),
           static_cast<int>(config.test.report_pictures)};
 }
 
@@ -81,16 +82,23 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   auto options = common_options(model, config, plan, comm);
   std::vector<SetResult> results;
   std::vector<fs::path> folders;
-  std::string absent;
+  std::string unfit;
   for (const auto& set : plan.sets) {
     const auto& info = catalog.find(set);
     std::string why;
     if (!on_disk(info, &why)) {
       log::warn("leaving out ", set, ": ", why);
-      absent = why;
+      unfit = why;
       continue;
     }
-    options.names = names_for(plan, info);
+    try {
+      options.names = names_for(plan, info);
+    } catch (const Error& e) {
+      if (plan.sets.size() == 1) throw;  // of several sets, those are scored that the one list fits
+      log::warn("leaving out ", set, ": ", e.what());
+      unfit = e.what();
+      continue;
+    }
     if (comm.is_main()) check_briefly(info, options.names);
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
     const auto bank = inference.class_bank(options.names, embed);
@@ -111,7 +119,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     if (!results.back().complete) break;  // on every rank alike
   }
   model->train(was_training);
-  if (results.empty()) fail("none of the sets to score is on disk: ", absent);
+  if (results.empty()) fail("none of the sets can be scored: ", unfit);
   if (comm.is_main()) {
     log::info("results\n", results_table(results, compared));
   }

@@ -85,7 +85,9 @@ class Evaluation {
     log::info(set_.report().summary(set_.info().name, set_.items().size()));
     const auto start = Clock::now();
     const std::string fingerprint = this->fingerprint();
-    ProgressFile file(options_.predictions, fingerprint, options_.rank, options_.world_size);
+    // Predictions with other ids must not be joined with these.
+    const char* ids = set_.info().prediction_ids.empty() ? "" : " own ids";
+    ProgressFile file(options_.predictions, fingerprint + ids, options_.rank, options_.world_size);
     recall(file);
     work(scores, file);
     file.finish();

@@ -89,7 +89,8 @@ void PictureWorker::count(PictureRecord& record, const torch::Tensor& scores, co
   evaluator_.process(file, prediction, truth);
   record.confusion = take_counts(evaluator_.confusion());
   record.boundary = take_counts(evaluator_.boundary());
-  if (with_predictions_) record.text = predictions_json(file, prediction);
+  if (with_predictions_)
+    record.text = predictions_json(file, prediction, set_.info().prediction_ids);
 }
 
 }  // namespace pixelclip

@@ -50,7 +50,8 @@ Results SemSegEvaluator::finish() const {
   return results_of(confusion_, boundary_.classes() > 0 ? &boundary_ : nullptr, names_, rule_);
 }
 
-std::string predictions_json(const std::string& file_name, const LabelMap& prediction) {
+std::string predictions_json(const std::string& file_name, const LabelMap& prediction,
+                             const std::vector<int32_t>& ids) {
   struct Runs {
     std::vector<uint32_t> counts;
     int64_t end = 0;
@@ -80,11 +81,16 @@ std::string predictions_json(const std::string& file_name, const LabelMap& predi
   const std::string name = nlohmann::json(file_name).dump();
   std::string text;
   for (auto& [id, runs] : classes) {
+    if (!ids.empty() && (id < 0 || static_cast<size_t>(id) >= ids.size())) {
+      fail(file_name, ": class ", id, " has no id of its own in the predictions; there are ",
+           ids.size());
+    }
     if (runs.end < at) runs.counts.push_back(static_cast<uint32_t>(at - runs.end));
     const std::string counts = encode_rle({height, width, std::move(runs.counts)});
-    text += str(text.empty() ? "" : ", ", "{\"file_name\": ", name, ", \"category_id\": ", id,
-                ", \"segmentation\": {\"size\": [", height, ", ", width,
-                "], \"counts\": ", nlohmann::json(counts).dump(), "}}");
+    text +=
+        str(text.empty() ? "" : ", ", "{\"file_name\": ", name,
+            ", \"category_id\": ", ids.empty() ? id : ids[id], ", \"segmentation\": {\"size\": [",
+            height, ", ", width, "], \"counts\": ", nlohmann::json(counts).dump(), "}}");
   }
   return text;
 }

@@ -7,6 +7,9 @@
 namespace pixelclip {
 namespace {
 
+/// fvcore's guard against a share that falls just below the step it stands for.
+constexpr double kWhereEpsilon = 1e-6;
+
 /// The schedule without warm-up at `where`, the share of training that is done, in [0, 1].
 double plain_factor(const SolverConfig& solver, double where) {
   if (solver.lr_scheduler_name == "WarmupCosineLR") {
@@ -17,7 +20,13 @@ double plain_factor(const SolverConfig& solver, double where) {
     const double factor = std::pow(1.0 - where, solver.poly_lr_power);
     return std::max(factor, solver.poly_lr_constant_ending);
   }
-  const auto iteration = static_cast<int64_t>(where * solver.max_iter + 1e-6);
+  if (solver.lr_scheduler_name == "WarmupStepWithFixedGammaLR") {
+    const auto decays = static_cast<double>(solver.num_decays);
+    return std::pow(solver.gamma,
+                    std::min(decays, std::floor((where + kWhereEpsilon) * (decays + 1))));
+  }
+  const auto iteration =
+      static_cast<int64_t>((where + kWhereEpsilon) * static_cast<double>(solver.max_iter));
   const auto passed = std::count_if(solver.steps.begin(), solver.steps.end(),
                                     [&](int64_t step) { return step <= iteration; });
   return std::pow(solver.gamma, static_cast<double>(passed));
@@ -29,10 +38,13 @@ double learning_rate_factor(const SolverConfig& solver, int64_t iteration) {
   const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
   const double where = std::min(1.0, iteration / length);
   const double warmup = std::min(1.0, solver.warmup_iters / length);
-  if (where >= warmup) return plain_factor(solver, where);
+  const bool rescaled = solver.rescale_interval && solver.lr_scheduler_name != "WarmupPolyLR";
+  if (where + kWhereEpsilon > warmup) {
+    return plain_factor(solver, rescaled && warmup < 1 ? (where - warmup) / (1 - warmup) : where);
+  }
   const double start = solver.warmup_factor * plain_factor(solver, 0.0);
   if (solver.warmup_method == "constant") return start;
-  const double end = plain_factor(solver, warmup);
+  const double end = plain_factor(solver, rescaled ? 0.0 : warmup);
   return start + (end - start) * where / warmup;
 }
 

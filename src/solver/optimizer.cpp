@@ -143,8 +143,9 @@ void Optimizer::step(double factor) {
                         rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
     } else {
       const bool first_step = bucket.steps.front().item<float>() == 0;
-      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second, solver_.momentum, rate,
-                      /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false, first_step);
+      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second,
+                      solver_.momentum, rate,
+                      /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, first_step);
       at::_foreach_add_(bucket.steps, 1);
     }
   }
@@ -171,7 +172,7 @@ Value Optimizer::state(double factor) const {
     } else {
       group.set("momentum", solver_.momentum);
       group.set("dampening", 0);
-      group.set("nesterov", false);
+      group.set("nesterov", solver_.nesterov);
     }
     group.set("params", ValueList{static_cast<int64_t>(i)});
     groups.emplace_back(std::move(group));

@@ -99,6 +99,7 @@ double rate(Config config, int workers, int64_t samples) {
 
 void run(const LoaderBench& bench) {
   Config config = load_config(bench.config_file, bench.overrides);
+  log_passed_over(config);
   std::optional<MadeFolder> made;
   if (!bench.made.empty()) config.datasets.sam_root = made.emplace(bench.made).path().string();
   const Sa1bIndex index = open_training_set(config);

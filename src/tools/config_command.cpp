@@ -24,6 +24,7 @@ void print_config(const ConfigOptions& options) {
     return;
   }
   Config config = load_config(options.file, options.overrides);
+  log_passed_over(config);
   if (!options.check_only) {
     std::cout << to_yaml(config);
     return;

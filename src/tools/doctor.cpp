@@ -20,6 +20,7 @@ struct DoctorFlags {
 void run(DoctorFlags& arguments) {
   signals::install();
   Config config = load_config(arguments.config_file);
+  log_passed_over(config);
   if (!arguments.root.empty()) config.datasets.root = arguments.root;
   if (!arguments.sam_root.empty()) config.datasets.sam_root = arguments.sam_root;
   const Catalog catalog(config.datasets);

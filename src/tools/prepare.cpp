@@ -48,7 +48,10 @@ void add_prepare(CLI::App& app) {
       "prepare",
       "Write a test set's labels as class ids, once, though scoring reads published ones as well; "
       "or index and verify SA-1B");
-  command->add_option("set", arguments->sets, "coco-stuff, ade20k, context, cityscapes, voc, sa1b")
+  command
+      ->add_option("set", arguments->sets,
+                   "coco-stuff (val2017 and train2017), ade20k, context, cityscapes, voc, sa1b, or "
+                   "the name of a test set")
       ->required();
   command->add_option("--root", arguments->options.root,
                       "folder of the published sets (default: $DETECTRON2_DATASETS, for sa1b "

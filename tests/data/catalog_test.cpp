@@ -90,6 +90,102 @@ TEST(Catalog, KnowsTheFiveSetsOfThePaperAndTheirClassCounts) {
             "a/ADEChallengeData2016/images/validation");
 }
 
+TEST(Catalog, KnowsEveryNameThatThePublicCodeRegisters) {
+  const Catalog catalog(DatasetRoots{"a", "b"});
+  for (const char* name :
+       {"coco_2017_train_stuff_all_sem_seg", "coco_2017_test_stuff_all_sem_seg",
+        "coco_2017_semi_stuff_all_sem_seg", "ade20k_150_test_sem_seg", "voc_2012_test_sem_seg",
+        "voc_2012_test_background_sem_seg", "context_59_train_sem_seg", "context_59_test_sem_seg",
+        "context_459_test_sem_seg", "cityscapes_fine_sem_seg_train", "cityscapes_fine_sem_seg_val",
+        "ade20k_sem_seg_train", "ade20k_sem_seg_val"}) {
+    const DatasetInfo& info = catalog.find(name);
+    EXPECT_EQ(info.kind, DatasetKind::sem_seg) << name;
+    EXPECT_EQ(static_cast<int>(class_names(info).size()), info.classes) << name;
+  }
+  EXPECT_EQ(catalog.find("coco_sam_train_stuff_all_sem_seg").kind, DatasetKind::sa1b);
+  EXPECT_EQ(catalog.find("coco_sam_train_stuff_all_sem_seg").images.front(), "a/coco/train2017");
+  EXPECT_EQ(catalog.find("sam_resized").kind, DatasetKind::sa1b);
+  EXPECT_EQ(catalog.find("context_459_test_sem_seg").ignore, 459);
+}
+
+TEST(Catalog, MasksOfCocosPicturesLieWhereCocoSamSays) {
+  setenv("COCO_SAM", "masks", 1);
+  EXPECT_EQ(Catalog(DatasetRoots{"a", "b"}).find("coco_sam_train_stuff_all_sem_seg").labels[0].path,
+            "b/masks");
+  setenv("COCO_SAM", "/elsewhere", 1);
+  EXPECT_EQ(Catalog(DatasetRoots{"a", "b"}).find("coco_sam_train_stuff_all_sem_seg").labels[0].path,
+            "/elsewhere");
+  unsetenv("COCO_SAM");
+}
+
+TEST(Catalog, FindsCocoStuffInEveryPlaceWhereItIsKept) {
+  struct Place {
+    const char *images, *labels;
+    bool prepared;
+  };
+  for (const auto& [images, labels, prepared] : std::initializer_list<Place>{
+           {"coco/val2017", "coco/annotations_detectron2/val2017", true},  // the public code's
+           {"coco-stuff/images/val2017", "coco-stuff/annotations_detectron2/val2017", true},
+           {"coco/val2017", "coco-stuff/annotations_detectron2/val2017", true},
+           {"coco-stuff/images/val2017", "coco-stuff/annotations/val2017", false},
+           {"coco/val2017", "coco/stuffthingmaps/val2017", false},
+           {"coco/images/val2017", "coco/stuffthingmaps_trainval2017/val2017", false},
+           {"coco/val2017", "stuffthingmaps_trainval2017/val2017", false},
+           {"coco-stuff/val2017", "coco-stuff/stuffthingmaps/val2017", false}}) {
+    const TempFolder folder;
+    std::filesystem::create_directories(folder / images);
+    std::filesystem::create_directories(folder / labels);
+    write_text(folder / images / "000000000139.jpg", "x");
+    write_text(folder / labels / "000000000139.png", "x");
+    const auto paths =
+        locate(Catalog(DatasetRoots{folder.path(), ""}).find("coco_2017_test_stuff_all_sem_seg"));
+    EXPECT_EQ(paths.images, folder / images);
+    EXPECT_EQ(paths.labels.path, folder / labels);
+    EXPECT_EQ(paths.labels.map.classes.empty(), prepared) << labels;
+  }
+}
+
+TEST(Catalog, AMissingCocoStuffNamesAllPlacesTried) {
+  const TempFolder folder;
+  const DatasetInfo info =
+      Catalog(DatasetRoots{folder.path(), ""}).find("coco_2017_test_stuff_all_sem_seg");
+  std::string why;
+  EXPECT_FALSE(on_disk(info, &why));
+  EXPECT_THAT(why, AllOf(HasSubstr("coco-stuff/images/val2017"), HasSubstr("/coco/val2017")));
+  std::filesystem::create_directories(folder / "coco/val2017");
+  write_text(folder / "coco/val2017/1.jpg", "x");
+  EXPECT_FALSE(on_disk(info, &why));
+  EXPECT_THAT(why, AllOf(HasSubstr("coco/annotations_detectron2/val2017"),
+                         HasSubstr("coco-stuff/annotations/val2017"),
+                         HasSubstr("coco/stuffthingmaps/val2017")));
+}
+
+TEST(Catalog, CocosOwnIdsSkipTheElevenThatAreNotLabelled) {
+  const auto ids = coco_category_ids();
+  ASSERT_EQ(ids.size(), 171u);
+  EXPECT_EQ(ids[0], 1);      // person
+  EXPECT_EQ(ids[10], 11);    // fire hydrant
+  EXPECT_EQ(ids[11], 13);    // stop sign
+  EXPECT_EQ(ids[79], 90);    // toothbrush
+  EXPECT_EQ(ids[80], 92);    // banner
+  EXPECT_EQ(ids[170], 182);  // wood
+  const Catalog catalog(DatasetRoots{});
+  EXPECT_EQ(catalog.find("coco_2017_test_stuff_all_sem_seg").prediction_ids, ids);
+  EXPECT_TRUE(catalog.find("ade20k_150_test_sem_seg").prediction_ids.empty());
+}
+
+TEST(IdMaps, Context459HoldsEveryNameAndIgnoresWhatHasNone) {
+  const IdMap raw = context_459_ids(false), prepared = context_459_ids(true);
+  EXPECT_EQ(raw.classes[0], 459);
+  EXPECT_EQ(raw.classes[2], 1);  // aeroplane
+  EXPECT_EQ(raw.classes[459], 458);
+  EXPECT_EQ(raw.classes.size(), 460u);
+  EXPECT_EQ(prepared.classes[458], 458);
+  EXPECT_EQ(prepared.classes[459], 459);
+  EXPECT_EQ(prepared.classes[460], -1);
+  EXPECT_EQ(prepared.classes[65535], 459);
+}
+
 TEST(Catalog, NamesTheNearestKnownSet) {
   EXPECT_ERROR(Catalog(DatasetRoots{}).find("ade20k_150_test_semseg"),
                HasSubstr("did you mean ade20k_150_test_sem_seg?"));

@@ -172,6 +172,34 @@ TEST(SemSeg, ContextIsPaintedFromTheMergedFileInItsOrder) {
   EXPECT_THAT(set.labels(set.items().at(0), 59).ids, ElementsAre(0, 0, 58, 255, 58, 255));
 }
 
+TEST(SemSeg, ContextsTrainingPicturesAreThoseOfTheOtherPhase) {
+  const TempFolder folder;
+  const fs::path base = folder / "VOCdevkit/VOC2010";
+  write_picture(base / "JPEGImages/a.png");
+  write_picture(base / "JPEGImages/t.png");
+  write_text(base / "trainval_merged.json", merged_json());
+  EXPECT_THAT(stems(SemSegSet(find(folder.path(), "context_59_train_sem_seg"))), ElementsAre("t"));
+}
+
+TEST(SemSeg, Context459KeepsEveryCategoryFromTheMergedFileAndFromPreparedFiles) {
+  const TempFolder folder;
+  const fs::path base = folder / "VOCdevkit/VOC2010";
+  write_picture(base / "JPEGImages/a.png");
+  write_text(base / "trainval_merged.json", merged_json());
+  const auto labels = [&] {
+    const SemSegSet set(find(folder.path(), "context_459_test_sem_seg"));
+    return set.labels(set.items().at(0), 459).ids;
+  };
+  EXPECT_THAT(labels(), ElementsAre(1, 1, 457, 2, 457, 459));
+  EXPECT_EQ(prepare_sem_seg("context_459_test_sem_seg", {.root = folder.path()}).written, 1);
+  fs::remove(base / "trainval_merged.json");
+  EXPECT_THAT(labels(), ElementsAre(1, 1, 457, 2, 457, 459));
+  write_ids(base / "annotations_detectron2/pc459_val/a.png", {458, 459, 65535, 0, 0, 0});
+  EXPECT_THAT(labels(), ElementsAre(458, 459, 459, 0, 0, 0));
+  write_ids(base / "annotations_detectron2/pc459_val/a.png", {460, 0, 0, 0, 0, 0});
+  EXPECT_ERROR(labels(), HasSubstr("id 460"));
+}
+
 TEST(SemSeg, ADamagedMergedFileIsNamedWithWhatIsWrong) {
   const TempFolder folder;
   const fs::path path = folder / "trainval_merged.json";
@@ -276,6 +304,43 @@ TEST(Prepare, ADamagedFileIsListedAndTheOthersAreMade) {
   EXPECT_THAT(report.failed, ElementsAre(HasSubstr("2.png")));
   EXPECT_THAT(read_labels(base / "annotations_detectron2/val2017/1.png").ids,
               ElementsAre(0, 10, 255, 11, 170, 255));
+}
+
+TEST(Prepare, CocoStuffWritesBothHalvesBesideTheirPublishedLabels) {
+  const TempFolder folder;
+  for (const char* split : {"val2017", "train2017"}) {
+    write_picture(folder / "coco" / split / "1.png");
+    write_ids(folder / "coco/stuffthingmaps" / split / "1.png", {0, 10, 11, 12, 181, 255});
+  }
+  EXPECT_EQ(prepare_sem_seg("coco-stuff", {.root = folder.path()}).written, 2);
+  for (const char* split : {"val2017", "train2017"}) {
+    EXPECT_THAT(read_labels(folder / "coco/annotations_detectron2" / split / "1.png").ids,
+                ElementsAre(0, 10, 255, 11, 170, 255));
+  }
+  EXPECT_FALSE(fs::exists(folder / "coco-stuff"));
+  EXPECT_EQ(prepare_sem_seg("coco-stuff", {.root = folder.path()}).kept, 2);
+}
+
+TEST(Prepare, CocoStuffLeavesOutTheHalfThatIsNotThere) {
+  const TempFolder folder;
+  EXPECT_ERROR(prepare_sem_seg("coco-stuff", {.root = folder.path()}),
+               HasSubstr("coco_2017_test_stuff_all_sem_seg"));
+  write_picture(folder / "coco-stuff/images/train2017/1.png");
+  write_ids(folder / "coco-stuff/annotations/train2017/1.png", {0, 0, 0, 0, 0, 0});
+  EXPECT_EQ(prepare_sem_seg("coco-stuff", {.root = folder.path()}).written, 1);
+  EXPECT_TRUE(fs::exists(folder / "coco-stuff/annotations_detectron2/train2017/1.png"));
+}
+
+TEST(Prepare, TakesTheNameOfATestSetAndRefusesOthers) {
+  const TempFolder folder;
+  const fs::path base = folder / "VOCdevkit/VOC2010";
+  write_picture(base / "JPEGImages/t.png");
+  write_text(base / "trainval_merged.json", merged_json());
+  EXPECT_EQ(prepare_sem_seg("context_59_train_sem_seg", {.root = folder.path()}).written, 1);
+  EXPECT_TRUE(fs::exists(base / "annotations_detectron2/pc59_train/t.png"));
+  EXPECT_ERROR(prepare_sem_seg("coco_2017_semi_stuff_all_sem_seg", {}),
+               HasSubstr("cannot prepare"));
+  EXPECT_ERROR(prepare_sem_seg("sam_resized", {}), HasSubstr("cannot prepare"));
 }
 
 TEST(Prepare, AnUnknownSetIsNamedWithTheNearest) {

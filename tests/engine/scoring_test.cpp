@@ -82,6 +82,53 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
   EXPECT_EQ(run.score().confusion.counts(), usual.confusion.counts());
 }
 
+TEST(Scoring, OverridesOfTheCommandLineCountInTheProtocolAndShowInTheFingerprint) {
+  SKIP_WITHOUT_SHARED();
+  const TempFolder folder;
+  const auto print = [&](const std::vector<std::string>& overrides) {
+    GoldenRun run(folder);
+    Config& config = run.config;
+    config.test.protocol = {"ade20k_150_test_sem_seg"};
+    Config given = load_config("", overrides);
+    config.model.prompt_ensemble_type = given.model.prompt_ensemble_type;
+    config.model.sem_seg_head.test_class_json = given.model.sem_seg_head.test_class_json;
+    apply_to_protocol(config, overrides);
+    return score_sets(run.model, config, protocol_plan(config), run.comm, config.output_dir, true)
+        .front()
+        .fingerprint;
+  };
+  auto names = read_class_names("datasets/ade150.json");
+  names[0] = "another name";
+  write_text(folder / "names.json", nlohmann::json(names).dump());
+  const std::string usual = print({"SEED", "1"});
+  EXPECT_NE(print({"MODEL.PROMPT_ENSEMBLE_TYPE", "single"}), usual);
+  EXPECT_NE(print({"MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", folder / "names.json"}), usual);
+  EXPECT_EQ(print({"MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", "datasets/ade150.json"}), usual);
+}
+
+TEST(Scoring, OneClassListScoresTheSetsThatItFitsAndNamesTheOthers) {
+  SKIP_WITHOUT_SHARED();
+  const TempFolder folder;
+  std::filesystem::create_directory_symlink(
+      shared_folder() / "golden/data/datasets/ADEChallengeData2016",
+      folder / "ADEChallengeData2016");
+  std::filesystem::create_directory_symlink(shared_folder() / "data/voc_mini/VOCdevkit",
+                                            folder / "VOCdevkit");
+  GoldenRun run(folder, {"TEST.CLASS_JSON", "datasets/ade150.json", "TEST.PROMPT_ENSEMBLE_TYPE",
+                         "single", "DATASETS.ROOT", folder.path()});
+  const auto score = [&] {
+    return score_sets(run.model, run.config, protocol_plan(run.config), run.comm,
+                      run.config.output_dir, true);
+  };
+  run.config.test.protocol = {"voc_2012_test_sem_seg", "ade20k_150_test_sem_seg"};
+  const auto results = score();
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_EQ(results[0].set, "ade20k_150_test_sem_seg");
+  run.config.test.protocol = {"ade20k_150_test_sem_seg"};
+  run.config.test.class_json = "datasets/voc20.json";
+  EXPECT_ERROR(score(), HasSubstr("20 names, but the labels of ade20k_150_test_sem_seg have 150"));
+}
+
 TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
   SKIP_WITHOUT_SHARED();
   const TempFolder output;

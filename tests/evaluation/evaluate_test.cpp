@@ -97,6 +97,36 @@ TEST(Evaluate, WritesPredictionsThatDecodeToTheLabels) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "parts are left behind";
 }
 
+TEST(Evaluate, PredictionsCarryTheSetsOwnIdsWhereItHasThem) {
+  SmallSet set(2);
+  const fs::path folder = set.folder / "out";
+  const auto ids = [&] {
+    std::set<int> found;
+    for (const auto& element : read_json(folder / "sem_seg_predictions.json"))
+      found.insert(element["category_id"].get<int>());
+    return found;
+  };
+  const SetResult numbers = evaluate(set.info, oracle(), {.predictions = folder});
+  EXPECT_THAT(ids(), ElementsAre(0, 1, 2));
+  set.info.prediction_ids = {1, 13, 182};
+  const SetResult own = evaluate(set.info, oracle(), {.predictions = folder});
+  EXPECT_THAT(ids(), ElementsAre(1, 13, 182));
+  EXPECT_EQ(own.fingerprint, numbers.fingerprint) << "the numbers are the same";
+  set.info.prediction_ids = {1};
+  EXPECT_ERROR(evaluate(set.info, oracle(), {.predictions = folder}),
+               HasSubstr("has no id of its own"));
+}
+
+TEST(Evaluate, AnInterruptedFileWithOtherIdsIsNotContinued) {
+  SmallSet set(1);
+  const fs::path folder = set.folder / "out";
+  evaluate(set.info, oracle(), {.predictions = folder, .keep_progress = true});
+  set.info.prediction_ids = {1, 13, 182};
+  evaluate(set.info, oracle(), {.predictions = folder});
+  for (const auto& element : read_json(folder / "sem_seg_predictions.json"))
+    EXPECT_NE(element["category_id"], 0);
+}
+
 TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrBatches) {
   const SmallSet set(5);
   const SetResult one = evaluate(set.info, oracle(true), {.predictions = set.folder / "one"});

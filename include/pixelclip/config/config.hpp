@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pixelclip/config/data_config.hpp"
+#include "pixelclip/config/detectron2_keys.hpp"
 #include "pixelclip/config/model_config.hpp"
 #include "pixelclip/config/solver_config.hpp"
 #include "pixelclip/config/test_config.hpp"
@@ -25,6 +26,9 @@ struct Config {
   int64_t version = 2;
   int64_t vis_period = 0;
   double dist_timeout = 1800;
+  std::string float32_precision = "";
+  config::PassedOver passed_over =
+      {};  ///< Keys of detectron2 in the file that have no meaning here; no key itself.
 
   void visit(config::Keys& key) {
     using namespace config;
@@ -36,6 +40,10 @@ struct Config {
     key.section("TEST", test);
     key("SEED", seed, "of every random draw; -1: a new one each run", at_least(-1));
     key("CUDNN_BENCHMARK", cudnn_benchmark, "let cuDNN time its algorithms");
+    key("FLOAT32_PRECISION", float32_precision,
+        "of float32 products on a GPU: highest is exact, the others use TensorFloat-32; empty: "
+        "high",
+        one_of({"", "highest", "high", "medium"}));
     key("OUTPUT_DIR", output_dir, "folder for checkpoints, logs and scores");
     key("VERSION", version, "of the file format", between(2, 2));
     key("VIS_PERIOD", vis_period, "iterations between pictures in the TensorBoard files; 0: none",
@@ -50,6 +58,23 @@ struct Config {
 /// unknown key, wrong type, value out of range, broken YAML; each names file, line and column.
 Config load_config(const std::filesystem::path& path,
                    const std::vector<std::string>& overrides = {});
+
+/// Says in one line how many keys of detectron2 were passed over, lists them at debug level, and
+/// warns of those that were set to act though nothing here or in the public PixelCLIP reads them.
+void log_passed_over(const Config& config);
+
+/// Lets what `overrides` (KEY VALUE …, as given to load_config) say of DATASETS.TEST,
+/// MODEL.PROMPT_ENSEMBLE_TYPE and MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON hold for TEST.PROTOCOL,
+/// TEST.PROMPT_ENSEMBLE_TYPE and TEST.CLASS_JSON, as arguments at the end of the public eval.sh
+/// replace its own. A key of TEST that is overridden too wins; an empty DATASETS.TEST changes
+/// nothing.
+void apply_to_protocol(Config& config, const std::vector<std::string>& overrides);
+
+/// When SOLVER.REFERENCE_WORLD_SIZE is not 0: scales batch and learning rate by `world_size` /
+/// REFERENCE_WORLD_SIZE and divides MAX_ITER, WARMUP_ITERS, STEPS, TEST.EVAL_PERIOD and
+/// CHECKPOINT_PERIOD by it, as detectron2's DefaultTrainer.auto_scale_workers. Returns whether it
+/// did. Errors: the batch does not divide by REFERENCE_WORLD_SIZE.
+bool scale_to_world(Config& config, int world_size);
 
 /// Every key with its value; load_config of that text gives the same Config.
 std::string to_yaml(const Config& config);

@@ -61,7 +61,9 @@ struct InputConfig {
         "pad masks as their picture is padded; False stretches them over it as the public code does");
     key("FORMAT", format, "channel order; the public models are RGB", one_of({"RGB", "BGR"}));
     key("DATASET_MAPPER_NAME", dataset_mapper_name,
-        "the public name of the SA-1B mapper; both names mean that one",
+        "SamBaselineDatasetMapperJSON reads SA-1B's masks; mask_former_semantic, the default of "
+        "old files, which reads "
+        "labelled sets in the public code, means the same here",
         one_of({"SamBaselineDatasetMapperJSON", "mask_former_semantic"}));
     key("FAST_DECODE", fast_decode,
         "let libjpeg shrink large JPEGs while decoding; pixels differ a little");
@@ -98,12 +100,15 @@ struct DataloaderConfig {
   int64_t num_workers = 4;
   bool filter_empty_annotations = true;
   double max_bad_samples = 0.01;
+  std::string sampler_train = "TrainingSampler";
 
   void visit(config::Keys& key) {
     using namespace config;
     key("NUM_WORKERS", num_workers, "loader threads a rank; 0: load in the training thread",
         between(0, 1024));
     key("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, "leave out images without masks");
+    key("SAMPLER_TRAIN", sampler_train,
+        "how training draws its samples; only TrainingSampler, an endless shuffle, trains here");
     key("MAX_BAD_SAMPLES", max_bad_samples, "share of unreadable samples above which the run stops",
         between(0, 1));
   }

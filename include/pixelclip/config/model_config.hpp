@@ -19,7 +19,8 @@ struct SemSegHeadConfig {
     using namespace config;
     key("NAME", name, "kept for old files", one_of({"PixelCLIPHead"}));
     key("IN_FEATURES", in_features, "accepted for old files, unused");
-    key("IGNORE_VALUE", ignore_value, "label that is left out of the score", between(0, 255));
+    key("IGNORE_VALUE", ignore_value, "accepted for old files, unused: each test set has its own",
+        between(0, 255));
     key("NUM_CLASSES", num_classes, "learnable clusters K", between(1, 65536));
     key("TRAIN_CLASS_JSON", train_class_json,
         "JSON list of the training classes' names; may be empty");

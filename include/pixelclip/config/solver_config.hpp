@@ -33,6 +33,7 @@ struct AmpConfig {
 
 struct SolverConfig {
   int64_t ims_per_batch = 16;
+  int64_t reference_world_size = 0;
   int64_t accumulate_steps = 1;
   double base_lr = 0.001;
   double base_lr_end = 0.0;
@@ -40,13 +41,16 @@ struct SolverConfig {
   std::string lr_scheduler_name = "WarmupMultiStepLR";
   std::vector<int64_t> steps = {30000};
   double gamma = 0.1;
+  int64_t num_decays = 3;
   std::string warmup_method = "linear";
   double warmup_factor = 0.001;
   int64_t warmup_iters = 1000;
+  bool rescale_interval = false;
   double poly_lr_power = 0.9;
   double poly_lr_constant_ending = 0.0;
   std::string optimizer = "ADAMW";
   double momentum = 0.9;
+  bool nesterov = false;
   double weight_decay = 0.0001;
   double weight_decay_norm = 0.0;
   double weight_decay_embed = 0.0;
@@ -62,6 +66,10 @@ struct SolverConfig {
   void visit(config::Keys& key) {
     using namespace config;
     key("IMS_PER_BATCH", ims_per_batch, "images a step, over all ranks", at_least(1));
+    key("REFERENCE_WORLD_SIZE", reference_world_size,
+        "ranks that batch, rate, iterations and periods are written for; on another number they "
+        "are scaled; 0: never",
+        at_least(0));
     key("ACCUMULATE_STEPS", accumulate_steps,
         "parts that each rank's batch is worked off in; V parts give exactly what V times as many "
         "ranks would",
@@ -70,19 +78,27 @@ struct SolverConfig {
     key("BASE_LR_END", base_lr_end, "learning rate at the end of WarmupCosineLR", at_least(0));
     key("MAX_ITER", max_iter, "optimiser steps", at_least(0));
     key("LR_SCHEDULER_NAME", lr_scheduler_name, "schedule of the learning rate",
-        one_of({"WarmupMultiStepLR", "WarmupCosineLR", "WarmupPolyLR"}));
+        one_of(
+            {"WarmupMultiStepLR", "WarmupCosineLR", "WarmupPolyLR", "WarmupStepWithFixedGammaLR"}));
     key("STEPS", steps, "WarmupMultiStepLR: iterations at which the rate falls, ascending",
         at_least(0));
-    key("GAMMA", gamma, "WarmupMultiStepLR: factor at each of STEPS", more_than(0));
+    key("GAMMA", gamma,
+        "WarmupMultiStepLR: factor at each of STEPS; WarmupStepWithFixedGammaLR: of each decay",
+        more_than(0));
+    key("NUM_DECAYS", num_decays, "WarmupStepWithFixedGammaLR: decays, evenly spread over MAX_ITER",
+        between(1, 1000000));
     key("WARMUP_METHOD", warmup_method, "how the rate rises at the start",
         one_of({"linear", "constant"}));
     key("WARMUP_FACTOR", warmup_factor, "share of the rate at iteration 0", between(0, 1));
     key("WARMUP_ITERS", warmup_iters, "iterations of warm-up", at_least(0));
+    key("RESCALE_INTERVAL", rescale_interval,
+        "begin the schedule after the warm-up, compressed into the rest; not WarmupPolyLR");
     key("POLY_LR_POWER", poly_lr_power, "WarmupPolyLR: exponent", more_than(0));
     key("POLY_LR_CONSTANT_ENDING", poly_lr_constant_ending,
         "WarmupPolyLR: share of the rate below which it stays constant; 0: never", between(0, 1));
     key("OPTIMIZER", optimizer, "the optimiser", one_of({"ADAMW", "SGD"}));
     key("MOMENTUM", momentum, "of SGD", between(0, 1));
+    key("NESTEROV", nesterov, "of SGD: Nesterov's momentum");
     key("WEIGHT_DECAY", weight_decay, "of all other parameters", at_least(0));
     key("WEIGHT_DECAY_NORM", weight_decay_norm, "of normalisation layers", at_least(0));
     key("WEIGHT_DECAY_EMBED", weight_decay_embed, "of embeddings", at_least(0));

@@ -73,6 +73,7 @@ struct TestConfig {
                                        "ade20k_150_test_sem_seg", "context_59_test_sem_seg",
                                        "cityscapes_fine_sem_seg_val", "voc_2012_test_sem_seg"};
   std::string prompt_ensemble_type = "imagenet_select";
+  std::string class_json = "";
   std::string rule = "pixelclip";
   bool keep_aspect = false;
   int64_t short_side = 0;
@@ -94,9 +95,15 @@ struct TestConfig {
     key("EVAL_START", eval_start, "score the weights before the first step too");
     key("BEST_METRIC", best_metric,
         "keep the checkpoint that is best in this score, for example mIoU");
-    key("PROTOCOL", protocol, "sets that eval.sh scores");
-    key("PROMPT_ENSEMBLE_TYPE", prompt_ensemble_type, "templates that eval.sh scores with",
+    key("PROTOCOL", protocol,
+        "sets that eval.sh scores; a DATASETS.TEST on its command line replaces them");
+    key("PROMPT_ENSEMBLE_TYPE", prompt_ensemble_type,
+        "templates that eval.sh scores with; a MODEL.PROMPT_ENSEMBLE_TYPE on its command line "
+        "replaces them",
         one_of({"single", "imagenet_select", "imagenet", "vild"}));
+    key("CLASS_JSON", class_json,
+        "JSON list of names that eval.sh scores every set with; empty: each set's own, or "
+        "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON of its command line");
     key("RULE", rule, "how sizes and absent classes are treated", one_of({"pixelclip", "mmseg"}));
     key("KEEP_ASPECT", keep_aspect,
         "encode the image in its own shape instead of CLIP_RESOLUTION's");

@@ -30,6 +30,8 @@ struct LabelSource {
   std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
   std::string suffix = ".png";      ///< What follows the picture's stem in a label's file name.
   IdMap map = {};
+  const char* phase =
+      "val";              ///< A literal: which pictures of a merged JSON file belong to the set.
   bool prepared = false;  ///< Written by `pixelclip prepare`; the others are as published.
 };
 
@@ -49,6 +51,8 @@ struct DatasetInfo {
   int classes = 0;                        ///< Number of classes in the labels; 0: as many as names.
   ScoreRule rule = ScoreRule::detectron2;
   int ignore = 255;
+  /// category_id of each class in sem_seg_predictions.json; empty: the class's number.
+  std::vector<int32_t> prediction_ids = {};
   std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
   std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
 };
@@ -102,7 +106,12 @@ std::vector<std::string> class_names(const DatasetInfo& info);
 IdMap coco_stuff_ids();
 IdMap ade20k_ids();
 IdMap context_ids(bool background = false);
+/// Of all 459 names; ignored: 459. `prepared`: of label files that hold classes, where 65535 may
+/// stand for 459.
+IdMap context_459_ids(bool prepared);
 IdMap cityscapes_ids();
 IdMap voc_ids(bool background);
+/// COCO's own ids of COCO-Stuff's 171 classes: person is 1, wood 182.
+std::vector<int32_t> coco_category_ids();
 
 }  // namespace pixelclip

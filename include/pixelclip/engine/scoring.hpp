@@ -23,7 +23,8 @@ struct ScoringPlan {
 
 /// DATASETS.TEST with TEST_CLASS_JSON and PROMPT_ENSEMBLE_TYPE, as the public `--eval-only`.
 ScoringPlan test_plan(const Config& config);
-/// TEST.PROTOCOL, each set with its own names, under TEST.PROMPT_ENSEMBLE_TYPE.
+/// TEST.PROTOCOL under TEST.PROMPT_ENSEMBLE_TYPE, each set with its own names unless there is a
+/// TEST.CLASS_JSON.
 ScoringPlan protocol_plan(const Config& config);
 
 /// Class scores of a picture with one row of `classes` a class.
@@ -31,11 +32,12 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
 
 using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
 
-/// Scores the sets of `plan`; predictions and confusion.csv go to `output`/inference (in a folder of each
-/// set's name when `folder_per_set`). Sets that are not on disk are named and left out. All ranks take
-/// part; the results are complete on every rank. A call that a signal ended early goes on where it
-/// stopped when it is made again. `after_each` gets on rank 0 what is scored so far after each set. Errors:
-/// none of the sets is there.
+/// Scores the sets of `plan`; predictions and confusion.csv go to `output`/inference (in a folder
+/// of each set's name when `folder_per_set`). Sets that are not on disk, or that the plan's class
+/// list does not fit, are named and left out. All ranks take part; the results are complete on
+/// every rank. A call that a signal ended early goes on where it stopped when it is made again.
+/// `after_each` gets on rank 0 what is scored so far after each set. Errors: none of the sets can
+/// be scored; a class list that does not fit the only set.
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
                                   const std::filesystem::path& output, bool folder_per_set,
                                   const ResultsFunction& after_each = {});

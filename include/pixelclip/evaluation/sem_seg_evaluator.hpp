@@ -37,7 +37,9 @@ class SemSegEvaluator {
 
 /// The predictions of one picture as the elements of detectron2's sem_seg_predictions.json without
 /// the brackets around them: file_name, category_id, COCO RLE; one for each class present,
-/// ascending.
-std::string predictions_json(const std::string& file_name, const LabelMap& prediction);
+/// ascending. `ids` holds the category_id of each class; empty: the class's number, as detectron2
+/// writes for sets without stuff_dataset_id_to_contiguous_id.
+std::string predictions_json(const std::string& file_name, const LabelMap& prediction,
+                             const std::vector<int32_t>& ids = {});
 
 }  // namespace pixelclip
