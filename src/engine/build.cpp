@@ -23,6 +23,17 @@ bool is_pixelclip(const StateDict& weights) {
   return weights.count(kPrompts) || (first != weights.end() && first->first.starts_with(kStudent));
 }
 
+/// Training with MODEL.DINO keeps the frozen DINO beside the model.
+bool holds_dino(const StateDict& weights) {
+  const auto first = weights.lower_bound("dino.");
+  return first != weights.end() && first->first.starts_with("dino.");
+}
+
+std::filesystem::path source_of(const Config& config) {
+  const auto& checkpoint = config.model.weights;
+  return checkpoint.empty() ? find_weights(config.model.sem_seg_head.clip_pretrained) : std::filesystem::path(checkpoint);
+}
+
 /// A wrong number of clusters would only show as a wrong shape; say what to set instead.
 void check_prompts(const Config& config, const StateDict& weights, const std::string& path) {
   const auto found = weights.find(kPrompts);
@@ -85,38 +96,61 @@ ClipArchitecture architecture_in(const std::string& file, const StateDict& weigh
   }
 }
 
-void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source) {
-  load_into(*model, weights, {.source = source, .may_be_unused = {"dino."}});
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source) {
+  check_prompts(config, weights, source);
+  return architecture_in(source, weights, kStudent);
 }
 
-PixelCLIP build_model(const Config& config, torch::Device device) {
-  const auto& head = config.model.sem_seg_head;
-  const std::string& checkpoint = config.model.weights;
-  PixelCLIP model{nullptr};
-  if (!checkpoint.empty()) {
-    const auto weights = read_state_dict(checkpoint);
-    if (is_pixelclip(weights)) {
-      check_prompts(config, weights, checkpoint);
-      const auto architecture = architecture_in(checkpoint, weights, kStudent);
-      log::info("weights from ", checkpoint, ": PixelCLIP, ", architecture.describe());
-      model = PixelCLIP(config, architecture);
-      load_checkpoint(model, weights, checkpoint);
-    }
-  }
-  if (!model) {
-    const auto path = checkpoint.empty() ? find_weights(head.clip_pretrained) : std::filesystem::path(checkpoint);
-    const auto weights = to_clip_names(read_state_dict(path));
-    const auto architecture = architecture_in(path.string(), weights);
-    log::info("starting from the CLIP in ", path.string(), ": ", architecture.describe());
-    model = PixelCLIP(config, architecture);
-    model->start_from_clip(weights, path.string());
-  }
-  set_trainable(model, head.clip_finetune);
+PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture) {
+  PixelCLIP model(config, architecture);
+  set_trainable(model, config.model.sem_seg_head.clip_finetune);
+  return model;
+}
+
+void move_model(PixelCLIP& model, const Config& config, torch::Device device) {
   if (config.model.precision == "bfloat16" && !has_bfloat16(device)) {
     log::warn("MODEL.PRECISION is bfloat16, but this processor has no instructions for it: float32 is faster here");
   }
   model->to(device);
-  return model;
+}
+
+void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source) {
+  load_into(*model, weights, {.source = source, .may_be_unused = {"dino."}});
+}
+
+LoadedModel load_model(const Config& config, torch::Device device) {
+  LoadedModel loaded;
+  loaded.source = source_of(config);
+  const auto name = loaded.source.string();
+  auto weights = read_state_dict(loaded.source);
+  if (is_pixelclip(weights) && !config.model.weights.empty()) {
+    loaded.architecture = checkpoint_architecture(config, weights, name);
+    log::info("weights from ", name, ": PixelCLIP, ", loaded.architecture.describe());
+    loaded.model = make_model(config, loaded.architecture);
+    load_checkpoint(loaded.model, weights, name);
+    loaded.dino_masks = holds_dino(weights);
+  } else {
+    weights = to_clip_names(std::move(weights));
+    loaded.architecture = architecture_in(name, weights);
+    log::info("starting from the CLIP in ", name, ": ", loaded.architecture.describe());
+    loaded.model = make_model(config, loaded.architecture);
+    loaded.model->start_from_clip(weights, name);
+    loaded.plain_clip = true;
+  }
+  move_model(loaded.model, config, device);
+  return loaded;
+}
+
+PixelCLIP build_model(const Config& config, torch::Device device) { return load_model(config, device).model; }
+
+void check_weights(const Config& config) {
+  const auto source = source_of(config);
+  const auto weights = read_state_dict(source);
+  if (is_pixelclip(weights) && !config.model.weights.empty()) {
+    checkpoint_architecture(config, weights, source.string());
+  } else {
+    architecture_in(source.string(), to_clip_names(weights));
+  }
 }
 
 }  // namespace pixelclip

@@ -106,7 +106,7 @@ std::vector<fs::path> Checkpointer::numbered_files(int64_t newest) const {
   return paths;
 }
 
-std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
+std::vector<fs::path> Checkpointer::candidates() const {
   std::vector<fs::path> candidates;
   auto newest = std::numeric_limits<int64_t>::max();
   if (fs::exists(folder_ / "last_checkpoint")) {
@@ -118,14 +118,26 @@ std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
   for (const auto& file : numbered_files(newest)) {
     if (candidates.empty() || file != candidates.front()) candidates.push_back(file);
   }
-  for (const auto& path : candidates) {
+  return candidates;
+}
+
+std::optional<fs::path> Checkpointer::newest() const {
+  for (const auto& file : candidates()) {
+    if (std::error_code ignored; fs::exists(file, ignored)) return file;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
+  const auto files = candidates();
+  for (const auto& path : files) {
     try {
       return std::pair{path, read_torch_file(path)};
     } catch (const Error& e) {
       log::warn("the checkpoint cannot be used, trying the one before: ", e.what());
     }
   }
-  if (!candidates.empty()) {
+  if (!files.empty()) {
     fail("none of the checkpoints in ", folder_.string(), " can be read: move them away to start anew");
   }
   return std::nullopt;

@@ -13,13 +13,19 @@ namespace {
 
 constexpr size_t kWindow = 20;
 
+/// detectron2 writes this key, and this program does not.
+bool is_detectron2s(const nlohmann::json& entry) { return entry.contains("rank_data_time"); }
+
 void drop_lines_from(const std::filesystem::path& path, int64_t iteration) {
   if (!std::filesystem::exists(path)) return;
   std::istringstream lines(read_text(path));
   std::string kept, line;
   while (std::getline(lines, line)) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_object() && entry.value("iteration", int64_t{0}) < iteration) kept += line + '\n';
+    if (!entry.is_object()) continue;  // cut short by a kill
+    const auto number = entry.find("iteration");
+    const bool earlier = number == entry.end() || !number->is_number() || number->get<double>() < static_cast<double>(iteration);
+    if (earlier || is_detectron2s(entry)) kept += line + '\n';
   }
   write_text(path, kept);
 }

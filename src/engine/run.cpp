@@ -15,23 +15,48 @@
 #include "pixelclip/data/demo_world.hpp"
 #include "pixelclip/dist/launch.hpp"
 #include "pixelclip/engine/build.hpp"
+#include "pixelclip/engine/checkpointer.hpp"
 
 namespace pixelclip {
 namespace {
 
-/// The demo's pictures and its small CLIP are made when what a run uses is theirs. Errors: an unknown data set.
-void make_named_demo(Config& config, Purpose purpose) {
-  const auto sets = sets_of(config, purpose);
+/// Errors: an unknown data set.
+void check_sets(const Config& config, Purpose purpose) {
   const Catalog catalog(config.datasets);
-  for (const auto& name : sets) catalog.find(name);
+  for (const auto& name : sets_of(config, purpose)) catalog.find(name);
+}
+
+/// The configuration for a check of what it names: a run that goes on takes its weights from its checkpoint, which rank
+/// 0 alone need see.
+Config with_own_weights(Config config, const RunOptions& options, int rank) {
+  if (!options.resume) return config;
+  if (const auto newest = Checkpointer(config.output_dir, 0).newest()) {
+    config.model.weights = newest->string();
+  } else if (rank > 0) {
+    config.model.weights.clear();
+    config.model.sem_seg_head.clip_pretrained = "of rank 0";
+  }
+  return config;
+}
+
+/// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes minutes, so weights are
+/// looked at first.
+void make_named_demo(Config& config, Purpose purpose, bool own_weights) {
+  const auto sets = sets_of(config, purpose);
   auto& pretrained = config.model.sem_seg_head.clip_pretrained;
   const bool wanted = pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
     return name.starts_with("demo_");
   });
   if (!wanted) return;
+  if (!own_weights && (!config.model.weights.empty() || pretrained != "demo")) check_weights(config);
   const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
   prepare_demo(folder);
   if (pretrained == "demo") pretrained = (folder / "clip.pth").string();
+}
+
+/// Scoring in the folder of a training run leaves its configuration there.
+bool is_of_training(const std::filesystem::path& folder, Purpose purpose) {
+  return purpose == Purpose::evaluate && std::filesystem::exists(folder / "last_checkpoint");
 }
 
 void check_gpus(const Config& config, int num_gpus) {
@@ -52,28 +77,32 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
   if (purpose == Purpose::protocol) apply_to_protocol(config, options.overrides);
+  check_sets(config, purpose);
   find_files(config, purpose);
-  make_named_demo(config, purpose);
   const auto folder = std::filesystem::path(config.output_dir) / subfolder;
   if (!is_worker() && options.num_gpus * options.num_machines > 1) {
     if (purpose == Purpose::train) scale_to_world(config, options.num_gpus * options.num_machines);
-    check(config, options.num_gpus * options.num_machines, purpose);
+    const auto needed = with_own_weights(config, options, options.machine_rank);
+    check(needed, options.num_gpus * options.num_machines, purpose);
     check_gpus(config, options.num_gpus);
     make_writable_folder(folder);
+    make_named_demo(config, purpose, needed.model.weights != config.model.weights);
     return launch({.num_processes = options.num_gpus, .num_machines = options.num_machines,
                    .machine_rank = options.machine_rank, .dist_url = options.dist_url, .argv = options.argv});
   }
   const auto world = world_from_environment();
   const bool scaled = purpose == Purpose::train && scale_to_world(config, world.world_size);
-  check(config, world.world_size, purpose);
+  const auto needed = with_own_weights(config, options, world.rank);
+  check(needed, world.world_size, purpose);
   signals::install();
   log::set_rank(world.rank);
+  make_writable_folder(folder);
+  make_named_demo(config, purpose, needed.model.weights != config.model.weights);
   if (config.seed >= 0) torch::manual_seed(static_cast<uint64_t>(config.seed));  // the decoder starts from it
   set_up_torch(config, world.local_world_size);
-  make_writable_folder(folder);
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");
-    write_text(folder / "config.yaml", to_yaml(config));
+    if (purpose != Purpose::train && !is_of_training(folder, purpose)) write_text(folder / "config.yaml", to_yaml(config));
     log_passed_over(config);
     if (scaled)
       log::info("scaled to ", world.world_size,

@@ -27,6 +27,10 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& i
   return names;
 }
 
+std::vector<ComparedRow> compared_in(const Config& config) {
+  return config.test.compare.empty() ? std::vector<ComparedRow>() : read_compared(config.test.compare);
+}
+
 /// What all sets of a call share.
 EvaluateOptions common_options(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm) {
   const bool gpu = model->device().is_cuda();
@@ -47,14 +51,35 @@ EvaluateOptions common_options(PixelCLIP& model, const Config& config, const Sco
 }  // namespace
 
 ScoringPlan test_plan(const Config& config) {
-  return {config.datasets.test, config.model.sem_seg_head.test_class_json, class_templates(config.model)};
+  return {.sets = config.datasets.test, .class_json = config.model.sem_seg_head.test_class_json,
+          .templates = class_templates(config.model), .compared = compared_in(config)};
 }
 
 ScoringPlan protocol_plan(const Config& config) {
   const auto& file = config.model.prompt_templates_file;
-  return {config.test.protocol, config.test.class_json,
-          templates(file.empty() ? config.test.prompt_ensemble_type : file),
-          static_cast<int>(config.test.report_pictures)};
+  return {.sets = config.test.protocol, .class_json = config.test.class_json,
+          .templates = templates(file.empty() ? config.test.prompt_ensemble_type : file),
+          .examples = static_cast<int>(config.test.report_pictures), .compared = compared_in(config)};
+}
+
+std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan) {
+  const Catalog catalog(config.datasets);
+  std::vector<std::string> first;
+  std::string unfit;
+  for (const auto& set : plan.sets) {
+    const auto& info = catalog.find(set);
+    std::string why;
+    if (!on_disk(info, &why)) continue;
+    try {
+      const auto names = names_for(plan, info);
+      if (first.empty()) first = names;
+    } catch (const Error& e) {
+      if (plan.sets.size() == 1) throw;
+      unfit = e.what();
+    }
+  }
+  if (first.empty() && !unfit.empty()) fail("none of the sets can be scored: ", unfit);
+  return first;
 }
 
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes) {
@@ -68,8 +93,7 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
 
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
                                   const fs::path& output, bool folder_per_set, const ResultsFunction& after_each) {
-  const auto& compare = config.test.compare;  // read first: a damaged file must not spoil what was scored
-  const auto compared = compare.empty() || !comm.is_main() ? std::vector<ComparedRow>() : read_compared(compare);
+  if (plan.plain_clip && comm.is_main()) log::info("what is scored is CLIP before training");
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
@@ -110,6 +134,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       return inference(views, bank);
     };
     results.push_back(evaluate(info, scores, options));
+    results.back().plain_clip = plan.plain_clip;
     folders.push_back(options.predictions);
     if (comm.is_main()) {
       write_confusion(options.predictions / "confusion.csv", results.back());
@@ -121,7 +146,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   model->train(was_training);
   if (results.empty()) fail("none of the sets can be scored: ", unfit);
   if (comm.is_main()) {
-    log::info("results\n", results_table(results, compared));
+    log::info("results\n", results_table(results, plan.compared));
   }
   if (comm.is_main() && results.back().complete) std::for_each(folders.begin(), folders.end(), forget_progress);
   return results;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -67,6 +68,14 @@ std::string host() {
   return name;
 }
 
+bool holds_event_files(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder)) return false;
+  const std::filesystem::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files), [](const auto& entry) {
+    return entry.path().filename().string().find("tfevents") != std::string::npos;
+  });
+}
+
 }  // namespace
 
 uint32_t masked_crc(std::string_view bytes) {
@@ -77,10 +86,11 @@ uint32_t masked_crc(std::string_view bytes) {
 
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, int64_t resume_at) {
   static_assert(std::endian::native == std::endian::little, "the file's numbers are little-endian");
+  const bool others = holds_event_files(folder);
   path_ = folder / str("events.out.tfevents.", static_cast<int64_t>(wall_time()), ".", host(), ".", getpid());
   file_.open(path_, std::ios::binary | std::ios::app);
   write(text_field(kFileVersion, "brain.Event:2"), 0);
-  if (resume_at > 0) write(text_field(kSessionLog, integer_field(kStatus, kStart)), resume_at);
+  if (resume_at > 0 || others) write(text_field(kSessionLog, integer_field(kStatus, kStart)), resume_at);
 }
 
 void TensorBoardWriter::scalars(const std::map<std::string, double>& values, int64_t step) {

@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iomanip>
@@ -11,6 +12,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/dist/gpu_memory.hpp"
+#include "pixelclip/engine/output_folder.hpp"
 #include "pixelclip/engine/scoring.hpp"
 #include "pixelclip/engine/step_picture.hpp"
 #include "pixelclip/io/torch_file.hpp"
@@ -72,15 +74,13 @@ ValueList to_value(const TrainBatch& batch) {
 std::vector<SetResult> Trainer::run() {
   const auto& solver = config_.solver;
   const bool done = at_.iteration >= solver.max_iter;
+  prepare();
   if (done) log::info("nothing to train: iteration ", at_.iteration, " of ", solver.max_iter, " is reached");
-  if (!done && config_.test.eval_start && at_.iteration == 0 && !evaluate_now()) return stop(), results_;
+  if (!done && scoring_ && config_.test.eval_start && at_.iteration == 0 && !evaluate_now()) return stop(), results_;
   if (evaluation_is_due() && !evaluate_now()) return stop(), results_;
   if (done) return results_;
   log::info("training from iteration ", at_.iteration, " to ", solver.max_iter, ", seed ", at_.seed, ", ",
             comm_.world_size(), " process(es)");
-  loader_ = make_train_loader(config_, at_.seed, comm_.rank(), comm_.world_size(), at_.position,
-                              model_->device().is_cuda());
-  if (config_.model.dino) dino_.emplace(config_.model, model_->device());
   model_->train();
   while (at_.iteration < solver.max_iter) {
     const bool asked_to_stop = train_one();
@@ -102,6 +102,29 @@ std::vector<SetResult> Trainer::run() {
   loader_.reset();
   checkpointer_.wait();
   return results_;
+}
+
+void Trainer::prepare() {
+  if (scoring_ && (config_.test.eval_period > 0 || config_.test.eval_start)) check_scoring();
+  if (at_.iteration < config_.solver.max_iter) {
+    if (config_.model.dino) dino_.emplace(config_.model, model_->device());
+    loader_ = make_train_loader(config_, at_.seed, comm_.rank(), comm_.world_size(), at_.position,
+                                model_->device().is_cuda());
+  }
+  if (!comm_.is_main()) return;
+  if (!start_.resume) set_earlier_run_aside(config_.output_dir);
+  record_config(config_, config_.output_dir, start_.goes_on);
+  events_ = std::make_unique<EventStorage>(config_.output_dir, at_.iteration);
+}
+
+void Trainer::check_scoring() const {
+  const auto names = check_plan(config_, test_plan(config_));
+  const auto& metric = config_.test.best_metric;
+  const bool of_class = metric.starts_with("IoU-") || metric.starts_with("ACC-");
+  if (!of_class || names.empty()) return;
+  if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return metric.substr(4).starts_with(name); })) {
+    fail("TEST.BEST_METRIC is ", metric, ", but no class of ", config_.datasets.test.front(), " has that name");
+  }
 }
 
 bool Trainer::train_one() {
@@ -207,13 +230,15 @@ void Trainer::summarise() const {
 bool Trainer::evaluation_is_due() const {
   const auto period = config_.test.eval_period;
   const bool last = at_.iteration >= config_.solver.max_iter;
-  if (period == 0 || at_.iteration == 0) return false;
+  if (!scoring_ || period == 0 || at_.iteration == 0) return false;
   return (last || at_.iteration % period == 0) && (at_.evaluated < at_.iteration || (last && results_.empty()));
 }
 
 bool Trainer::evaluate_now() {
   log::progress("");
-  results_ = score_sets(model_, config_, test_plan(config_), comm_, config_.output_dir, config_.datasets.test.size() > 1);
+  auto plan = test_plan(config_);
+  plan.plain_clip = start_.plain_clip && at_.iteration == 0;
+  results_ = score_sets(model_, config_, plan, comm_, config_.output_dir, config_.datasets.test.size() > 1);
   for (const auto& result : results_) {
     if (!result.complete) return false;
   }

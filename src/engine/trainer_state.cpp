@@ -4,8 +4,8 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/clip/architecture_text.hpp"
 #include "pixelclip/data/catalog.hpp"
-#include "pixelclip/engine/build.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/state_dict.hpp"
 #include "pixelclip/solver/lr_scheduler.hpp"
@@ -28,28 +28,25 @@ const Value* find(const Dict& state, const std::vector<std::vector<std::string>>
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, PixelCLIP model, Comm& comm, bool resume)
+Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
     : config_(config),
-      model_(std::move(model)),
+      start_(std::move(start)),
+      model_(start_.model),
       comm_(comm),
       step_(config, model_, comm),
       checkpointer_(config.output_dir, config.solver.checkpoint_keep) {
   if (comm_.is_main()) {
     start_seed();
-    if (resume) {
-      if (auto last = checkpointer_.load_last()) load(last->first, last->second);
-    }
+    if (start_.goes_on) load(start_.source, start_.state);
+    start_.state = Value();
   }
   share_state();
-  if (comm_.is_main()) {
-    log::info(describe(step_.optimizer().groups()));
-    events_ = std::make_unique<EventStorage>(config_.output_dir, at_.iteration);
-  }
+  if (comm_.is_main()) log::info(describe(step_.optimizer().groups()));
   go_without_scores_where_no_set_is();
 }
 
 void Trainer::go_without_scores_where_no_set_is() {
-  auto& test = config_.test;
+  const auto& test = config_.test;
   if (config_.datasets.test.empty() || (test.eval_period == 0 && !test.eval_start)) return;
   const Catalog catalog(config_.datasets);
   std::string why;
@@ -57,8 +54,7 @@ void Trainer::go_without_scores_where_no_set_is() {
                                  [&](const std::string& set) { return on_disk(catalog.find(set), &why); });
   if (comm_.all_reduce(there ? 1 : 0, "whether a test set is on disk", Reduce::max) > 0) return;
   if (comm_.is_main()) log::warn("training goes without scores, for no set of DATASETS.TEST is on disk: ", why);
-  test.eval_period = 0;
-  test.eval_start = false;
+  scoring_ = false;
 }
 
 void Trainer::start_seed() {
@@ -69,11 +65,31 @@ void Trainer::share_state() {
   const nlohmann::json own = {at_.seed, at_.iteration, at_.position, at_.evaluated, at_.skipped, at_.best};
   const auto all = nlohmann::json::parse(comm_.broadcast(own.dump(), "where the run stands"));
   at_ = {all[0], all[1], all[2], all[3], all[4], all[5]};
-  broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
-  broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
+  if (!start_.goes_on) {  // the decoder's first values
+    broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
+    broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
+  }
   if (at_.iteration == 0) return;
   broadcast_tensors(step_.optimizer().state_tensors(), comm_, "the optimiser's state");
   broadcast_tensors({step_.scaler().numbers()}, comm_, "the loss scale");
+}
+
+/// The entry `trainer` as detectron2's DefaultTrainer keeps it: its hooks with the scheduler, and inside SimpleTrainer or
+/// AMPTrainer with the optimiser. Rates are those of the step that comes next.
+Value Trainer::public_state() const {
+  ValueList rates;
+  for (const auto& group : step_.optimizer().groups()) rates.emplace_back(group.learning_rate);
+  Dict scheduler, hooks, inner, outer;
+  scheduler.set("base_lrs", std::move(rates));
+  scheduler.set("last_epoch", at_.iteration);
+  hooks.set("LRScheduler", std::move(scheduler));
+  inner.set("iteration", at_.iteration - 1);
+  inner.set("optimizer", step_.optimizer().state(learning_rate_factor(config_.solver, at_.iteration)));
+  if (config_.solver.amp.enabled) inner.set("grad_scaler", step_.scaler().state());
+  outer.set("iteration", at_.iteration - 1);
+  outer.set("hooks", std::move(hooks));
+  outer.set("_trainer", std::move(inner));
+  return outer;
 }
 
 Value Trainer::state() const {
@@ -86,15 +102,11 @@ Value Trainer::state() const {
   own.set("world_size", comm_.world_size());
   own.set("accumulate_steps", config_.solver.accumulate_steps);
   own.set("ims_per_batch", config_.solver.ims_per_batch);
-  Dict scheduler;
-  scheduler.set("last_epoch", at_.iteration);
-  const double factor = learning_rate_factor(config_.solver, std::max<int64_t>(0, at_.iteration - 1));
+  own.set("architecture", to_text(start_.architecture));
   Dict state;
   state.set("model", to_value(state_of(*model_)));
-  state.set("optimizer", step_.optimizer().state(factor));
-  state.set("scheduler", std::move(scheduler));
+  state.set("trainer", public_state());
   state.set("iteration", at_.iteration - 1);
-  if (step_.scaler().enabled()) state.set("grad_scaler", step_.scaler().state());
   state.set("pixelclip", std::move(own));
   return state;
 }
@@ -104,18 +116,26 @@ void Trainer::save(const std::string& name) {
   if (comm_.is_main()) checkpointer_.save(name, state());
 }
 
+void Trainer::load_optimizer(const std::filesystem::path& path, const Dict& state) {
+  // Beside the model in earlier checkpoints of this program.
+  const auto* saved = find(state, {{"trainer", "_trainer", "optimizer"}, {"optimizer"}});
+  std::string why = "it holds none";
+  auto& optimizer = step_.optimizer();
+  if (!saved || !optimizer.load_state(*saved, &why)) {
+    log::warn(path.string(), ": the optimiser starts anew, its saved state does not fit: ", why);
+  } else if (const auto changed = optimizer.changed_rate(*saved); !changed.empty()) {
+    log::warn("the run goes on with other learning rates than it had, as the configuration says: ", changed);
+  }
+  const auto* scaler = find(state, {{"trainer", "_trainer", "grad_scaler"}, {"grad_scaler"}});
+  if (scaler && step_.scaler().enabled()) step_.scaler().load_state(*scaler);
+}
+
 void Trainer::load(const std::filesystem::path& path, const Value& value) {
   const auto& state = value.as_dict(path.string());
-  load_checkpoint(model_, to_state_dict(value, path.string()), path.string());
-  if (const auto* iteration = state.find("iteration")) at_.iteration = iteration->as_int("iteration") + 1;
-  // detectron2's own trainer keeps its optimiser inside.
-  std::string why = "it holds none";
-  const auto* optimizer = find(state, {{"optimizer"}, {"trainer", "_trainer", "optimizer"}});
-  if (!optimizer || !step_.optimizer().load_state(*optimizer, &why)) {
-    log::warn(path.string(), ": the optimiser starts anew, its saved state does not fit: ", why);
+  if (const auto* iteration = find(state, {{"iteration"}, {"trainer", "iteration"}})) {
+    at_.iteration = iteration->as_int("iteration") + 1;
   }
-  const auto* scaler = find(state, {{"grad_scaler"}, {"trainer", "_trainer", "grad_scaler"}});
-  if (scaler) step_.scaler().load_state(*scaler);
+  load_optimizer(path, state);
   at_.position = at_.iteration * config_.solver.ims_per_batch;
   if (const auto* found = state.find("pixelclip")) {
     const auto& own = found->as_dict("pixelclip");

@@ -247,7 +247,7 @@ std::string chart(const Curve& curve) {
 }  // namespace
 
 std::vector<Curve> read_curves(const std::filesystem::path& metrics) {
-  std::map<std::string, Curve> curves;
+  std::map<std::string, std::map<double, double>> curves;  // of one iteration the line written last counts
   std::error_code ignored;
   if (!std::filesystem::exists(metrics, ignored)) return {};
   std::istringstream lines(read_text(metrics));
@@ -256,11 +256,11 @@ std::vector<Curve> read_curves(const std::filesystem::path& metrics) {
     if (!entry.is_object() || !entry.contains("iteration") || !entry["iteration"].is_number()) continue;
     for (const auto& [name, value] : entry.items()) {
       if (!value.is_number() || (name != "total_loss" && name != "lr" && !name.ends_with("mIoU"))) continue;
-      curves[name].points.emplace_back(entry["iteration"].get<double>(), value.get<double>());
+      curves[name][entry["iteration"].get<double>()] = value.get<double>();
     }
   }
   std::vector<Curve> result;
-  for (auto& [name, curve] : curves) result.push_back({name, std::move(curve.points)});
+  for (const auto& [name, points] : curves) result.push_back({name, {points.begin(), points.end()}});
   return result;
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
+constexpr const char* kPlainClip = "CLIP before training";
+
 std::string number(double value, int decimals) {
   if (std::isnan(value)) return "nan";
   std::ostringstream out;
@@ -39,7 +41,7 @@ void write_scores(std::ostream& out, const Results& scores, const std::string& i
 OrderedJson about(const SetResult& result) {
   return {{"fingerprint", result.fingerprint}, {"scored", result.scored},       {"listed", result.listed},
           {"unlabelled", result.unlabelled},   {"unpaired", result.unpaired},     {"unreadable", result.unreadable},
-          {"complete", result.complete}};
+          {"complete", result.complete},       {"clip_before_training", result.plain_clip}};
 }
 
 std::string counted(const SetResult& result) {
@@ -50,8 +52,8 @@ std::string counted(const SetResult& result) {
 }
 
 std::string remarks(const SetResult& result) {
-  std::string text;
-  if (!result.complete) text = "stopped early";
+  std::string text = result.plain_clip ? kPlainClip : "";
+  if (!result.complete) text += str(text.empty() ? "" : ", ", "stopped early");
   if (result.failed > 0) text += str(text.empty() ? "" : ", ", result.failed, " unreadable");
   if (result.unpaired > 0) text += str(text.empty() ? "" : ", ", result.unpaired, " without their other half");
   return text;
@@ -122,7 +124,7 @@ std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int dec
 std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared) {
   std::vector<TableRow> rows(2 + compared.size());
   rows[0] = {"mIoU"};
-  rows[1] = {"this run"};
+  rows[1] = {!results.empty() && results.front().plain_clip ? kPlainClip : "this run"};
   for (const SetResult& result : results) {
     rows[0].push_back(result.set);
     rows[1].push_back(number(headline(result), 1));
@@ -146,6 +148,7 @@ std::vector<ComparedRow> read_compared(const fs::path& path) {
   try {
     for (const auto& entry : read_json(path)) {
       ComparedRow row{.name = entry.at("name").get<std::string>(), .source = entry.at("source").get<std::string>()};
+      row.backbone = entry.value("backbone", ""), row.masks = entry.value("masks", "");
       for (const auto& [set, score] : entry.at("scores").items()) row.scores.emplace_back(set, score.get<double>());
       rows.push_back(std::move(row));
     }

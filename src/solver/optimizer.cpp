@@ -71,7 +71,8 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, const SolverConfig& sol
     : solver_(solver), groups_(std::move(groups)), adamw_(solver.optimizer == "ADAMW") {
   for (const auto& group : groups_) {
     first_.push_back(torch::zeros_like(group.parameter));
-    if (adamw_) second_.push_back(torch::zeros_like(group.parameter));
+    if (!adamw_) continue;
+    second_.push_back(torch::zeros_like(group.parameter));
     steps_.push_back(torch::zeros({}, group.parameter.options().dtype(torch::kFloat)));
   }
 }
@@ -131,7 +132,8 @@ void Optimizer::step(double factor) {
     bucket.parameters.push_back(group.parameter);
     bucket.gradients.push_back(group.parameter.grad());
     bucket.first.push_back(first_[i]);
-    if (adamw_) bucket.second.push_back(second_[i]);
+    if (!adamw_) continue;
+    bucket.second.push_back(second_[i]);
     bucket.steps.push_back(steps_[i]);
   }
   clip_gradients(gradients());
@@ -142,11 +144,9 @@ void Optimizer::step(double factor) {
       at::_fused_adamw_(bucket.parameters, bucket.gradients, bucket.first, bucket.second, {}, bucket.steps,
                         rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
     } else {
-      const bool first_step = bucket.steps.front().item<float>() == 0;
-      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second,
-                      solver_.momentum, rate,
-                      /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, first_step);
-      at::_foreach_add_(bucket.steps, 1);
+      // A momentum of zeros and no dampening make the first step like any other.
+      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second, solver_.momentum, rate,
+                      /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
     }
   }
 }
@@ -156,24 +156,35 @@ Value Optimizer::state(double factor) const {
   ValueList groups;
   for (size_t i = 0; i < groups_.size(); ++i) {
     Dict entry;
-    entry.set("step", steps_[i].cpu());
-    entry.set(adamw_ ? "exp_avg" : "momentum_buffer", first_[i]);
-    if (adamw_) entry.set("exp_avg_sq", second_[i]);
-    state.items.emplace_back(static_cast<int64_t>(i), std::move(entry));
+    if (adamw_) {
+      entry.set("step", steps_[i].cpu());
+      entry.set("exp_avg", first_[i]);
+      entry.set("exp_avg_sq", second_[i]);
+    } else if (solver_.momentum != 0) {
+      entry.set("momentum_buffer", first_[i]);
+    }
+    if (entry.size() > 0) state.items.emplace_back(static_cast<int64_t>(i), std::move(entry));
 
-    Dict group;
+    Dict group;  // with every setting: PyTorch takes a group as it is, and lacks what it does not find
     group.set("lr", groups_[i].learning_rate * factor);
-    group.set("initial_lr", groups_[i].learning_rate);
-    group.set("weight_decay", groups_[i].weight_decay);
     if (adamw_) {
       group.set("betas", Tuple{{kBeta1, kBeta2}});
       group.set("eps", kEpsilon);
+      group.set("weight_decay", groups_[i].weight_decay);
       group.set("amsgrad", false);
     } else {
       group.set("momentum", solver_.momentum);
       group.set("dampening", 0);
+      group.set("weight_decay", groups_[i].weight_decay);
       group.set("nesterov", solver_.nesterov);
     }
+    group.set("maximize", false);
+    group.set("foreach", Value());
+    if (adamw_) group.set("capturable", false);
+    group.set("differentiable", false);
+    group.set("fused", Value());
+    if (adamw_) group.set("decoupled_weight_decay", true);
+    group.set("initial_lr", groups_[i].learning_rate);
     group.set("params", ValueList{static_cast<int64_t>(i)});
     groups.emplace_back(std::move(group));
   }
@@ -207,6 +218,11 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
     const auto* entry = state->find(ids[i]);
     entries.push_back(entry ? entry->get_if<Dict>() : nullptr);
     if (!entries[i]) continue;  // a parameter that had no gradient yet
+    const auto* momentum = adamw_ ? nullptr : entries[i]->find(first_name);
+    if (!adamw_ && (!momentum || momentum->is_none())) {  // PyTorch's SGD before its first step
+      entries[i] = nullptr;
+      continue;
+    }
     for (const char* name : {first_name, adamw_ ? "exp_avg_sq" : first_name}) {
       const auto* found = entries[i]->find(name);
       const auto* tensor = found ? found->get_if<Tensor>() : nullptr;
@@ -219,12 +235,28 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
   for (size_t i = 0; i < entries.size(); ++i) {
     if (!entries[i]) continue;
     first_[i].copy_(entries[i]->at(first_name).as_tensor());
-    if (adamw_) second_[i].copy_(entries[i]->at("exp_avg_sq").as_tensor());
+    if (!adamw_) continue;
+    second_[i].copy_(entries[i]->at("exp_avg_sq").as_tensor());
     const auto* step = entries[i]->find("step");
     if (step && step->is<Tensor>()) steps_[i].copy_(step->as_tensor());
     if (step && !step->is<Tensor>()) steps_[i].fill_(step->as_double("step"));
   }
   return true;
+}
+
+std::string Optimizer::changed_rate(const Value& value) const {
+  const auto& groups = value.as_dict("the optimiser's state").at("param_groups").as_list("param_groups");
+  size_t i = 0;  // the parameter that comes next; a group may hold many
+  for (const auto& entry : groups) {
+    const auto& group = entry.as_dict("a parameter group");
+    const auto* saved = group.find("initial_lr");
+    for (size_t k = group.at("params").as_list("params").size(); k > 0 && i < groups_.size(); --k, ++i) {
+      const double then = saved ? saved->as_double("initial_lr") : groups_[i].learning_rate, now = groups_[i].learning_rate;
+      if (std::abs(then - now) <= 1e-9 * std::max(std::abs(then), std::abs(now))) continue;
+      return pixelclip::str(groups_[i].name, ": ", then, " then, ", now, " now");
+    }
+  }
+  return "";
 }
 
 }  // namespace pixelclip

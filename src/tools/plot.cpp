@@ -32,15 +32,19 @@ constexpr size_t kMostPoints = 800, kFewPoints = 40;
 Run read_run(const fs::path& given) {
   const fs::path file = fs::is_directory(given) ? given / "metrics.json" : given;
   if (!fs::exists(file)) fail(given.string(), " holds no metrics.json: name the OUTPUT_DIR of a training run");
-  Run run{given.string(), {}};
+  std::map<std::string, std::map<double, double>> curves;  // of one iteration the line written last counts
   std::istringstream lines(read_text(file));
   for (std::string line; std::getline(lines, line);) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!entry.is_object() || !entry.contains("iteration") || !entry["iteration"].is_number()) continue;
     for (const auto& [key, value] : entry.items()) {
       if (key == "iteration" || !value.is_number()) continue;
-      run.curves[key].push_back({entry["iteration"].get<double>(), value.get<double>()});
+      curves[key][entry["iteration"].get<double>()] = value.get<double>();
     }
+  }
+  Run run{given.string(), {}};
+  for (const auto& [key, points] : curves) {
+    for (const auto& [x, y] : points) run.curves[key].push_back({x, y});
   }
   if (run.curves.empty()) fail(file.string(), " holds no numbers yet");
   return run;

@@ -3,13 +3,14 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/signal.hpp"
-#include "pixelclip/engine/build.hpp"
 #include "pixelclip/engine/protocol.hpp"
 #include "pixelclip/engine/run.hpp"
 #include "pixelclip/engine/scoring.hpp"
 #include "pixelclip/engine/sheet.hpp"
+#include "pixelclip/engine/starting_point.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/evaluation/html_report.hpp"
+#include "pixelclip/evaluation/published.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -31,9 +32,10 @@ void finish(int status) {
 }
 
 int train(Config& config, Comm& comm, bool resume) {
-  auto model = build_model(config, pick_device(config, comm.local_rank()));
+  auto start = starting_point(config, comm, resume);
   BeforeAfter pictures(config, comm);
-  Trainer trainer(config, model, comm, resume);
+  auto model = start.model;
+  Trainer trainer(config, std::move(start), comm);
   pictures.before(model);
   const auto results = trainer.run();
   if (!trainer.finished()) return 0;
@@ -49,11 +51,22 @@ int stopped_early(const std::vector<SetResult>& results) {
   return 128 + signals::stop_requested();
 }
 
-int eval_only(Config& config, Comm& comm) {
+/// The weights to score: with `resume` the newest checkpoint of OUTPUT_DIR, as detectron2's --eval-only does.
+StartingPoint weights_to_score(const Config& config, Comm& comm, bool resume) {
+  auto start = starting_point(config, comm, resume);
+  if (resume && !start.goes_on && comm.is_main()) {
+    log::warn("--resume: ", config.output_dir, " holds no checkpoint, so ", start.source.string(), " is scored");
+  }
+  return start;
+}
+
+int eval_only(Config& config, Comm& comm, bool resume) {
   if (config.datasets.test.empty()) fail("DATASETS.TEST is empty: name the sets to score");
-  auto model = build_model(config, pick_device(config, comm.local_rank()));
-  const auto results = score_sets(model, config, test_plan(config), comm, config.output_dir,
-                                  config.datasets.test.size() > 1);
+  auto plan = test_plan(config);
+  check_plan(config, plan);
+  auto start = weights_to_score(config, comm, resume);
+  plan.plain_clip = start.plain_clip;
+  const auto results = score_sets(start.model, config, plan, comm, config.output_dir, config.datasets.test.size() > 1);
   if (!comm.is_main()) return 0;
   const auto path = std::filesystem::path(config.output_dir) / "results.json";
   if (results.size() == 1) {
@@ -64,20 +77,30 @@ int eval_only(Config& config, Comm& comm) {
   return stopped_early(results);
 }
 
-int eval_protocol(Config& config, Comm& comm) {
-  auto model = build_model(config, pick_device(config, comm.local_rank()));
+/// The paper's rows for what these weights are: nothing for CLIP itself and for other architectures.
+std::vector<ComparedRow> rows_beside(const Config& config, const StartingPoint& start) {
+  if (start.plain_clip) return {};
+  const bool dino = config.model.dino || start.dino_masks || start.source.filename().string().find("dino") != std::string::npos;
+  return published_rows(start.architecture, dino);
+}
+
+int eval_protocol(Config& config, Comm& comm, bool resume) {
   const auto folder = std::filesystem::path(config.output_dir) / "eval";
-  const auto plan = protocol_plan(config);
-  HtmlReport report{.subject = config.model.weights, .protocol = protocol_text(config, plan.templates)};
+  auto plan = protocol_plan(config);
+  check_plan(config, plan);
+  auto start = weights_to_score(config, comm, resume);
+  plan.plain_clip = start.plain_clip;
+  for (auto& row : rows_beside(config, start)) plan.compared.push_back(std::move(row));
+  HtmlReport report{.subject = str(start.plain_clip ? "CLIP before training: " : "", start.source.string()),
+                    .protocol = protocol_text(config, plan.templates), .compared = plan.compared};
   report.curves = read_curves(std::filesystem::path(config.output_dir) / "metrics.json");
-  if (!config.test.compare.empty()) report.compared = read_compared(config.test.compare);
   // After each set, so that trouble with a later one does not cost the numbers of those before.
   const auto write = [&](const std::vector<SetResult>& results) {
     report.results = results;
     write_results(folder, report.results, report.compared);
     write_html_report(folder / "report.html", report);
   };
-  const auto results = score_sets(model, config, plan, comm, folder, /*folder_per_set=*/true, write);
+  const auto results = score_sets(start.model, config, plan, comm, folder, /*folder_per_set=*/true, write);
   if (!comm.is_main()) return 0;
   log::info("report: ", (folder / "report.html").string());
   return stopped_early(results);
@@ -88,24 +111,28 @@ int eval_protocol(Config& config, Comm& comm) {
 void add_train(CLI::App& app) {
   auto* command = app.add_subcommand("train", "Train, and score DATASETS.TEST on the way");
   auto options = add_run_options(*command);
-  auto resume = std::make_shared<bool>(false), only_score = std::make_shared<bool>(false);
-  command->add_flag("--resume", *resume, "go on from the newest checkpoint in OUTPUT_DIR");
+  auto only_score = std::make_shared<bool>(false);
+  command->add_flag("--resume", options->resume,
+                    "go on from the newest checkpoint in OUTPUT_DIR; with --eval-only, score that one");
   command->add_flag("--eval-only", *only_score, "score MODEL.WEIGHTS on DATASETS.TEST and train nothing");
-  command->callback([options, resume, only_score] {
+  command->callback([options, only_score] {
     options->argv = arguments();
-    finish(*only_score ? run_on_ranks(*options, Purpose::evaluate, "", eval_only)
-                       : run_on_ranks(*options, Purpose::train, "", [&](Config& config, Comm& comm) {
-                           return train(config, comm, *resume);
-                         }));
+    const auto body = [&](Config& config, Comm& comm) {
+      return *only_score ? eval_only(config, comm, options->resume) : train(config, comm, options->resume);
+    };
+    finish(run_on_ranks(*options, *only_score ? Purpose::evaluate : Purpose::train, "", body));
   });
 }
 
 void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Score MODEL.WEIGHTS on every set of TEST.PROTOCOL");
   auto options = add_run_options(*command);
+  command->add_flag("--resume", options->resume, "score the newest checkpoint in OUTPUT_DIR");
   command->callback([options] {
     options->argv = arguments();
-    finish(run_on_ranks(*options, Purpose::protocol, "eval", eval_protocol));
+    finish(run_on_ranks(*options, Purpose::protocol, "eval", [&](Config& config, Comm& comm) {
+      return eval_protocol(config, comm, options->resume);
+    }));
   });
 }
 

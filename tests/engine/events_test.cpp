@@ -107,6 +107,23 @@ TEST(TensorBoard, AResumedRunTellsWhichStepsToForget) {
   EXPECT_EQ(field(fields(field(fields(all[1]), 7)), 1), "1");  // SessionLog's START
 }
 
+TEST(TensorBoard, AFileBesideOlderOnesTellsToForgetThemFromItsFirstStepOn) {
+  const TempFolder folder;
+  write_text(folder / "events.out.tfevents.1.host.1", "");
+  const TensorBoardWriter writer(folder.path(), 0);
+  const auto all = records(writer.path());
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(field(fields(field(fields(all[1]), 7)), 1), "1");
+}
+
+TEST(EventStorage, LinesOfDetectron2StayForTheyAreNotWrittenAgain) {
+  const TempFolder folder;
+  const std::string line = "{\"data_time\": 0.1, \"iteration\": 19, \"rank_data_time\": 0.1, \"total_loss\": 0.5}\n";
+  write_text(folder / "metrics.json", line + "{\"iteration\": 19, \"total_loss\": 0.4}\n");
+  EventStorage events(folder.path(), 10);
+  EXPECT_EQ(read_text(folder / "metrics.json"), line);
+}
+
 TEST(EventStorage, AResumedRunDropsTheLinesThatItWillWriteAgain) {
   const TempFolder folder;
   {

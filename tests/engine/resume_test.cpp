@@ -85,25 +85,81 @@ TEST(Resume, OneRunGoesOnWithTwoRanks) {
   EXPECT_EQ(world.metrics("out").size(), 4u);
 }
 
-TEST(Resume, ACheckpointInDetectron2sFormGoesOnWithItsOptimiser) {
+TEST(Resume, CheckpointsInDetectron2sFormAndInThisProgramsEarlierOneGoOnWithTheirOptimiser) {
   const TinyWorld world;
   const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "6", "SOLVER.CHECKPOINT_PERIOD", "3"};
   ASSERT_EQ(world.train("own", steps), 0);
   const auto saved = read_torch_file(world / "own/model_0000002.pth");
   const auto& own = saved.as_dict();
-  Dict inner, trainer, state;
-  inner.set("iteration", 2);
-  inner.set("optimizer", own.at("optimizer"));
-  trainer.set("iteration", 2);
-  trainer.set("_trainer", inner);
-  state.set("model", own.at("model"));
-  state.set("trainer", trainer);
-  state.set("iteration", 2);
-  fs::create_directories(world / "public");
-  write_torch_file(world / "public/model_0000002.pth", state);
-  write_text(world / "public/last_checkpoint", "model_0000002.pth");
-  ASSERT_EQ(world.train("public", steps, /*resume=*/true), 0);
-  EXPECT_TRUE(same_state(world / "public/model_final.pth", world / "own/model_final.pth"));
+  const auto& optimizer = own.at("trainer").as_dict().at("_trainer").as_dict().at("optimizer");
+  const Dict public_form{{{"model", own.at("model")}, {"trainer", own.at("trainer")}, {"iteration", 2}}};
+  const Dict earlier_form{{{"model", own.at("model")}, {"optimizer", optimizer}, {"iteration", 2}, {"pixelclip", own.at("pixelclip")}}};
+  for (const auto& [folder, state] : {std::pair{"public", public_form}, std::pair{"earlier", earlier_form}}) {
+    fs::create_directories(world / folder);
+    write_torch_file(world / folder / "model_0000002.pth", state);
+    write_text(world / folder / "last_checkpoint", "model_0000002.pth");
+    ASSERT_EQ(world.train(folder, steps, /*resume=*/true), 0);
+    EXPECT_TRUE(same_state(world / folder / "model_final.pth", world / "own/model_final.pth")) << folder;
+  }
+}
+
+TEST(Resume, TheCheckpointAloneIsEnough) {
+  const TinyWorld world;
+  const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"};
+  ASSERT_EQ(world.train("one", steps), 0);
+  fs::remove(world / "one/model_final.pth");
+  fs::copy(world / "one", world / "two", fs::copy_options::recursive);
+  fs::remove(world / "clip.pth");
+  ASSERT_EQ(world.train("one", steps, /*resume=*/true), 0);
+  const Outcome two = Program(world.command("two", steps, 2, /*resume=*/true)).wait();
+  EXPECT_EQ(two.status, 0) << two.output;
+  EXPECT_THAT(two.output, HasSubstr("resuming from "));
+  // Without a checkpoint the CLIP is needed, and the message names it.
+  EXPECT_ERROR(world.train("new", steps, /*resume=*/true), HasSubstr("clip.pth"));
+}
+
+TEST(Resume, ChangedLearningRatesAreTold) {
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out"), 0);
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "5", "SOLVER.BASE_LR", "0.002"}, /*resume=*/true), 0);
+  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("other learning rates"), HasSubstr("prompt_tokens: 0.01 then, 0.02 now"),
+                                      HasSubstr("SOLVER.BASE_LR: 0.001 → 0.002")));
+}
+
+TEST(OutputFolder, ARunThatBeginsAnewKeepsTheEarlierNumbersUnderOtherNames) {
+  const TinyWorld world;
+  const auto count = [&](const char* word) {
+    int files = 0;
+    for (const auto& entry : fs::directory_iterator(world / "out")) {
+      files += entry.path().filename().string().find(word) != std::string::npos;
+    }
+    return files;
+  };
+  ASSERT_EQ(world.train("out"), 0);
+  const auto first = read_text(world / "out/metrics.json"), config = read_text(world / "out/config.yaml");
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "3"}), 0);
+  EXPECT_EQ(read_text(world / "out/metrics_1.json"), first);
+  EXPECT_EQ(read_text(world / "out/config_1.yaml"), config);
+  EXPECT_EQ(world.metrics("out").size(), 3u);
+  EXPECT_EQ(count("tfevents"), 1) << "TensorBoard would show two curves";
+  EXPECT_EQ(count("events_1."), 1);
+  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("this one begins anew: the earlier numbers are kept as metrics_1.json"),
+                                      HasSubstr("--resume would have gone on")));
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "2"}), 0);
+  EXPECT_EQ(count("metrics_2.json"), 1);
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4"}, /*resume=*/true), 0);
+  EXPECT_EQ(world.metrics("out").size(), 4u);
+  EXPECT_EQ(count("metrics_3.json"), 0);
+}
+
+TEST(OutputFolder, WhatIsRefusedBeforeTheFirstStepLeavesTheEarlierRunAsItWas) {
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out"), 0);
+  const auto before = read_text(world / "out/metrics.json");
+  EXPECT_EQ(world.train("out", {"DATASETS.SAM_ROOT", (world / "nothing").string()}), 1);
+  EXPECT_THAT(world.log("out"), HasSubstr((world / "nothing").string()));
+  EXPECT_EQ(read_text(world / "out/metrics.json"), before);
+  EXPECT_FALSE(fs::exists(world / "out/metrics_1.json"));
 }
 
 TEST(Resume, WithoutACheckpointARunBeginsAnewAndAFinishedOneEndsAtOnce) {

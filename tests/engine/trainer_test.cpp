@@ -42,7 +42,7 @@ TEST(Trainer, ARunLeavesItsLogItsNumbersItsConfigurationAndItsCheckpoints) {
   EXPECT_EQ(read_text(world / "out/last_checkpoint"), "model_final.pth");
   const auto state = flattened(world / "out/model_0000007.pth");
   EXPECT_EQ(state.at("/iteration").item<int64_t>(), 7);
-  EXPECT_TRUE(state.contains("/optimizer/state/0/exp_avg"));
+  EXPECT_TRUE(state.contains("/trainer/_trainer/optimizer/state/0/exp_avg"));
 }
 
 TEST(Trainer, PythonReadsTheCheckpoints) {
@@ -54,17 +54,23 @@ TEST(Trainer, PythonReadsTheCheckpoints) {
   Program program({"-c", R"(
 import sys, torch
 state = torch.load(sys.argv[1], weights_only=True)
-print("iteration", state["iteration"], "tensors", len(state["model"]), "groups", len(state["optimizer"]["param_groups"]))
+optimizer = state["trainer"]["_trainer"]["optimizer"]
+print("iteration", state["iteration"], "tensors", len(state["model"]), "groups", len(optimizer["param_groups"]))
 print("sum %.6f" % state["model"]["head.proj.weight"].double().sum().item())
-parameters = [torch.nn.Parameter(torch.zeros_like(state["optimizer"]["state"][i]["exp_avg"])) for i in range(len(state["optimizer"]["state"]))]
-torch.optim.AdamW([{"params": [p]} for p in parameters]).load_state_dict(state["optimizer"])
+parameters = [torch.nn.Parameter(torch.zeros_like(optimizer["state"][i]["exp_avg"])) for i in range(len(optimizer["state"]))]
+own = torch.optim.AdamW([{"params": [p]} for p in parameters])
+settings = set(own.state_dict()["param_groups"][0]) | {"initial_lr"}
+own.load_state_dict(optimizer)
+print("settings", settings == set(optimizer["param_groups"][0]))
+for p in parameters: p.grad = torch.ones_like(p)
+own.step()
 print("optimiser fits")
 )", (world / "out/model_final.pth").string()}, {}, python);
   const auto outcome = program.wait();
   std::ostringstream sum;
   sum << std::fixed << std::setprecision(6) << state.at("/model/head.proj.weight").to(torch::kDouble).sum().item<double>();
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("iteration 3 "), HasSubstr("sum " + sum.str()), HasSubstr("optimiser fits")));
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("iteration 3 "), HasSubstr("sum " + sum.str()), HasSubstr("settings True"), HasSubstr("optimiser fits")));
 }
 
 TEST(Trainer, TwoRanksMatchOneProcessThatPlaysBoth) {
@@ -140,7 +146,7 @@ TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
     EXPECT_GE(same, 6) << type;
     EXPECT_EQ(column(lines, "loss_scale").size(), std::string(type) == "float16" ? 8u : 0u);
   }
-  EXPECT_EQ(flattened(world / "float16/model_final.pth").count("/grad_scaler/scale"), 1u);
+  EXPECT_EQ(flattened(world / "float16/model_final.pth").count("/trainer/_trainer/grad_scaler/scale"), 1u);
 }
 
 TEST(Trainer, OptimiserStateIsKeptOnlyForWhatTrains) {

@@ -42,6 +42,17 @@ TEST(Report, TheTableNamesSetsScoresAndWhatIsMissing) {
   EXPECT_THAT(table, HasSubstr("stopped early"));
 }
 
+TEST(Report, PlainClipIsNamedInEveryTable) {
+  auto result = example();
+  result.plain_clip = true;
+  EXPECT_THAT(result_rows({result})[1].back(), ::testing::StartsWith("CLIP before training, 1 unreadable"));
+  EXPECT_EQ(comparison_rows({result}, {})[1][0], "CLIP before training");
+  const TempFolder folder;
+  write_results(folder / "eval", {result});
+  EXPECT_THAT(read_text(folder / "eval/results.json"), HasSubstr("\"clip_before_training\":true"));
+  EXPECT_THAT(read_text(folder / "eval/results.md"), HasSubstr("CLIP before training"));
+}
+
 TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
   const TempFolder folder;
   write_text(folder / "rows.json",

@@ -61,7 +61,7 @@ struct SolverConfig {
   AmpConfig amp;
   int64_t max_skipped_steps = 0;
   int64_t checkpoint_period = 5000;
-  int64_t checkpoint_keep = 3;
+  int64_t checkpoint_keep = 0;
 
   void visit(config::Keys& key) {
     using namespace config;

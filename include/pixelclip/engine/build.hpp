@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/modeling/pixelclip.hpp"
 
@@ -15,14 +17,38 @@ torch::Device pick_device(const Config& config, int local_rank = 0);
 /// clip_architecture, whose errors name the file.
 ClipArchitecture architecture_in(const std::string& file, const StateDict& weights, const std::string& prefix = "");
 
+/// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at. Errors: it holds no
+/// CLIP that can be used, or another number of clusters or tokens than the configuration says.
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source);
+
+/// A model of that architecture with fresh parameters, on the CPU; what trains is set.
+PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture);
+/// Moves a loaded model to where it will run. Before that the teacher's text tensors are the student's own; there
+/// they are copies.
+void move_model(PixelCLIP& model, const Config& config, torch::Device device);
+
 /// Loads a PixelCLIP checkpoint's weights. The frozen DINO that training with MODEL.DINO keeps beside the
 /// model (`dino.*`) is passed over; other names that the model lacks are listed in a warning.
 /// Errors: names that are missing or of another shape, all in one message.
 void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source);
 
-/// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint or a
-/// plain CLIP), else from CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that
-/// do not fit, settings that contradict the weights.
+/// A model and where its weights are from.
+struct LoadedModel {
+  PixelCLIP model{nullptr};
+  ClipArchitecture architecture;
+  std::filesystem::path source;
+  bool plain_clip = false;  ///< CLIP's own weights: nothing has been trained yet
+  bool dino_masks = false;  ///< the file holds the DINO that made the masks it was trained with
+};
+
+/// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint or a plain CLIP), else from
+/// CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that do not fit, settings that
+/// contradict the weights.
+LoadedModel load_model(const Config& config, torch::Device device);
 PixelCLIP build_model(const Config& config, torch::Device device);
+
+/// Throws what load_model would throw of files that are missing, unreadable or hold no model of this configuration,
+/// without making the model: for a look at them before other work.
+void check_weights(const Config& config);
 
 }  // namespace pixelclip

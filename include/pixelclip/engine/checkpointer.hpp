@@ -30,11 +30,16 @@ class Checkpointer {
   /// unreadable ones are named in the log. Nothing when the folder holds none.
   std::optional<std::pair<std::filesystem::path, Value>> load_last() const;
 
+  /// The file that load_last would try first; nothing when the folder holds none.
+  std::optional<std::filesystem::path> newest() const;
+
   /// "model_0000999" for iteration 999.
   static std::string numbered(int64_t iteration);
 
  private:
   void write(const std::string& name, const Value& state);
+  /// What `last_checkpoint` names, then the numbered files before it, newest first.
+  std::vector<std::filesystem::path> candidates() const;
   /// Half-written files of runs that were killed.
   void remove_leftovers() const;
   /// Numbered files up to the iteration `newest`, newest first.

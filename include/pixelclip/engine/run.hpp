@@ -17,6 +17,7 @@ struct RunOptions {
   int machine_rank = 0;
   std::string dist_url = "auto";
   std::vector<std::string> overrides;
+  bool resume = false;  ///< a checkpoint of OUTPUT_DIR replaces the weights that the configuration names
   std::vector<std::string> argv;  ///< of this process, for the workers
 };
 
@@ -26,7 +27,8 @@ void find_files(Config& config, Purpose purpose);
 
 /// Reads and checks the configuration, makes the demo's data when the configuration asks for it, and
 /// runs `body` on every rank: here for one process, else in workers that this process starts and
-/// watches. The log and config.yaml go to `OUTPUT_DIR`/`subfolder`. Returns the exit status.
+/// watches. The log goes to `OUTPUT_DIR`/`subfolder`, likewise config.yaml, but that of a training run is the
+/// trainer's to write. Returns the exit status.
 int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
                  const std::function<int(Config&, Comm&)>& body);
 

@@ -19,7 +19,13 @@ struct ScoringPlan {
   std::string class_json;  ///< one list for all sets; empty: each set's own
   std::vector<std::string> templates;
   int examples = 0;  ///< best, worst and random pictures kept of each set
+  std::vector<ComparedRow> compared = {};  ///< others' results, shown beside ours
+  bool plain_clip = false;                 ///< the weights are CLIP's own: tables and log say so
 };
+
+/// Refuses before the first picture what scoring would refuse at the set's turn: names that do not fit the labels of
+/// a set on disk. Returns the names of the first set that is there.
+std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan);
 
 /// DATASETS.TEST with TEST_CLASS_JSON and PROMPT_ENSEMBLE_TYPE, as the public `--eval-only`.
 ScoringPlan test_plan(const Config& config);

@@ -10,6 +10,7 @@
 #include "pixelclip/dist/comm.hpp"
 #include "pixelclip/engine/checkpointer.hpp"
 #include "pixelclip/engine/event_storage.hpp"
+#include "pixelclip/engine/starting_point.hpp"
 #include "pixelclip/engine/training_step.hpp"
 #include "pixelclip/evaluation/report.hpp"
 #include "pixelclip/modeling/dino.hpp"
@@ -21,9 +22,9 @@ namespace pixelclip {
 /// from where an earlier run in OUTPUT_DIR stopped.
 class Trainer {
  public:
-  /// With `resume` the newest usable checkpoint of OUTPUT_DIR is loaded, if there is one: by rank 0,
-  /// from which the others have everything, so that they need not see that folder.
-  Trainer(const Config& config, PixelCLIP model, Comm& comm, bool resume);
+  /// From a checkpoint of OUTPUT_DIR the run takes optimiser, iteration and place in the data; rank 0 has them, and the
+  /// others get them from there.
+  Trainer(const Config& config, StartingPoint start, Comm& comm);
 
   /// Trains to MAX_ITER, or until a signal asks for a stop: then the state is saved and the log says
   /// how to go on. Returns the last evaluation's results, empty when there was none.
@@ -43,6 +44,9 @@ class Trainer {
     double best = -1;       // BEST_METRIC so far
   };
 
+  /// Opens what the run reads and writes, and refuses what would only fail later.
+  void prepare();
+  void check_scoring() const;
   bool train_one();
   void handle_non_finite(const TrainBatch& batch, const StepResult& result);
   void record(const TrainBatch& batch, const StepResult& result, double seconds, double data_seconds,
@@ -59,13 +63,16 @@ class Trainer {
 
   void start_seed();
   Value state() const;
+  Value public_state() const;
   void load(const std::filesystem::path& path, const Value& state);
+  void load_optimizer(const std::filesystem::path& path, const Dict& state);
   void say_what_differs(const Dict& own) const;
   /// Gives all ranks what rank 0 has.
   void share_state();
   void save(const std::string& name);
 
   Config config_;
+  StartingPoint start_;  // without its state once that is loaded
   PixelCLIP model_;
   Comm& comm_;
   TrainingStep step_;
@@ -75,6 +82,7 @@ class Trainer {
   std::optional<DinoMasks> dino_;
   std::vector<SetResult> results_;
   Progress at_;
+  bool scoring_ = true;  // a test set is on some rank's disk
   int64_t saved_ = -1;  // steps done in the newest numbered file
   bool stopped_ = false;
   int64_t images_ = 0;  // since this process began; likewise the seconds

@@ -32,6 +32,7 @@ struct SetResult {
   /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
   std::vector<std::string> unreadable = {};
   bool complete = true;  ///< False when the evaluation was stopped before its end.
+  bool plain_clip = false;  ///< Measured on CLIP's own weights, before any training.
   double seconds = 0;
   /// Checksum of the protocol and, behind "-", of the weights: equal first halves were measured in the
   /// same way, equal fingerprints on the same weights too.
@@ -43,8 +44,9 @@ struct SetResult {
 struct ComparedRow {
   std::string name = {}, source = {};
   std::vector<std::pair<std::string, double>> scores = {};  ///< (set, mIoU)
+  std::string backbone = {}, masks = {};                     ///< what was trained and on what, where the row says it
 };
-/// A JSON list [{name, source, scores: {set: mIoU}}]. Errors: anything else, a row without a source.
+/// A JSON list [{name, source, scores: {set: mIoU}}]; a row may also say its backbone and masks. Errors: anything else, a row without a source.
 std::vector<ComparedRow> read_compared(const std::filesystem::path& path);
 
 using TableRow = std::vector<std::string>;

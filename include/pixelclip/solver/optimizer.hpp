@@ -46,11 +46,14 @@ class Optimizer {
 
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
-  /// PyTorch's state dict of the same optimiser with one group a parameter.
+  /// The state_dict() of torch.optim.AdamW or SGD with one group a parameter, as the public trainer makes them.
   Value state(double factor) const;
   /// Takes a state dict of this optimiser or of PyTorch's. Returns false, changing nothing, when its
   /// groups do not fit these parameters; `why` says how.
   bool load_state(const Value& state, std::string* why);
+  /// Where such a state was trained with other rates than these groups have: "NAME: 0.002 then, 0.001 now", of the
+  /// first one; empty when all agree.
+  std::string changed_rate(const Value& state) const;
   /// Moments and step counts themselves, for a copy from another rank.
   std::vector<torch::Tensor> state_tensors() const;
 
@@ -60,7 +63,7 @@ class Optimizer {
   SolverConfig solver_;
   std::vector<ParameterGroup> groups_;
   bool adamw_;
-  std::vector<torch::Tensor> first_, second_, steps_;  // one a group; SGD uses first_ as momentum
+  std::vector<torch::Tensor> first_, second_, steps_;  // one a group; SGD uses first_ alone, as momentum
 };
 
 }  // namespace pixelclip

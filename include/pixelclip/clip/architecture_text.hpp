@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "pixelclip/clip/clip.hpp"
+
+namespace pixelclip {
+
+/// All numbers of an architecture as JSON, for another process and for checkpoints: what tensors do not tell (the
+/// activation) stays known.
+std::string to_text(const ClipArchitecture& architecture);
+/// Errors: a text that to_text did not write.
+ClipArchitecture architecture_from_text(const std::string& text);
+
+}  // namespace pixelclip

@@ -1,0 +1,119 @@
+#include "pixelclip/config/continued.hpp"
+
+#include <algorithm>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/config/assign.hpp"
+#include "pixelclip/config/writer.hpp"
+#include "pixelclip/config/yaml_reader.hpp"
+
+namespace pixelclip {
+namespace {
+
+using config::Key;
+using config::Value;
+
+std::vector<Key> keys_of(Config& config) {
+  config::Keys collector;
+  config.visit(collector);
+  return collector.take();
+}
+
+/// The entry of `map` under `word`, or null.
+Value* entry(Value& map, const std::string& word) {
+  const auto found = std::find_if(map.map.begin(), map.map.end(), [&](const auto& pair) { return pair.first.text == word; });
+  return found == map.map.end() ? nullptr : &found->second;
+}
+
+/// The value of a dotted key. With `make`, sections and entry are added where they are missing.
+Value* find_value(Value& file, const std::string& key, bool make) {
+  Value* section = &file;
+  for (size_t start = 0; section;) {
+    const size_t dot = key.find('.', start);
+    const std::string word = key.substr(start, dot - start);
+    if (section->kind != Value::Kind::map) {
+      if (!make) return nullptr;
+      *section = Value();
+      section->kind = Value::Kind::map;
+    }
+    Value* inner = entry(*section, word);
+    if (!inner && make) {
+      section->map.emplace_back(config::parse_word(word, ""), Value());
+      inner = &section->map.back().second;
+    }
+    if (dot == std::string::npos || !inner) return inner;
+    section = inner;
+    start = dot + 1;
+  }
+  return nullptr;
+}
+
+std::string written(const Value& value);
+
+std::string scalar(const Value& value) {
+  switch (value.kind) {
+    case Value::Kind::none: return "null";
+    case Value::Kind::boolean: return value.boolean ? "true" : "false";
+    case Value::Kind::integer:
+    case Value::Kind::real: return value.text;
+    default: {
+      std::string text = value.text;
+      return config::value_text({"", &text, "", {}});
+    }
+  }
+}
+
+/// In one line.
+std::string written(const Value& value) {
+  std::string text;
+  if (value.kind == Value::Kind::list) {
+    for (const auto& item : value.list) text += (text.empty() ? "" : ", ") + written(item);
+    return "[" + text + "]";
+  }
+  if (value.kind != Value::Kind::map) return scalar(value);
+  for (const auto& [key, item] : value.map) text += (text.empty() ? "" : ", ") + scalar(key) + ": " + written(item);
+  return "{" + text + "}";
+}
+
+/// A section with a line for each key.
+std::string lines(const Value& section, int depth) {
+  std::string text;
+  for (const auto& [key, value] : section.map) {
+    text += std::string(2 * depth, ' ') + key.text + ":";
+    const bool block = value.kind == Value::Kind::map && !value.map.empty();
+    text += block ? "\n" + lines(value, depth + 1) : " " + written(value) + "\n";
+  }
+  return text;
+}
+
+/// The key's value in that file as text; the default's where the file does not have it.
+std::string earlier_text(const Key& key, const Value* value) {
+  if (!value) return config::value_text(key);
+  try {
+    config::assign(key, *value);
+    return config::value_text(key);
+  } catch (const Error&) {  // what this program would refuse
+    return written(*value);
+  }
+}
+
+}  // namespace
+
+std::optional<ContinuedConfig> continued_yaml(const Config& config, const std::string& earlier, const std::string& name) {
+  Value file = config::parse_yaml(earlier, name);
+  if (file.kind != Value::Kind::map || entry(file, "_BASE_")) return std::nullopt;
+  Config now = config, then;
+  const auto keys = keys_of(now), earlier_keys = keys_of(then);
+  ContinuedConfig result;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto before = earlier_text(earlier_keys[i], find_value(file, keys[i].name, /*make=*/false));
+    const auto after = config::value_text(keys[i]);
+    if (before == after) continue;
+    result.changes.push_back(str(keys[i].name, ": ", before, " → ", after));
+    *find_value(file, keys[i].name, /*make=*/true) = config::parse_yaml(after, name);
+  }
+  result.text = result.changes.empty() ? earlier : lines(file, 0);
+  return result;
+}
+
+}  // namespace pixelclip

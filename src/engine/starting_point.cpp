@@ -1,0 +1,70 @@
+#include "pixelclip/engine/starting_point.hpp"
+
+#include <torch/utils.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/clip/architecture_text.hpp"
+#include "pixelclip/dist/ddp.hpp"
+#include "pixelclip/engine/checkpointer.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// What our own checkpoints say of the model beyond its tensors; sizes are those of the tensors.
+void take_what_tensors_do_not_tell(ClipArchitecture& architecture, const Value& state, const std::string& source) {
+  const auto* own = state.as_dict(source).find("pixelclip");
+  const auto* text = own && own->is<Dict>() ? own->get_if<Dict>()->find("architecture") : nullptr;
+  if (!text) return;
+  const auto told = architecture_from_text(text->as_string("architecture"));
+  architecture.text.activation = told.text.activation;
+  if (architecture.vit && told.vit) architecture.vit->activation = told.vit->activation;
+}
+
+/// What rank 0 tells the others of the checkpoint it found; empty when there is none.
+std::string told(const StartingPoint& start) {
+  if (!start.goes_on) return "";
+  return nlohmann::json{start.source.string(), to_text(start.architecture)}.dump();
+}
+
+}  // namespace
+
+StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
+  StartingPoint start;
+  start.resume = resume;
+  StateDict weights;
+  if (resume && comm.is_main()) {
+    if (auto last = Checkpointer(config.output_dir, 0).load_last()) {
+      start.goes_on = true;
+      start.source = last->first;
+      start.state = std::move(last->second);
+      weights = to_state_dict(start.state, start.source.string());
+      start.architecture = checkpoint_architecture(config, weights, start.source.string());
+      take_what_tensors_do_not_tell(start.architecture, start.state, start.source.string());
+    }
+  }
+  const auto news = resume ? comm.broadcast(told(start), "which checkpoint the run goes on from") : "";
+  const auto device = pick_device(config, comm.local_rank());
+  if (news.empty()) {
+    static_cast<LoadedModel&>(start) = load_model(config, device);
+    return start;
+  }
+  if (!comm.is_main()) {
+    const auto entries = nlohmann::json::parse(news);
+    start.goes_on = true;
+    start.source = entries[0].get<std::string>();
+    start.architecture = architecture_from_text(entries[1].get<std::string>());
+  }
+  start.model = make_model(config, start.architecture);
+  if (comm.is_main()) load_checkpoint(start.model, weights, start.source.string());
+  start.dino_masks = config.model.dino;
+  move_model(start.model, config, device);
+  broadcast_tensors(start.model->parameters(), comm, "the model's parameters");
+  broadcast_tensors(start.model->buffers(), comm, "the model's buffers");
+  log::info("weights from ", start.source.string(), ": PixelCLIP, ", start.architecture.describe());
+  return start;
+}
+
+}  // namespace pixelclip

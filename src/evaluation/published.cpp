@@ -1,0 +1,35 @@
+#include "pixelclip/evaluation/published.hpp"
+
+#include <array>
+
+#include "pixelclip/base/log.hpp"
+#include "pixelclip/config/config.hpp"
+
+namespace pixelclip {
+
+std::string published_backbone(const ClipArchitecture& architecture) {
+  const auto& vit = architecture.vit;
+  if (vit && vit->width == 768 && vit->layers == 12 && vit->patch == 16) return "ViT-B/16";
+  const auto& convnext = architecture.convnext;
+  const std::array<int64_t, 4> depths{3, 3, 27, 3}, widths{128, 256, 512, 1024};
+  if (convnext && convnext->depths == depths && convnext->widths == widths) return "ConvNeXt-B";
+  return "";
+}
+
+std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bool dino_masks) {
+  const auto backbone = published_backbone(architecture);
+  if (backbone.empty()) return {};
+  const auto file = find_data_file("datasets/published_results.json");
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    log::warn("the paper's results are not shown, for there is no ", file.string());
+    return {};
+  }
+  auto rows = read_compared(file);
+  std::erase_if(rows, [&](const ComparedRow& row) {
+    return row.backbone != backbone || row.masks != (dino_masks ? "DINO" : "SA-1B");
+  });
+  return rows;
+}
+
+}  // namespace pixelclip
