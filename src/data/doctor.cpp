@@ -175,6 +175,8 @@ Checkup examine_training_set(const Config& config, const std::string& name,
   Checkup out{.set = name};
   std::mutex mutex;
   Cases bad, without_masks;
+  int64_t unusable = 0, crowds = 0;
+  std::string first_unusable;
   std::vector<int64_t> masks, sides;
   for_some(index.size(), options, name, [&](int64_t i) {
     thread_local SampleCheck check;
@@ -187,6 +189,12 @@ Checkup examine_training_set(const Config& config, const std::string& name,
     }
     std::lock_guard lock(mutex);
     if (!reason.empty()) return bad.add(reason);
+    const MaskRuns::LeftOut& left_out = check.masks.left_out;
+    unusable += left_out.unusable;
+    crowds += left_out.crowds;
+    if (first_unusable.empty() || (!left_out.first.empty() && left_out.first < first_unusable)) {
+      first_unusable = left_out.first;
+    }
     masks.push_back(static_cast<int64_t>(check.masks.masks.size()));
     sides.push_back(std::min(check.height, check.width));
     if (masks.back() == 0 && index.with_annotations()) without_masks.add(sample.image);
@@ -199,6 +207,14 @@ Checkup examine_training_set(const Config& config, const std::string& name,
   out.facts.push_back(str("short sides: ", spread(sides), " pixels"));
   if (index.with_annotations()) out.facts.push_back(str("masks a picture: ", spread(masks)));
   bad.report("samples can not be used", out.problems);
+  if (unusable > 0) {
+    out.hints.push_back(str(unusable, " annotations without a usable mask are left out alone (",
+                            first_unusable, unusable > 1 ? ", …)" : ")"));
+  }
+  if (crowds > 0) {
+    out.facts.push_back(
+        str("crowd regions left out: ", crowds, " (iscrowd 1; DATASETS.CROWD_REGIONS decides)"));
+  }
   if (index.left_out() > 0) out.hints.push_back(str(index.left_out(), " files have no partner"));
   without_masks.report("pictures have no masks and are left out in training", out.hints);
   if (masks.empty() || (index.with_annotations() && masks.back() == 0)) {

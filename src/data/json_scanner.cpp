@@ -32,8 +32,21 @@ bool special(char c) { return c == '"' || c == '\\' || static_cast<unsigned char
 
 }  // namespace
 
+std::string JsonScanner::part() const {
+  if (!part_) return "";
+  std::string_view id = id_;
+  if (id.size() >= 2 && id.front() == '"') id = id.substr(1, id.size() - 2);
+  return str(part_, " ", number_, id.empty() ? "" : str(" (id ", printable(id), ")"));
+}
+
 void JsonScanner::wrong(const std::string& what) const {
-  if (at_ >= text_.size()) fail(name_, ": the JSON is cut short: ", what, " was expected at its end");
+  const std::string inside = part_ ? str(" in ", part()) : "";
+  if (at_ >= text_.size())
+    fail(name_, ": the JSON is cut short", inside, ": ", what, " was expected at its end");
+  if (part_) {
+    fail(name_, ": invalid JSON, or not of the expected form,", inside, " at byte ", at_, ": ",
+         what, " was expected");
+  }
   const auto head = text_.substr(0, at_);
   const auto line = 1 + std::count(head.begin(), head.end(), '\n');
   const auto column = at_ - (head.rfind('\n') + 1) + 1;
@@ -153,6 +166,43 @@ double JsonScanner::number() {
   return value;
 }
 
+std::optional<double> JsonScanner::try_number() {
+  const char first = peek();
+  if (first == '-' || (first >= '0' && first <= '9')) return any_number();
+  if (first != '"') return skip(), std::nullopt;
+  std::string scratch;
+  std::string_view digits = string(scratch);
+  while (digits.starts_with(' ')) digits.remove_prefix(1);
+  while (digits.ends_with(' ')) digits.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value))
+    return {};
+  return value;
+}
+
+int64_t JsonScanner::try_whole(int64_t low, int64_t high) {
+  const auto number = try_number();
+  const bool whole = number && *number >= static_cast<double>(low) &&
+                     *number <= static_cast<double>(high) && *number == std::floor(*number);
+  return whole ? static_cast<int64_t>(*number) : -1;
+}
+
+bool JsonScanner::flag() {
+  std::string_view value = raw();
+  if (value.size() >= 2 && value.front() == '"') value = value.substr(1, value.size() - 2);
+  double number = 0;
+  std::from_chars(value.data(), value.data() + value.size(), number);
+  return number != 0 || value == "true" || value == "True";
+}
+
+std::string_view JsonScanner::raw() {
+  peek();
+  const size_t begin = at_;
+  skip();
+  return text_.substr(begin, at_ - begin);
+}
+
 int64_t JsonScanner::integer() {
   const size_t begin = at_;
   const double value = number();
@@ -181,7 +231,18 @@ void JsonScanner::skip() {
       return;
     }
   }
-  number();
+  any_number();
+}
+
+/// Nothing when it is larger than a double holds: that matters only where it is wanted.
+std::optional<double> JsonScanner::any_number() {
+  double value = 0;
+  const char* begin = text_.data() + at_;
+  const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
+  const bool too_large = error == std::errc::result_out_of_range;
+  if (!too_large && (error != std::errc() || !std::isfinite(value))) wrong("a value");
+  at_ += static_cast<size_t>(end - begin);
+  return too_large ? std::nullopt : std::optional(value);
 }
 
 void JsonScanner::finish() {

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace pixelclip {
 
 /// Walks over JSON text once, without building anything: the caller says what it expects next. Fast
-/// where most of the text is a few long strings. Errors name `name`, line and column.
+/// where most of the text is a few long strings. Errors name `name`, and the part that the caller
+/// says it stands in, else line and column.
 class JsonScanner {
  public:
   /// Walks from `start` on; a byte order mark is stepped over.
@@ -41,14 +43,31 @@ class JsonScanner {
   int64_t integer();
   /// Errors: anything that is no finite number.
   double number();
+  /// The finite number that stands there, or in a text there. Anything else is stepped over.
+  std::optional<double> try_number();
+  /// The whole number in [low, high] that stands there, or in a text there; else −1, as above.
+  int64_t try_whole(int64_t low, int64_t high);
+  /// Whether a flag is set: 1, true, or one of these in a text. Anything else is stepped over.
+  bool flag();
   /// Steps over any value.
   void skip();
+  /// Any value as it stands in the text.
+  std::string_view raw();
   /// The first character of the next value.
   char peek();
   /// Only white space may follow. Errors: anything else.
   void finish();
   /// Where it stands in the text.
   size_t position() const { return at_; }
+
+  /// From now on it stands in part `number` of the file, such as an "annotation"; `what` stays
+  /// alive.
+  void enter_part(const char* what, int64_t number) { part_ = what, number_ = number, id_ = {}; }
+  void leave_part() { part_ = nullptr; }
+  /// The part's own id, a value as raw() gives it.
+  void name_part(std::string_view id) { id_ = id; }
+  /// "annotation 3 (id 77)"; empty outside of parts.
+  std::string part() const;
 
   [[noreturn]] void wrong(const std::string& what) const;
 
@@ -60,11 +79,15 @@ class JsonScanner {
   void white_space();
   void escaped(std::string& out);
   uint32_t hex4();
+  std::optional<double> any_number();
 
   std::string_view text_;
   const std::string& name_;
   size_t at_;
   int depth_ = 0;
+  const char* part_ = nullptr;
+  int64_t number_ = 0;
+  std::string_view id_;
 };
 
 }  // namespace pixelclip

@@ -102,7 +102,8 @@ TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
       }
       const torch::Tensor& masks = result.sample.mask_bits;
       if (!options_.skip_empty || !masks.defined() || masks.size(0) > 0) return result;
-      result.empty.push_back(result.sample.file_name);
+      const std::string& why = result.sample.why_left_out;
+      result.empty.push_back(result.sample.file_name + (why.empty() ? "" : " (" + why + ")"));
     }
     const std::string last = result.bad.empty() ? result.empty.empty() ? "" : result.empty.back()
                                                 : result.bad.back();
@@ -168,7 +169,27 @@ void TrainLoader::account(const Result& result) {
          result.bad.empty() ? "see the warnings above" : result.bad.back());
   }
   if (result.failure) std::rethrow_exception(result.failure);
+  account_masks(result.sample);
   ++counts_.delivered;
+}
+
+void TrainLoader::account_masks(const TrainSample& sample) {
+  constexpr size_t kMostNamed = 20;
+  counts_.masks += sample.masks_left_out;
+  if (sample.crowds_left_out > 0 && counts_.crowds == 0) {
+    log::info("crowd regions (iscrowd 1) are left out, as DATASETS.CROWD_REGIONS says: ",
+              sample.crowds_left_out, " in ", sample.file_name, " and others elsewhere");
+  }
+  counts_.crowds += sample.crowds_left_out;
+  if (sample.masks_left_out == 0 || named_masks_.size() > kMostNamed) return;
+  if (!named_masks_.insert(sample.file_name).second) return;
+  if (named_masks_.size() > kMostNamed) {
+    log::warn(
+        "more pictures have annotations without a usable mask; `pixelclip doctor` counts them all");
+  } else {
+    log::warn("left out ", sample.masks_left_out, " annotations of ", sample.file_name,
+              " alone: ", sample.why_left_out);
+  }
 }
 
 TrainBatch TrainLoader::next() {

@@ -171,7 +171,7 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   ImageInfo info = probe(scratch.file, sample.image, options);
   lap.to(spent.read);
   if (with_masks_) {
-    scratch.reader.read(sample, max_masks_, scratch.masks);
+    scratch.reader.read(sample, info.height, info.width, max_masks_, scratch.masks);
     match_masks(scratch.file, sample, scratch.masks, options, info);
   }
   lap.to(spent.annotations);
@@ -184,6 +184,12 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   const SampleFrame frame = padded_frame(crop.height, crop.width, input_);
   TrainSample out;
   out.file_name = sample.image;
+  if (with_masks_) {
+    const MaskRuns::LeftOut& left_out = scratch.masks.left_out;
+    out.crowds_left_out = left_out.crowds;
+    out.masks_left_out = left_out.unusable;
+    out.why_left_out = left_out.first;
+  }
   out.image = empty_picture(frame.image);
   if (input_.strong_aug) out.image_strong = empty_picture(frame.image);
   const bool bgr = input_.format == "BGR";

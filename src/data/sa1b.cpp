@@ -6,9 +6,11 @@
 #include <sstream>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/listing.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/data/archive.hpp"
 #include "pixelclip/image/codec.hpp"
+#include "pixelclip/image/rle.hpp"
 #include "sa1b_scan.hpp"
 
 namespace pixelclip {
@@ -48,6 +50,32 @@ bool is_stale(const fs::path& compact, const fs::path& published) {
   return true;
 }
 
+/// Zeros where a picture of one mask is black, ones elsewhere.
+LabelMap decode_mask(std::span<const uint8_t> bytes, const std::string& name) {
+  LabelMap mask;
+  try {
+    mask = decode_labels(bytes, name);
+  } catch (const Error&) {  // saved as colours
+    const Image image = decode_rgb(bytes, name, {.orient = false});
+    mask = {image.height, image.width,
+            std::vector<int32_t>(static_cast<size_t>(image.height * image.width))};
+    for (size_t i = 0; i < mask.ids.size(); ++i) {
+      const uint8_t* p = image.pixels.data() + 3 * i;
+      mask.ids[i] = p[0] | p[1] | p[2];
+    }
+  }
+  for (int32_t& id : mask.ids) id = id != 0;
+  return mask;
+}
+
+void add_mask(const LabelMap& mask, MaskRuns& out) {
+  const Rle rle = rle_from_label(mask, 1);
+  const int64_t area = rle_area(rle.counts);
+  if (area == 0) return;
+  out.masks.push_back({out.counts.size(), rle.counts.size(), area});
+  out.counts.insert(out.counts.end(), rle.counts.begin(), rle.counts.end());
+}
+
 }  // namespace
 
 void Sa1bSample::read_image(std::vector<uint8_t>& out) const {
@@ -55,10 +83,14 @@ void Sa1bSample::read_image(std::vector<uint8_t>& out) const {
   read_bytes(archive, image_at, image_size, out);
 }
 
-void SampleMasks::read(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out) {
+void SampleMasks::read(const Sa1bSample& sample, int64_t height, int64_t width, int64_t max_masks,
+                       MaskRuns& out) {
+  const MaskSource source{height, width, sample.crowds};
   if (sample.form == MaskForm::coco) {
-    return sample.coco->read(static_cast<int64_t>(sample.masks_at), max_masks, reader_, out);
+    return sample.coco->read(static_cast<int64_t>(sample.masks_at), max_masks, source, reader_,
+                             out);
   }
+  if (sample.form == MaskForm::pictures) return read_pictures(sample, max_masks, out);
   if (sample.archive.empty()) read_bytes(sample.annotation, 0, whole_file, bytes_);
   else read_bytes(sample.archive, sample.masks_at, sample.masks_size, bytes_);
   const std::string& name = sample.annotation;
@@ -67,8 +99,36 @@ void SampleMasks::read(const Sa1bSample& sample, int64_t max_masks, MaskRuns& ou
   } else if (sample.form == MaskForm::ids) {
     masks_of_ids(decode_labels(bytes_, name), static_cast<int64_t>(sample.masks_at), max_masks, out);
   } else {
-    reader_.parse({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}, name, max_masks, out);
+    reader_.parse({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}, name, max_masks,
+                  out, source);
   }
+}
+
+void SampleMasks::read_pictures(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out) {
+  const FileList list = list_files_below(sample.annotation);
+  Sa1bMaskReader::begin(0, 0, out);
+  for (const fs::path& file : list.files) {
+    if (!has_suffix(file.native(), {".png"})) continue;
+    LabelMap mask;
+    try {
+      read_bytes(file, 0, whole_file, bytes_);
+      mask = decode_mask(bytes_, file.string());
+    } catch (const Error& e) {
+      ++out.left_out.unusable, ++out.left_out.broken;
+      if (out.left_out.first.empty()) out.left_out.first = e.what();
+      continue;
+    }
+    if (out.height == 0) out.height = mask.height, out.width = mask.width;
+    if (mask.height != out.height || mask.width != out.width) {
+      fail(file.string(), ": the mask has ", mask.height, "×", mask.width,
+           " pixels where others beside it have ", out.height, "×", out.width);
+    }
+    add_mask(mask, out);
+  }
+  if (out.masks.empty() && out.left_out.broken > 0) {
+    fail(sample.annotation, ": none of its masks can be used: ", out.left_out.first);
+  }
+  keep_largest(out, max_masks);
 }
 
 std::vector<Sa1bFolders> Sa1bIndex::layouts(const fs::path& root) {
@@ -122,6 +182,7 @@ std::vector<fs::path> Sa1bIndex::shards_below(const fs::path& root) {
   for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
     const fs::path& path = it->path();
     std::error_code ignored;
+    if (is_hidden(path.filename().native())) continue;
     const bool folder = it->is_directory(ignored) && path.filename().string().starts_with("sa_");
     if (!folder && !is_tar(path) && !is_shard(path)) continue;
     auto& [published, compact] = by_name[folder ? path.filename().string() : path.stem().string()];
@@ -154,7 +215,7 @@ std::vector<fs::path> Sa1bIndex::read_shard_list(const fs::path& list, const fs:
 
 void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
   if (coco_.size() == std::numeric_limits<uint16_t>::max()) fail("too many COCO files");
-  coco_.push_back(std::make_shared<const CocoMasks>(annotations));
+  coco_.push_back(std::make_shared<const CocoMasks>(annotations, crowds_));
   const CocoMasks& coco = *coco_.back();
   std::vector<Found> parts;
   parts.push_back(scan_coco(images, coco, static_cast<uint16_t>(coco_.size() - 1)));
@@ -163,8 +224,27 @@ void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
   if (coco.strays() > 0) {
     log::warn(annotations.string(), ": ", coco.strays(), " annotations are of pictures it does not list");
   }
+  if (coco.unusable() > 0) {
+    log::warn(annotations.string(), ": ", coco.unusable(),
+              " of its pictures are left out: ", coco.first_unusable());
+  }
+  if (coco.crowd_regions() > 0) {
+    log::info(annotations.string(), ": ", coco.crowd_regions(), " crowd regions (iscrowd 1) are ",
+              coco.uses_crowds() ? "masks like any other" : "left out",
+              "; DATASETS.CROWD_REGIONS decides");
+  }
+  if (!found.example.empty()) {
+    log::warn(annotations.string(), ": ", found.annotations_alone,
+              " of its pictures are not below ", images.string(), ", for example ",
+              printable(found.example));
+  }
+  if (found.by_last_parts > 0) {
+    log::info(annotations.string(), ": ", found.by_last_parts, " pictures were found below ",
+              images.string(), " by the last parts of their paths");
+  }
   if (found.pairs.empty()) {
-    fail("none of the pictures that ", annotations.string(), " names lies below ", images.string());
+    fail("none of the pictures that ", annotations.string(), " names lies below ", images.string(),
+         ", for example ", printable(found.example));
   }
   append(std::move(found));
 }
@@ -203,6 +283,7 @@ Sa1bSample Sa1bIndex::operator[](int64_t index) const {
   sample.image_size = entry.image_size, sample.masks_size = entry.masks_size;
   if (!with_annotations_) return sample;
   const std::string& masks = folders_[entry.annotation_folder];
+  sample.crowds = crowds_ != CrowdRegions::leave_out;
   if (entry.form == MaskForm::coco) {
     sample.coco = coco_[entry.coco].get();
     sample.annotation = masks;

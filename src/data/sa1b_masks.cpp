@@ -1,7 +1,9 @@
 #include "pixelclip/data/sa1b_masks.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "json_scanner.hpp"
 #include "pixelclip/base/error.hpp"
@@ -11,22 +13,69 @@
 namespace pixelclip {
 namespace {
 
-constexpr int64_t kLongestSide = 1 << 20;
+constexpr double kFarthest = 1e7;  // pixels; a coordinate beyond is none
+constexpr const char* kWrongSize =
+    "has a \"size\" that is not [height, width] of 1 to 1048576 pixels";
 
-int64_t side(JsonScanner& json) {
-  const int64_t length = json.integer();
-  if (length < 1 || length > kLongestSide) json.wrong("a side of 1 to 1048576 pixels");
-  return length;
+/// "b'…'", as Python prints bytes, without the prefix, the quotes and doubled backslashes.
+std::string_view without_prefix(std::string_view text, std::string& scratch) {
+  const bool prefixed = text.size() >= 3 && text[0] == 'b' && (text[1] == '\'' || text[1] == '"') &&
+                        text.back() == text[1];
+  if (!prefixed) return text;
+  text = text.substr(2, text.size() - 3);
+  if (text.find('\\') == text.npos) return text;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.substr(i, 2) == "\\\\") ++i;
+    scratch += text[i];
+  }
+  return scratch;
 }
 
-/// "iscrowd" comes as 0 and 1, or as false and true.
-bool truth(JsonScanner& json) {
-  const char first = json.peek();
-  if (first == 't' || first == 'f' || first == 'n') {
-    json.skip();
-    return first == 't';
+/// Numbers in a text: "1, 2, 6" or "[1 2 6]".
+void parse_listed_runs(std::string_view text, std::vector<uint32_t>& counts) {
+  counts.clear();
+  constexpr std::string_view kBetween = " ,[]\n\t";
+  for (size_t at = text.find_first_not_of(kBetween); at < text.size();
+       at = text.find_first_not_of(kBetween, at)) {
+    uint32_t run = 0;
+    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), run);
+    if (error != std::errc()) fail("its counts are neither an RLE string nor a list of runs");
+    counts.push_back(run);
+    at = static_cast<size_t>(end - text.data());
   }
-  return json.integer() != 0;
+}
+
+/// The compressed string, with what Python and text files put around it, or runs in a text.
+void parse_counts(std::string_view text, int64_t height, int64_t width,
+                  std::vector<uint32_t>& counts) {
+  std::string scratch;
+  while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+  text = without_prefix(text, scratch);
+  if (text.find_first_of(" ,") == text.npos)
+    return parse_rle(text, height, width, counts, RleEnd::background);
+  parse_listed_runs(text, counts);
+  complete_rle(counts, height, width);
+}
+
+/// A picture's "height" and "width"; 0 for one that is missing or no length in pixels.
+void read_picture_size(JsonScanner& json, int64_t& height, int64_t& width) {
+  json.object([&](std::string_view part) {
+    if (part == "height")
+      height = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+    else if (part == "width")
+      width = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+    else
+      json.skip();
+  });
+  if (height == 0 || width == 0) height = width = 0;
+}
+
+void leave_out(MaskRuns& out, const std::string& name, const JsonScanner& json,
+               const std::string& why, bool broken) {
+  MaskRuns::LeftOut& left_out = out.left_out;
+  ++left_out.unusable;
+  left_out.broken += broken;
+  if (left_out.first.empty()) left_out.first = str(name, ": ", json.part(), " ", why);
 }
 
 }  // namespace
@@ -35,61 +84,139 @@ bool truth(JsonScanner& json) {
 struct Sa1bMaskReader::Segment {
   enum Kind { none, runs, text, polygons };
   Kind kind = none;
-  int64_t height = 0, width = 0;
-  bool crowd = false;
+  int64_t height = 0, width = 0;  ///< of run lengths; 0: the file says none
   std::string_view string;
+  const char* fault = nullptr;  ///< why it is no mask, whatever else it holds
 
   void read_size(JsonScanner& json) {
+    if (json.peek() != '[') return json.skip();
+    int64_t sides[2] = {-1, -1};
     int position = 0;
     json.array([&] {
-      if (position > 1) json.wrong("[height, width]");
-      (position++ == 0 ? height : width) = side(json);
+      const int64_t length = json.try_whole(1, longest_side);
+      if (position < 2) sides[position] = length;
+      ++position;
     });
-    if (position != 2) json.wrong("[height, width]");
+    if (position != 2 || sides[0] < 0 || sides[1] < 0)
+      fault = kWrongSize;
+    else
+      height = sides[0], width = sides[1];
   }
 };
 
-void Sa1bMaskReader::read_segmentation(JsonScanner& json, Segment& segment) {
-  if (json.peek() == '[') {
-    segment.kind = Segment::polygons;
-    return read_polygons(json);
-  }
-  if (json.peek() != '{') json.wrong("a run-length mask {\"size\", \"counts\"} or a list of polygons");
+/// Run lengths {"size", "counts"}, or a point {"x", "y"} of a polygon, which is added to the
+/// others. Returns whether it is a point.
+bool Sa1bMaskReader::read_object(JsonScanner& json, Segment& segment) {
+  std::optional<double> x, y;
   json.object([&](std::string_view part) {
     if (part == "size") {
       segment.read_size(json);
-    } else if (part != "counts") {
-      json.skip();
-    } else if (json.peek() == '"') {
-      segment.kind = Segment::text;
-      segment.string = json.string(text_);
+    } else if (part == "counts") {
+      read_counts(json, segment);
+    } else if (part == "x") {
+      x = json.try_number();
+    } else if (part == "y") {
+      y = json.try_number();
     } else {
-      segment.kind = Segment::runs;
-      counts_.clear();
-      json.array([&] {
-        const int64_t count = json.integer();
-        if (count < 0 || count > UINT32_MAX) json.wrong("a run length of at least 0");
-        counts_.push_back(static_cast<uint32_t>(count));
-      });
+      json.skip();
     }
   });
+  if (!x || !y) return false;
+  add_coordinate(x, segment);
+  add_coordinate(y, segment);
+  return true;
 }
 
-void Sa1bMaskReader::read_polygons(JsonScanner& json) {
-  constexpr double kFarthest = 1e7;
+void Sa1bMaskReader::read_counts(JsonScanner& json, Segment& segment) {
+  if (segment.kind != Segment::none) segment.fault = "has more than one run-length mask";
+  const char first = json.peek();
+  if (first == '"') {
+    segment.kind = Segment::text;
+    segment.string = json.string(text_);
+  } else if (first == '[') {
+    segment.kind = Segment::runs;
+    counts_.clear();
+    json.array([&] {
+      const int64_t count = json.try_whole(0, UINT32_MAX);
+      if (count < 0)
+        segment.fault = "has a run that is no length of at least 0";
+      else
+        counts_.push_back(static_cast<uint32_t>(count));
+    });
+  } else {
+    json.skip();
+  }
+}
+
+void Sa1bMaskReader::add_coordinate(std::optional<double> value, Segment& segment) {
+  if (!value || std::abs(*value) > kFarthest)
+    segment.fault = "has a coordinate that is no number of pixels";
+  points_.push_back(value.value_or(0));
+}
+
+/// Tools write polygons as [[x, y, x, y, …], …], [x, y, …], [[x, y], …] or [[[x, y], …], …].
+/// Coordinates go to points_, the number of them in each polygon to corners_. Returns the numbers
+/// that stand in this list itself.
+size_t Sa1bMaskReader::read_list(JsonScanner& json, Segment& segment) {
+  const size_t first = corners_.size();
+  size_t numbers = 0, lists = 0;
+  bool pairs = true;
+  json.array([&] {
+    const char c = json.peek();
+    if (c == '[') {
+      ++lists;
+      pairs = read_list(json, segment) == 2 && pairs;
+    } else if (c != '{') {
+      ++numbers;
+      add_coordinate(json.try_number(), segment);
+    } else if (read_object(json, segment)) {
+      ++lists;
+      corners_.push_back(2);
+    }
+  });
+  if (lists == 0) {
+    corners_.push_back(static_cast<uint32_t>(numbers));
+    return numbers;
+  }
+  if (numbers > 0) segment.fault = "has numbers beside lists of numbers";
+  if (pairs) {  // they are the points of one polygon
+    corners_.resize(first);
+    corners_.push_back(static_cast<uint32_t>(2 * lists));
+  }
+  return 0;
+}
+
+/// Drops what is no polygon: fewer than three points, or an odd number of coordinates. Returns
+/// whether any is left.
+bool Sa1bMaskReader::keep_polygons() {
+  size_t from = 0, to = 0, kept = 0;
+  for (const uint32_t n : corners_) {
+    if (n >= 6 && n % 2 == 0) {
+      std::copy_n(points_.begin() + static_cast<int64_t>(from), n,
+                  points_.begin() + static_cast<int64_t>(to));
+      to += n;
+      corners_[kept++] = n / 2;
+    }
+    from += n;
+  }
+  points_.resize(to);
+  corners_.resize(kept);
+  return kept > 0;
+}
+
+void Sa1bMaskReader::read_segmentation(JsonScanner& json, Segment& segment) {
+  segment = {};
+  const char first = json.peek();
   points_.clear();
   corners_.clear();
-  json.array([&] {
-    const size_t before = points_.size();
-    json.array([&] {
-      const double value = json.number();
-      if (std::abs(value) > kFarthest) json.wrong("a coordinate in pixels");
-      points_.push_back(value);
-    });
-    const size_t numbers = points_.size() - before;
-    if (numbers % 2 != 0) json.wrong("a polygon of x, y pairs");
-    corners_.push_back(static_cast<uint32_t>(numbers / 2));
-  });
+  if (first == '{') {
+    read_object(json, segment);
+  } else if (first == '[') {
+    read_list(json, segment);
+    if (segment.kind == Segment::none && !points_.empty()) segment.kind = Segment::polygons;
+  } else {
+    json.skip();
+  }
 }
 
 void Sa1bMaskReader::begin(int64_t height, int64_t width, MaskRuns& out) {
@@ -97,35 +224,62 @@ void Sa1bMaskReader::begin(int64_t height, int64_t width, MaskRuns& out) {
   out.width = width;
   out.counts.clear();
   out.masks.clear();
+  out.left_out = {};
 }
 
-void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t number, MaskRuns& out) {
-  const auto where = [&] { return str(name, ": annotation ", number); };
+void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t number, bool crowds,
+                         MaskRuns& out) {
+  json.enter_part("annotation", number);
   Segment segment;
-  json.object([&](std::string_view key) {
-    if (key == "iscrowd") segment.crowd = truth(json);
-    else if (key == "segmentation") read_segmentation(json, segment);
-    else json.skip();
-  });
-  if (segment.crowd) return;
-  const bool polygons = segment.kind == Segment::polygons;
-  if (segment.kind == Segment::none || (!polygons && segment.height == 0)) {
-    fail(where(), " has no run-length mask {\"size\": [h, w], \"counts\": …} and no polygons");
+  bool crowd = false;
+  if (json.peek() == '{') {
+    json.object([&](std::string_view key) {
+      if (key == "iscrowd")
+        crowd = json.flag();
+      else if (key == "segmentation")
+        read_segmentation(json, segment);
+      else if (key == "id")
+        json.name_part(json.raw());
+      else
+        json.skip();
+    });
+  } else {
+    json.skip();
   }
-  if (polygons && out.height == 0) {
-    fail(where(), " has polygons, but \"image\" {\"height\", \"width\"} does not stand before them");
+  if (crowd && !crowds)
+    ++out.left_out.crowds;
+  else
+    take(segment, json, name, out);
+  json.leave_part();
+}
+
+/// Adds the mask that was read, or says why it is none.
+void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const std::string& name,
+                          MaskRuns& out) {
+  const bool polygons = segment.kind == Segment::polygons;
+  if (segment.fault) return leave_out(out, name, json, segment.fault, true);
+  if (segment.kind == Segment::none)
+    return leave_out(out, name, json, "has no mask: neither run lengths nor polygons", false);
+  if (polygons && !keep_polygons()) {
+    return leave_out(out, name, json, "has no polygon of at least three points x, y", false);
+  }
+  if (segment.height == 0 && out.height == 0) {
+    needs_size_ = true;
+    return leave_out(out, name, json, "says no size, and neither does its picture", true);
   }
   if (out.height == 0) out.height = segment.height, out.width = segment.width;
-  if (!polygons && (segment.height != out.height || segment.width != out.width)) {
-    fail(where(), " has a mask of ", segment.height, "×", segment.width,
+  if (segment.height != 0 && (segment.height != out.height || segment.width != out.width)) {
+    fail(name, ": ", json.part(), " has a mask of ", segment.height, "×", segment.width,
          " pixels where the picture or the masks before have ", out.height, "×", out.width);
   }
   try {
     if (polygons) filler_.fill(points_, corners_, out.height, out.width, counts_);
-    else if (segment.kind == Segment::text) parse_rle(segment.string, out.height, out.width, counts_);
-    else check_rle(counts_, out.height, out.width);
+    else if (segment.kind == Segment::text)
+      parse_counts(segment.string, out.height, out.width, counts_);
+    else
+      complete_rle(counts_, out.height, out.width);
   } catch (const Error& e) {
-    fail(where(), ": ", e.what());
+    return leave_out(out, name, json, str("can not be used: ", e.what()), true);
   }
   const int64_t area = rle_area(counts_);
   if (area == 0) return;
@@ -133,42 +287,90 @@ void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t num
   out.counts.insert(out.counts.end(), counts_.begin(), counts_.end());
 }
 
+bool Sa1bMaskReader::end(const MaskSource& source, const std::string& name, int64_t max_masks,
+                         MaskRuns& out) {
+  const bool again = std::exchange(needs_size_, false);
+  if (again && (out.height > 0 || source.height > 0)) {
+    if (out.height > 0)
+      begin(out.height, out.width, out);
+    else
+      begin(source.height, source.width, out);
+    return false;
+  }
+  if (out.masks.empty() && out.left_out.broken > 0) {
+    fail(name, ": none of its annotations is a mask that can be used: ", out.left_out.first);
+  }
+  keep_largest(out, max_masks);
+  return true;
+}
+
 void Sa1bMaskReader::read(const std::filesystem::path& path, int64_t max_masks, MaskRuns& out) {
   const std::string text = read_text(path);
   parse(text, path.string(), max_masks, out);
 }
 
-void Sa1bMaskReader::parse(std::string_view text, const std::string& name, int64_t max_masks,
-                           MaskRuns& out) {
-  begin(0, 0, out);
+/// One walk over the file, which adds what it can.
+void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool crowds,
+                          MaskRuns& out) {
   JsonScanner json(text, name);
-  int64_t number = 0, image_height = 0, image_width = 0;
+  int64_t number = 0, pictures = 0;
   bool listed = false;
-  json.object([&](std::string_view key) {
-    if (key == "image" && json.peek() == '{') {
-      json.object([&](std::string_view part) {
-        if (part == "height") image_height = side(json);
-        else if (part == "width") image_width = side(json);
-        else json.skip();
-      });
-      if (out.height == 0 && image_height > 0 && image_width > 0) {
-        out.height = image_height, out.width = image_width;
+  picture_height_ = picture_width_ = 0;
+  const auto list = [&] {
+    listed = true;
+    json.array([&] { add(json, name, number++, crowds, out); });
+  };
+  const auto picture = [&] {
+    read_picture_size(json, picture_height_, picture_width_);
+    if (out.height == 0) out.height = picture_height_, out.width = picture_width_;
+  };
+  if (json.peek() == '[') {  // as SAM's own script writes it
+    list();
+  } else {
+    json.object([&](std::string_view key) {
+      const char first = json.peek();
+      if (key == "image" && first == '{') {
+        picture();
+      } else if (key == "images" && first == '[') {  // COCO's form for one picture
+        json.array([&] {
+          if (++pictures == 1 && json.peek() == '{')
+            picture();
+          else
+            json.skip();
+        });
+      } else if (key == "annotations" && first == '[') {
+        list();
+      } else if (key == "annotations" && first == '{') {
+        listed = true;
+        json.object([&](std::string_view) { add(json, name, number++, crowds, out); });
+      } else {
+        listed = listed || (key == "annotations" && first == 'n');
+        json.skip();
       }
-    } else if (key == "annotations") {
-      listed = true;
-      json.array([&] { add(json, name, number++, out); });
-    } else {
-      json.skip();
-    }
-  });
+    });
+  }
   json.finish();
   if (!listed) fail(name, ": there is no \"annotations\" in it: SA-1B's JSON form was expected");
-  if (image_height > 0 && image_width > 0 &&
-      (image_height != out.height || image_width != out.width)) {
-    fail(name, ": the masks have ", out.height, "×", out.width, " pixels but the picture ",
-         image_height, "×", image_width, " (height × width)");
+  if (pictures > 1) {
+    fail(name, ": it lists ", pictures,
+         " pictures, so that its masks are not of one: give this file itself as `masks` ",
+         "(kind: coco)");
   }
-  keep_largest(out, max_masks);
+}
+
+void Sa1bMaskReader::parse(std::string_view text, const std::string& name, int64_t max_masks,
+                           MaskRuns& out, const MaskSource& source) {
+  begin(0, 0, out);
+  needs_size_ = false;
+  do {
+    walk(text, name, source.crowds, out);
+    const bool known = picture_height_ > 0 && out.height > 0;
+    if (known && (picture_height_ != out.height || picture_width_ != out.width)) {
+      fail(name, ": the masks have ", out.height, "×", out.width, " pixels but the picture ",
+           picture_height_, "×", picture_width_, " (height × width)");
+    }
+    if (out.height == 0) out.height = picture_height_, out.width = picture_width_;
+  } while (!end(source, name, max_masks, out));
 }
 
 void keep_largest(MaskRuns& masks, int64_t max_masks) {

@@ -1,10 +1,15 @@
 #include "sa1b_scan.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <optional>
+#include <unordered_map>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/listing.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/data/archive.hpp"
@@ -15,23 +20,25 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kListName = "image_list.da";
-constexpr int kDeepestFolder = 8;  // guards against symbolic links that form a circle
 
-/// Names of the regular files in `folder`, sorted; none when it does not exist. Subfolders go to
-/// `subfolders` when given.
+/// Names of the files in `folder` that are data, sorted; none when it does not exist. Subfolders go
+/// to `subfolders` when given.
 std::vector<std::string> list_files(const fs::path& folder, std::vector<std::string>* subfolders) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
     std::string name = it->path().filename().string();
+    if (is_hidden(name)) continue;
     if (it->is_directory(ignored)) {
       if (subfolders) subfolders->push_back(std::move(name));
     } else {
       files.push_back(std::move(name));
     }
   }
-  if (error && error != std::errc::no_such_file_or_directory) {
+  const bool absent = error == std::errc::no_such_file_or_directory ||
+                      error == std::errc::not_a_directory || error == std::errc::filename_too_long;
+  if (error && !absent) {
     fail("cannot list the folder ", folder.string(), ": ", error.message());
   }
   std::sort(files.begin(), files.end());
@@ -40,43 +47,57 @@ std::vector<std::string> list_files(const fs::path& folder, std::vector<std::str
 
 std::string_view stem_of(std::string_view name) { return name.substr(0, name.rfind('.')); }
 
-bool has_suffix(std::string_view name, std::initializer_list<std::string_view> suffixes) {
-  const size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0) return false;
-  std::string suffix(name.substr(dot));
-  for (char& c : suffix) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
+Folder to_folder(const fs::path& path) {
+  return std::make_shared<const std::string>(path.string());
 }
 
-bool is_image(std::string_view name) { return has_suffix(name, {".jpg", ".jpeg", ".png"}); }
+/// Whether a folder holds pictures of masks.
+bool holds_masks(const fs::path& folder) {
+  const auto files = list_files(folder, nullptr);
+  return std::any_of(files.begin(), files.end(),
+                     [](const auto& name) { return has_suffix(name, {".png"}); });
+}
 
-Folder to_folder(const fs::path& path) { return std::make_shared<const std::string>(path.string()); }
+/// What SAM's script writes for a picture: 0.png, 1.png … and a table.
+bool is_folder_of_masks(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "metadata.csv", ignored) && fs::exists(folder / "0.png", ignored);
+}
 
 Found pair_folder(const fs::path& images, const fs::path& annotations, const ScanOptions& options) {
   Found found;
   const auto files = list_files(images, nullptr);
-  std::vector<std::string> masks;
+  std::vector<std::string> masks, folders;
   const bool ids = options.form == MaskForm::ids;
-  if (options.with_annotations) masks = list_files(annotations, nullptr);
-  std::erase_if(masks, [&](const auto& name) { return !has_suffix(name, {ids ? ".png" : ".json"}); });
+  if (options.with_annotations) masks = list_files(annotations, &folders);
+  std::erase_if(masks, [&](const auto& name) {
+    return !(ids ? is_id_picture(name) : has_suffix(name, {".json"}));
+  });
+  std::sort(folders.begin(), folders.end());
   std::map<std::string_view, const std::string*> by_stem;
   for (const std::string& name : masks) by_stem.emplace(stem_of(name), &name);
   const Folder image_folder = to_folder(images);
   const Folder annotation_folder = to_folder(options.with_annotations ? annotations : fs::path());
   for (const std::string& name : files) {
     // Where pictures and their ids share a folder, a PNG is no picture.
-    if (!is_image(name) || (ids && images == annotations && has_suffix(name, {".png"}))) continue;
+    if (!is_image(name) || (ids && images == annotations && is_id_picture(name))) continue;
     TrainPair pair{.image_folder = image_folder, .image = name, .annotation_folder = annotation_folder};
     pair.form = options.form;
     pair.masks_at = ids ? static_cast<uint64_t>(options.ignore) : 0;
     if (options.with_annotations) {
       const auto partner = by_stem.find(stem_of(name));
-      if (partner == by_stem.end()) {
+      if (partner != by_stem.end()) {
+        pair.annotation = *partner->second;
+        by_stem.erase(partner);
+      } else if (std::string folder(stem_of(name));
+                 std::binary_search(folders.begin(), folders.end(), folder) &&
+                 holds_masks(annotations / folder)) {
+        pair.annotation = std::move(folder);
+        pair.form = MaskForm::pictures;
+      } else {
         ++found.images_alone;
         continue;
       }
-      pair.annotation = *partner->second;
-      by_stem.erase(partner);
     }
     found.pairs.push_back(std::move(pair));
   }
@@ -101,21 +122,91 @@ class Listing {
   const Known& at(const fs::path& file) {
     const fs::path parent = file.parent_path();
     const auto [it, fresh] = folders_.try_emplace(parent.string());
-    if (fresh) it->second = {to_folder(parent), list_files(parent, nullptr)};
+    if (!fresh) return it->second;
+    it->second.name = to_folder(parent);
+    try {
+      it->second.files = list_files(parent, nullptr);
+    } catch (const Error& e) {
+      log::warn(e.what(), ": its files are left out");
+    }
     return it->second;
   }
   std::map<std::string, Known> folders_;
 };
 
+/// Whether a path has no parts that need a look: an empty one, "." or "..", a backslash.
+bool is_plain(std::string_view path) {
+  return !path.empty() && path[0] != '/' && path[0] != '.' && path.find("/.") == path.npos &&
+         path.find("//") == path.npos && path.find('\\') == path.npos && path.back() != '/';
+}
+
+/// Where a path leads from `base`, which it may leave and enter again; nothing when it ends
+/// outside.
+std::optional<fs::path> inside(const fs::path& base, const fs::path& path) {
+  if (is_plain(path.native())) return path;
+  const fs::path relative = (base / path).lexically_normal().lexically_relative(base);
+  if (relative.empty() || relative == "." || *relative.begin() == "..") return {};
+  return relative;
+}
+
+/// The folder as inside() wants it.
+fs::path base_of(const fs::path& root) { return fs::absolute(root / "").lexically_normal(); }
+
 /// Paths in a list begin with "/" though they are relative to the root.
 fs::path below(const fs::path& root, const std::string& name, const fs::path& list) {
   const size_t begin = name.find_first_not_of('/');
-  const fs::path path = begin == std::string::npos ? "" : name.substr(begin);
-  if (path.empty() || std::find(path.begin(), path.end(), "..") != path.end()) {
-    fail(list.string(), ": the name '", name, "' does not lie below ", root.string());
-  }
-  return root / path;
+  const auto path = inside(base_of(root), begin == std::string::npos ? "" : name.substr(begin));
+  if (!path) fail(list.string(), ": the name '", name, "' does not lie below ", root.string());
+  return root / *path;
 }
+
+/// A path of Windows or an address as a path of this system.
+std::string as_path(std::string name) {
+  if (const size_t scheme = name.find("://"); scheme != name.npos) {
+    name = name.substr(0, name.find_first_of("?#"));
+    const size_t path = name.find('/', scheme + 3);
+    return path == name.npos ? "" : name.substr(path);
+  }
+  std::replace(name.begin(), name.end(), '\\', '/');
+  const bool drive = name.size() > 2 && name[1] == ':' && name[2] == '/';
+  return drive ? name.substr(2) : name;
+}
+
+/// Finds the pictures that a file names, which may give paths of another machine.
+class PictureFinder {
+ public:
+  explicit PictureFinder(const fs::path& root) : root_(root), base_(base_of(root)) {}
+
+  /// The picture's path below the root as the file says it.
+  std::optional<fs::path> find(const std::string& name) {
+    if (name.size() > kLongestName) return {};
+    for (const std::string& form : {name, as_path(name)}) {
+      const auto path = inside(base_, form);
+      if (path && listing_.holds(root_ / *path)) return root_ / *path;
+      if (form.find('\\') == form.npos && form.find("://") == form.npos) break;
+    }
+    return {};
+  }
+
+  /// The picture at the longest last part of a path.
+  std::optional<fs::path> find_by_last_parts(const std::string& name) {
+    if (name.size() > kLongestName) return {};
+    fs::path rest = fs::path(as_path(name)).relative_path().lexically_normal();
+    for (; !rest.empty(); rest = rest.lexically_relative(*rest.begin())) {
+      if (rest == ".") break;
+      const auto path = inside(base_, rest);
+      if (path && listing_.holds(root_ / *path)) return root_ / *path;
+    }
+    return {};
+  }
+
+  Folder folder_of(const fs::path& picture) { return listing_.folder_of(picture); }
+
+ private:
+  static constexpr size_t kLongestName = 4096;
+  fs::path root_, base_;
+  Listing listing_;
+};
 
 Found read_list(const fs::path& list, const fs::path& root, bool with_annotations) {
   Found found;
@@ -142,54 +233,123 @@ Found read_list(const fs::path& list, const fs::path& root, bool with_annotation
   return found;
 }
 
-/// The folder and those below it, by their names relative to it.
-void collect_folders(const fs::path& root, const fs::path& relative, int depth,
-                     std::vector<fs::path>& out) {
-  out.push_back(relative);
-  if (depth == kDeepestFolder) return;
-  std::vector<std::string> below;
-  list_files(root / relative, &below);
-  std::sort(below.begin(), below.end());
-  for (const std::string& name : below) collect_folders(root, relative / name, depth + 1, out);
-}
+/// The folders below one, by their names relative to it, without circles of links.
+class Folders {
+ public:
+  explicit Folders(const fs::path& root) : root_(root) { enter(""); }
+  std::vector<fs::path> take() { return std::move(found_); }
+
+ private:
+  using Id = std::pair<dev_t, ino_t>;
+
+  void enter(const fs::path& relative) {
+    struct stat info {};
+    const fs::path folder = relative.empty() ? root_ : root_ / relative;
+    if (stat(folder.c_str(), &info) != 0) return;
+    const Id id{info.st_dev, info.st_ino};
+    if (std::find(above_.begin(), above_.end(), id) != above_.end()) return;
+    if (!relative.empty() && is_folder_of_masks(folder)) return;
+    found_.push_back(relative);
+    std::vector<std::string> below;
+    try {
+      list_files(folder, &below);
+    } catch (const Error& e) {
+      if (relative.empty()) throw;
+      log::warn(e.what());
+      found_.pop_back();
+    }
+    std::sort(below.begin(), below.end());
+    above_.push_back(id);
+    for (const std::string& name : below) enter(relative / name);
+    above_.pop_back();
+  }
+
+  fs::path root_;
+  std::vector<fs::path> found_;
+  std::vector<Id> above_;
+};
 
 }  // namespace
+
+bool has_suffix(std::string_view name, std::initializer_list<std::string_view> suffixes) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return false;
+  std::string suffix(name.substr(dot));
+  for (char& c : suffix) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
+}
+
+bool is_image(std::string_view name) {
+  return has_suffix(name, {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"});
+}
+
+bool is_id_picture(std::string_view name) {
+  return has_suffix(name, {".png", ".bmp", ".tif", ".tiff"});
+}
 
 std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options) {
   const fs::path root = where.images.parent_path();
   if (options.form == MaskForm::json && fs::is_regular_file(where.images / kListName)) {
     return {read_list(where.images / kListName, root, options.with_annotations)};
   }
-  std::vector<fs::path> folders;
-  collect_folders(where.images, "", 0, folders);
+  const std::vector<fs::path> folders = Folders(where.images).take();
   std::vector<Found> found(folders.size());
   parallel_for(static_cast<int64_t>(folders.size()), 0, [&](int64_t i) {
     const fs::path images = folders[i].empty() ? where.images : where.images / folders[i];
     const fs::path masks = folders[i].empty() ? where.annotations : where.annotations / folders[i];
-    found[i] = options.form == MaskForm::json && fs::is_regular_file(images / kListName)
-                   ? read_list(images / kListName, root, options.with_annotations)
-                   : pair_folder(images, masks, options);
+    if (options.form == MaskForm::json && fs::is_regular_file(images / kListName)) {
+      found[i] = read_list(images / kListName, root, options.with_annotations);
+      return;
+    }
+    try {
+      found[i] = pair_folder(images, masks, options);
+    } catch (const Error& e) {
+      if (folders.size() == 1) throw;
+      log::warn(e.what(), ": its pictures are left out");
+    }
   });
   return found;
 }
 
 Found scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) {
   Found found;
-  Listing listing;
+  PictureFinder finder(images);
   const Folder annotations = to_folder(coco.path());
-  for (size_t i = 0; i < coco.pictures().size(); ++i) {
-    const fs::path image = below(images, coco.pictures()[i].name, coco.path());
-    if (!listing.holds(image)) {
-      ++found.annotations_alone;
-      continue;
-    }
-    TrainPair pair{.image_folder = listing.folder_of(image),
+  const auto& pictures = coco.pictures();
+  std::vector<std::pair<size_t, fs::path>> by_last_parts;
+  const auto add = [&](size_t i, const fs::path& image) {
+    TrainPair pair{.image_folder = finder.folder_of(image),
                    .image = image.filename().string(),
                    .annotation_folder = annotations};
     pair.form = MaskForm::coco;
     pair.masks_at = i;
     pair.coco = number;
     found.pairs.push_back(std::move(pair));
+  };
+  const auto miss = [&](size_t i) {
+    if (found.annotations_alone++ == 0) found.example = pictures[i].name;
+  };
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    if (pictures[i].name.empty()) continue;
+    if (const auto image = finder.find(pictures[i].name)) {
+      add(i, *image);
+    } else if (const auto last = finder.find_by_last_parts(pictures[i].name)) {
+      by_last_parts.emplace_back(i, *last);
+    } else {
+      miss(i);
+    }
+  }
+  if (by_last_parts.empty()) return found;
+  std::unordered_map<std::string, int> claims;  // how many names lead to a file
+  for (const TrainPair& pair : found.pairs) ++claims[str(*pair.image_folder, "/", pair.image)];
+  for (const auto& [i, image] : by_last_parts) ++claims[image.string()];
+  for (const auto& [i, image] : by_last_parts) {
+    if (claims[image.string()] > 1) {  // a/x.jpg and b/x.jpg are not both x.jpg
+      miss(i);
+      continue;
+    }
+    ++found.by_last_parts;
+    add(i, image);
   }
   return found;
 }

@@ -30,6 +30,8 @@ struct TrainPair {
 struct Found {
   std::vector<TrainPair> pairs = {};
   int64_t images_alone = 0, annotations_alone = 0, listed_missing = 0;
+  int64_t by_last_parts = 0;  ///< found though their list gives another path
+  std::string example = {};   ///< of annotations alone, as the list names it
 
   void add(Found&& other) {
     std::move(other.pairs.begin(), other.pairs.end(), std::back_inserter(pairs));
@@ -37,6 +39,8 @@ struct Found {
     images_alone += other.images_alone;
     annotations_alone += other.annotations_alone;
     listed_missing += other.listed_missing;
+    by_last_parts += other.by_last_parts;
+    if (example.empty()) example = std::move(other.example);
   }
 };
 
@@ -45,6 +49,12 @@ struct ScanOptions {
   MaskForm form = MaskForm::json;
   int64_t ignore = 0;
 };
+
+/// Whether a name ends with one of the suffixes (lower case), whatever its case.
+bool has_suffix(std::string_view name, std::initializer_list<std::string_view> suffixes);
+/// Whether it is named as a picture; ID pictures never are JPEGs.
+bool is_image(std::string_view name);
+bool is_id_picture(std::string_view name);
 
 std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options);
 Found scan_coco(const std::filesystem::path& images, const CocoMasks& coco, uint16_t number);

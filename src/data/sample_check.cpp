@@ -26,8 +26,9 @@ void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {
   DecodeOptions options;
   ImageInfo info = probe(file, sample.image, options);
   masks.masks.clear();
+  masks.left_out = {};
   if (with_masks) {
-    reader_.read(sample, std::numeric_limits<int64_t>::max(), masks);
+    reader_.read(sample, info.height, info.width, std::numeric_limits<int64_t>::max(), masks);
     match_masks(file, sample, masks, options, info);
   }
   decode_rgb_region(file, sample.image, {}, options, picture_);

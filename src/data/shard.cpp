@@ -105,6 +105,7 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
   };
   out.counts.clear();
   out.masks.clear();
+  out.left_out = {};
   out.height = next32();
   out.width = next32();
   const uint32_t masks = next32();

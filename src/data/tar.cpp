@@ -11,8 +11,9 @@
 #include "archive_index.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/listing.hpp"
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/data/sa1b.hpp"
+#include "sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -143,16 +144,11 @@ class Tar {
   uint64_t size_ = 0;
 };
 
-bool has_suffix(std::string name, std::initializer_list<const char*> suffixes) {
-  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return std::any_of(suffixes.begin(), suffixes.end(), [&](const char* s) { return name.ends_with(s); });
-}
-
 ArchiveContents scan(const fs::path& path) {
   std::map<std::string, ArchivePair> by_stem;
   Tar(path).walk([&](std::string name, uint64_t offset, uint64_t size) {
-    const bool image = has_suffix(name, {".jpg", ".jpeg", ".png"});
-    const bool wanted = image || has_suffix(name, {".json"});
+    const bool image = is_image(name);
+    const bool wanted = (image || has_suffix(name, {".json"})) && !has_hidden_part(name);
     if (!wanted || size > UINT32_MAX || name.size() > 4096) return;
     if (name.starts_with("./")) name.erase(0, 2);
     ArchivePair& pair = by_stem[name.substr(0, name.rfind('.'))];
@@ -205,7 +201,11 @@ ArchiveContents read_tar(const fs::path& path) {
     if (place.empty() || !fs::is_regular_file(place, ignored)) continue;
     const MappedFile file(place);
     auto index = parse_index(file.bytes(), now.size);
-    if (index && index->source == now) return std::move(index->contents);
+    if (!index || index->source != now) continue;
+    // Older indices hold hidden members, too.
+    std::erase_if(index->contents.pairs,
+                  [](const ArchivePair& pair) { return has_hidden_part(pair.image); });
+    return std::move(index->contents);
   }
   log::debug("making the index of ", path.string());
   ArchiveContents contents = scan(path);

@@ -1,10 +1,12 @@
 #include <algorithm>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/listing.hpp"
 #include "pixelclip/data/archive.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/loader.hpp"
 #include "pixelclip/data/mapper.hpp"
+#include "sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -19,12 +21,28 @@ bool is_file(const fs::path& path) {
 std::string recognise(const fs::path& images, const fs::path& masks, bool with_annotations) {
   if (!with_annotations && !is_file(images)) return "images";
   if (is_file(masks)) return "coco";
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(masks, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() == ".json") return "sa1b";
-    if (it->path().extension() == ".png") return "id_png";
+  std::error_code error, ignored;
+  fs::recursive_directory_iterator it(masks, fs::directory_options::follow_directory_symlink,
+                                      error);
+  for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (is_hidden(name)) {
+      it.disable_recursion_pending();
+      continue;
+    }
+    if (has_suffix(name, {".json"})) return "sa1b";
+    // SAM's script writes a folder of masks for each picture, with a table.
+    const fs::path folder = it->path().parent_path();
+    if (folder != masks && fs::exists(folder / "metadata.csv", ignored)) return "sa1b";
+    if (is_id_picture(name)) return "id_png";
   }
   return "sa1b";
+}
+
+CrowdRegions crowd_regions(const std::string& text) {
+  return text == "use"         ? CrowdRegions::use
+         : text == "leave_out" ? CrowdRegions::leave_out
+                               : CrowdRegions::automatic;
 }
 
 /// A set that a configuration declares.
@@ -71,7 +89,7 @@ Sa1bIndex open_training_set(const Config& config) {
     fail("DATASETS.TRAIN is empty: name a training set, for example sam_resized");
   }
   const Catalog catalog(config.datasets);
-  Sa1bIndex index(!config.model.dino);
+  Sa1bIndex index(!config.model.dino, crowd_regions(config.datasets.crowd_regions));
   for (const std::string& name : config.datasets.train) {
     const DatasetInfo& set = catalog.find(name);
     if (set.kind != DatasetKind::sa1b) {

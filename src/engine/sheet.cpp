@@ -32,7 +32,7 @@ SheetCell cell(const Image& image, const LabelMap* labels) {
 /// A training picture with its masks numbered, small ones in front.
 SheetCell masks_cell(const Image& image, const Sa1bSample& sample) {
   MaskRuns runs;
-  SampleMasks().read(sample, kMostMasks, runs);
+  SampleMasks().read(sample, image.height, image.width, kMostMasks, runs);
   LabelMap labels{image.height, image.width, std::vector<int32_t>(image.height * image.width, -1)};
   for (size_t m = 0; m < runs.masks.size(); ++m) {
     const auto counts = runs.runs(runs.masks[m]);

@@ -221,10 +221,12 @@ void Trainer::log_progress() {
 
 void Trainer::summarise() const {
   const auto& counts = loader_->counts();
-  log::info("trained on ", images_, " images in ", duration(seconds_), ": ", digits(images_ / seconds_),
-            " images/s, ", digits(100 * data_seconds_ / seconds_), " % of the time spent waiting for data; ",
-            counts.bad, " samples of this process left out as unreadable, ", counts.empty,
-            " without masks; peak memory ", peak_memory(model_->device()));
+  log::info("trained on ", images_, " images in ", duration(seconds_), ": ",
+            digits(images_ / seconds_), " images/s, ", digits(100 * data_seconds_ / seconds_),
+            " % of the time spent waiting for data; ", counts.bad,
+            " samples of this process left out as unreadable, ", counts.empty, " without masks, ",
+            counts.masks, " annotations and ", counts.crowds,
+            " crowd regions left out of others; peak memory ", peak_memory(model_->device()));
 }
 
 bool Trainer::evaluation_is_due() const {

@@ -8,6 +8,8 @@
 #include <array>
 #include <csetjmp>
 #include <cstdlib>
+#include <cstring>
+#include <set>
 
 #include "formats.hpp"
 #include "pixelclip/base/error.hpp"
@@ -23,6 +25,9 @@ struct ErrorManager {
   jpeg_progress_mgr progress;
   std::jmp_buf jump;
   bool truncated;
+  bool needs_end;  ///< the end of the bytes ends the decoding, whatever was read before
+  bool ended;      ///< the end of the bytes was met
+  size_t left;     ///< bytes behind what was read, of files that are read before rows are given out
   char text[JMSG_LENGTH_MAX];
 
   void install(j_common_ptr codec) {
@@ -48,12 +53,16 @@ struct ErrorManager {
     std::longjmp(self->jump, 1);
   }
 
-  /// Warnings after which pixels are invented end the decoding; harmless ones are passed over.
+  /// Warnings after which pixels are invented end the decoding; harmless ones are passed over. A
+  /// missing end mark is one of these: where bits are missing, JWRN_HIT_MARKER follows.
   static void on_message(j_common_ptr codec, int level) {
     if (level >= 0) return;
     switch (codec->err->msg_code) {
-      case JWRN_HIT_MARKER:
       case JWRN_JPEG_EOF:
+        reinterpret_cast<ErrorManager*>(codec->err)->ended = true;
+        if (!reinterpret_cast<ErrorManager*>(codec->err)->needs_end) return;
+        leave(codec);
+      case JWRN_HIT_MARKER:
       case JWRN_HUFF_BAD_CODE:
       case JWRN_ARITH_BAD_CODE:
       case JWRN_MUST_RESYNC:
@@ -65,8 +74,10 @@ struct ErrorManager {
   static void on_progress(j_common_ptr codec) {
     constexpr int kMostScans = 500;
     if (!codec->is_decompressor) return;
-    if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= kMostScans) return;
+    const auto* reader = reinterpret_cast<j_decompress_ptr>(codec);
     auto* self = reinterpret_cast<ErrorManager*>(codec->err);
+    if (!self->ended) self->left = reader->src->bytes_in_buffer;
+    if (reader->input_scan_number <= kMostScans) return;
     std::snprintf(self->text, sizeof self->text, "more than %d scans", kMostScans);
     self->truncated = false;
     std::longjmp(self->jump, 1);
@@ -92,9 +103,56 @@ struct Decompressor : jpeg_decompress_struct {
   Decompressor& operator=(const Decompressor&) = delete;
 };
 
+/// How a file ends.
+struct Ending {
+  bool marked = false;  ///< with the end mark, though other bytes may follow
+  std::set<uint8_t>
+      scanned;       ///< components that have a scan; empty when the last bytes are the mark
+  size_t zeros = 0;  ///< zeros at the end of the file
+};
+
+Ending ending_of(Bytes bytes) {
+  constexpr uint8_t kStart = 0xD8, kEnd = 0xD9, kScan = 0xDA;
+  Ending ending;
+  const size_t size = bytes.size();
+  if (size >= 2 && bytes[size - 2] == 0xFF && bytes[size - 1] == kEnd) {
+    ending.marked = true;
+    return ending;
+  }
+  while (ending.zeros < size && bytes[size - 1 - ending.zeros] == 0) ++ending.zeros;
+  for (size_t at = 2; at + 1 < size;) {
+    if (bytes[at] != 0xFF) {  // coded data
+      const void* next = std::memchr(bytes.data() + at, 0xFF, size - at);
+      if (!next) break;
+      at = static_cast<size_t>(static_cast<const uint8_t*>(next) - bytes.data());
+      continue;
+    }
+    const uint8_t marker = bytes[at + 1];
+    if (marker == 0xFF) {  // a fill byte
+      ++at;
+    } else if (marker < 0x02 || (marker >= 0xD0 && marker <= 0xD7)) {  // a stuffed byte, a restart
+      at += 2;
+    } else if (marker == kEnd || marker == kStart) {  // the end, or another file behind a cut one
+      ending.marked = marker == kEnd && !ending.scanned.empty();
+      break;
+    } else {
+      const size_t length = at + 4 <= size ? size_t{bytes[at + 2]} << 8 | bytes[at + 3] : 0;
+      if (length < 2 || length > size - at - 2) break;
+      for (size_t i = 0; marker == kScan && length > 2 && i < bytes[at + 4] && 2 * i + 4 < length;
+           ++i) {
+        ending.scanned.insert(bytes[at + 5 + 2 * i]);
+      }
+      at += 2 + length;
+    }
+  }
+  return ending;
+}
+
 class JpegReader {
  public:
-  JpegReader(Bytes bytes, const std::string& name, const DecodeOptions& options) : name_(name) {
+  JpegReader(Bytes bytes, const std::string& name, const DecodeOptions& options)
+      : name_(name), ending_(ending_of(bytes)) {
+    errors_.needs_end = true;
     errors_.install(reinterpret_cast<j_common_ptr>(&codec_));
     run([&] {
       jpeg_create_decompress(&codec_);
@@ -102,6 +160,8 @@ class JpegReader {
       jpeg_mem_src(&codec_, bytes.data(), bytes.size());
       jpeg_read_header(&codec_, TRUE);
     });
+    // Arithmetic coding takes zeros behind the end without a warning.
+    errors_.needs_end = codec_.arith_code;
     check_size(height(), width(), name_, options.max_pixels);
   }
 
@@ -110,7 +170,8 @@ class JpegReader {
 
   void decode(const Rect& wanted, int scale, ImageRegion& out) {
     start(scale);
-    const Rect rect = choose_region(wanted);
+    // Without an end mark, only reading all rows shows whether some are missing.
+    const Rect rect = choose_region(ending_.marked ? wanted : Rect{});
     out.rect = rect;
     out.source_height = codec_.output_height;
     out.source_width = full_width_;
@@ -120,6 +181,8 @@ class JpegReader {
     } else {
       run([&] { read_rows(rect, out.image); });
     }
+    if (!complete_)
+      fail(name_, ": truncated JPEG (it has no end mark, and parts of the picture are missing)");
   }
 
  private:
@@ -193,13 +256,35 @@ class JpegReader {
 
   /// The end of the file is looked at only when all rows were read.
   void finish() {
-    if (codec_.output_scanline == codec_.output_height) jpeg_finish_decompress(&codec_);
+    if (codec_.output_scanline != codec_.output_height) return;
+    if (!ending_.marked) complete_ = is_complete();
+    jpeg_finish_decompress(&codec_);
+  }
+
+  /// Whether nothing is missing from a file without end mark whose rows were all decoded: a cut
+  /// between two scans leaves out components or bits, and a disk may have filled up with zeros what
+  /// was cut.
+  bool is_complete() const {
+    constexpr size_t kReadAhead = 8;  // bytes in the bit buffer
+    const bool at_once = !jpeg_has_multiple_scans(const_cast<Decompressor*>(&codec_));
+    const size_t behind = errors_.ended ? 0 : codec_.src->bytes_in_buffer;
+    if ((at_once ? behind : errors_.left) + kReadAhead < ending_.zeros) return false;
+    if (!codec_.progressive_mode)
+      return static_cast<int>(ending_.scanned.size()) >= codec_.num_components;
+    for (int c = 0; c < codec_.num_components; ++c) {
+      const int* const bits = codec_.coef_bits[c];
+      if (std::any_of(bits, bits + DCTSIZE2, [](int missing) { return missing != 0; }))
+        return false;
+    }
+    return true;
   }
 
   const std::string& name_;
+  const Ending ending_;
   Decompressor codec_;
   ErrorManager errors_ = {};
   int64_t full_width_ = 0;
+  bool complete_ = true;
 };
 
 }  // namespace

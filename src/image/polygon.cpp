@@ -9,6 +9,8 @@
 namespace pixelclip {
 namespace {
 
+constexpr size_t kMostCrossings = size_t{1} << 22;
+
 /// The first index whose centre lies at or behind `position`, within [0, size].
 int64_t first_centre(double position, int64_t size) {
   return static_cast<int64_t>(std::clamp(std::ceil(position - 0.5), 0.0, static_cast<double>(size)));
@@ -23,8 +25,12 @@ void PolygonFiller::add_polygon(std::span<const double> points, int64_t height, 
     const size_t j = i + 1 == corners ? 0 : i + 1;
     double x0 = points[2 * i], y0 = points[2 * i + 1], x1 = points[2 * j], y1 = points[2 * j + 1];
     if (x0 > x1) std::swap(x0, x1), std::swap(y0, y1);
-    const int64_t end = first_centre(x1, width);
-    for (int64_t x = first_centre(x0, width); x < end; ++x) {
+    const int64_t begin = first_centre(x0, width), end = first_centre(x1, width);
+    if (begin >= end) continue;
+    crossed_ += static_cast<size_t>(end - begin);
+    if (crossed_ > kMostCrossings)
+      fail("its polygons cross more than ", kMostCrossings, " columns");
+    for (int64_t x = begin; x < end; ++x) {
       const double share = (static_cast<double>(x) + 0.5 - x0) / (x1 - x0);
       crossings_.push_back({x, y0 + share * (y1 - y0)});
     }
@@ -46,6 +52,7 @@ void PolygonFiller::fill(std::span<const double> points, std::span<const uint32_
     fail("a mask of ", height, " x ", width, " pixels can not be drawn");
   }
   intervals_.clear();
+  crossed_ = 0;
   size_t at = 0;
   for (const uint32_t n : corners) {
     add_polygon(points.subspan(at, size_t{2} * n), height, width);

@@ -22,6 +22,21 @@ int64_t checked_pixels(int64_t height, int64_t width) {
        height * width);
 }
 
+/// The sum of runs that lie within the size.
+int64_t checked_sum(std::span<const uint32_t> counts, int64_t height, int64_t width) {
+  const int64_t pixels = checked_pixels(height, width);
+  int64_t sum = 0;
+  for (const uint32_t count : counts) {
+    sum += count;
+    if (sum > pixels) fail_sum(sum, height, width);
+  }
+  return sum;
+}
+
+bool ends_with_mask(std::span<const uint32_t> counts) {
+  return !counts.empty() && counts.size() % 2 == 0;
+}
+
 /// Reads a number of more than one character; `at` is behind its first one, `first`.
 int64_t parse_long(std::string_view text, size_t& at, uint32_t first) {
   // Seven groups hold 35 bits, more than any difference of two 32-bit runs needs.
@@ -44,8 +59,8 @@ int64_t parse_long(std::string_view text, size_t& at, uint32_t first) {
 
 }  // namespace
 
-void parse_rle(std::string_view text, int64_t height, int64_t width,
-               std::vector<uint32_t>& counts) {
+void parse_rle(std::string_view text, int64_t height, int64_t width, std::vector<uint32_t>& counts,
+               RleEnd end) {
   const int64_t pixels = checked_pixels(height, width);
   counts.resize(text.size());  // every count takes a character at least
   uint32_t* out = counts.data();
@@ -67,8 +82,10 @@ void parse_rle(std::string_view text, int64_t height, int64_t width,
     if (sum > pixels) fail_sum(sum, height, width);
     out[count++] = static_cast<uint32_t>(value);
   }
-  if (sum != pixels) fail_sum(sum, height, width);
   counts.resize(count);
+  if (sum == pixels) return;
+  if (end == RleEnd::error || !ends_with_mask(counts)) fail_sum(sum, height, width);
+  counts.push_back(static_cast<uint32_t>(pixels - sum));
 }
 
 Rle decode_rle(std::string_view text, int64_t height, int64_t width) {
@@ -96,13 +113,15 @@ std::string encode_rle(const Rle& rle) {
 }
 
 void check_rle(std::span<const uint32_t> counts, int64_t height, int64_t width) {
-  const int64_t pixels = checked_pixels(height, width);
-  int64_t sum = 0;
-  for (const uint32_t count : counts) {
-    sum += count;
-    if (sum > pixels) fail_sum(sum, height, width);
-  }
-  if (sum != pixels) fail_sum(sum, height, width);
+  const int64_t sum = checked_sum(counts, height, width);
+  if (sum != height * width) fail_sum(sum, height, width);
+}
+
+void complete_rle(std::vector<uint32_t>& counts, int64_t height, int64_t width) {
+  const int64_t sum = checked_sum(counts, height, width), pixels = height * width;
+  if (sum == pixels) return;
+  if (!ends_with_mask(counts)) fail_sum(sum, height, width);
+  counts.push_back(static_cast<uint32_t>(pixels - sum));
 }
 
 int64_t rle_area(std::span<const uint32_t> counts) {

@@ -9,6 +9,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/listing.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/signal.hpp"
 #include "pixelclip/config/config.hpp"
@@ -42,11 +43,19 @@ class Finder {
       return;
     }
     glob_t found{};
+    bool matched = false;
     if (glob(word.c_str(), 0, nullptr, &found) == 0) {
-      for (size_t i = 0; i < found.gl_pathc; ++i) add(found.gl_pathv[i]);
-    } else {
-      inputs_.faults.push_back(str(word, ": the pattern matches no picture"));
+      // Hidden names count where the pattern names them, not where it only matches them.
+      const size_t named = word.rfind('/', word.find_first_of("*?["));
+      const size_t begin = named == word.npos ? 0 : named + 1;
+      for (size_t i = 0; i < found.gl_pathc; ++i) {
+        const std::string path = found.gl_pathv[i];
+        if (has_hidden_part(path.substr(std::min(begin, path.size())))) continue;
+        add(path);
+        matched = true;
+      }
     }
+    if (!matched) inputs_.faults.push_back(str(word, ": the pattern matches no picture"));
     globfree(&found);
   }
 
@@ -63,13 +72,16 @@ class Finder {
 
   void add_folder(const fs::path& folder) {
     std::vector<std::string> files;
-    std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-      if (picture_endings.count(lower_ending(at->path())) || is_video(at->path())) {
-        files.push_back(at->path().string());
+    try {
+      FileList list = list_files_below(folder);
+      inputs_.faults.insert(inputs_.faults.end(), list.faults.begin(), list.faults.end());
+      for (const fs::path& file : list.files) {
+        if (picture_endings.count(lower_ending(file)) || is_video(file))
+          files.push_back(file.string());
       }
+    } catch (const Error& e) {
+      inputs_.faults.push_back(e.what());
     }
-    if (error) inputs_.faults.push_back(str(folder.string(), ": cannot be read: ", error.message()));
     if (files.empty()) inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
     std::sort(files.begin(), files.end(), natural_less);
     for (const fs::path file : files) add_file(file, file.lexically_relative(folder).replace_extension());

@@ -115,6 +115,23 @@ TEST(Tar, LongNamesSizesAndStrangersAreUnderstood) {
   EXPECT_EQ(contents.annotations_alone, 1);
 }
 
+TEST(Tar, NamesThatBeginWithADotAreNoData) {
+  const TempFolder folder;
+  std::string tar;
+  for (const char* stem : {"./sa_1", "./._sa_1", "._sa_2", "a/.hidden/sa_3",
+                           "./.ipynb_checkpoints/sa_1", "__MACOSX/sa_1", "../sa_4"}) {
+    tar +=
+        tar_member(std::string(stem) + ".jpg", "j") + tar_member(std::string(stem) + ".json", "{}");
+  }
+  tar += tar_member(".alone.jpg", "j");
+  write_file(folder / "a.tar", tar + tar_end());
+  for (int round = 0; round < 2; ++round) {  // made, and read again from its index
+    const ArchiveContents contents = read_tar(folder / "a.tar");
+    EXPECT_THAT(images_of(contents), ElementsAre("../sa_4.jpg", "sa_1.jpg"));
+    EXPECT_EQ(contents.images_alone, 0);
+  }
+}
+
 TEST(Tar, WhatIsCutShortOrCompressedIsNamed) {
   const TempFolder folder;
   make_published(folder);
@@ -188,6 +205,8 @@ TEST(Shards, ACompactOneStandsForItsTarAndAListNamesThem) {
   }
   fs::create_directories(folder / "sa_000001");
   fs::create_directories(folder / "output");
+  write_file(folder / "._sa_000000.tar", "x");
+  fs::create_directories(folder / ".sa_000003");
   EXPECT_THAT(Sa1bIndex::shards_below(folder.path()),
               ElementsAre(folder / "sa_000000.shard", folder / "sa_000001", folder / "sa_000002.tar"));
   write_file(folder / "list.txt", "# comment\n  sa_000002.tar \r\n\nsa_000001\n");

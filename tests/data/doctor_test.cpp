@@ -145,6 +145,25 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
   EXPECT_THAT(checkup.hints, ElementsAre(AllOf(HasSubstr("1 pictures have no masks"), HasSubstr("sa_1.jpg"))));
 }
 
+TEST(Doctor, AnnotationsThatAreLeftOutAloneAreCounted) {
+  const TempFolder folder;
+  for (int i = 0; i < 3; ++i) make_sample(folder.path(), str("sa_", i), 40, 60, i);
+  auto odd = sa1b_json(40, 60, {rectangle(40, 60, {0, 0, 9, 9}), rectangle(40, 60, {0, 0, 5, 5})});
+  odd["annotations"][0]["iscrowd"] = 1;
+  odd["annotations"].push_back({{"id", 99}, {"segmentation", nullptr}});
+  write_file(folder / "annotations/sa_000000/sa_1.json", odd.dump());
+  Config config;
+  config.datasets.sam_root = folder.path().string();
+  config.datasets.crowd_regions = "leave_out";
+  const Checkup checkup = examine_training_set(config, "sam_resized");
+  EXPECT_TRUE(checkup.good());
+  EXPECT_THAT(checkup.hints,
+              ElementsAre(AllOf(HasSubstr("1 annotations without a usable mask"),
+                                HasSubstr("sa_1.json"), HasSubstr("annotation 2 (id 99)"))));
+  EXPECT_THAT(checkup.facts, Contains(AllOf(HasSubstr("crowd regions left out: 1"),
+                                            HasSubstr("DATASETS.CROWD_REGIONS"))));
+}
+
 TEST(Doctor, RealVocIsGood) {
   SKIP_WITHOUT_SHARED();
   const Catalog catalog(DatasetRoots{shared_folder() / "data/voc_mini", ""});

@@ -1,117 +1,18 @@
 #include <torch/types.h>
 
-#include "data/made_sa1b.hpp"
+#include "data/made_coco.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/data/loader.hpp"
 #include "pixelclip/data/mapper.hpp"
 
-/// Training on masks that are not SA-1B's: COCO instances, pictures of ids, DATASETS.CUSTOM.
+/// Training on masks that are not SA-1B's: pictures of ids, DATASETS.CUSTOM.
 namespace pixelclip {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using nlohmann::json;
 using namespace testing;
-
-/// Areas of the masks, the largest first.
-std::vector<int64_t> areas_of(const MaskRuns& masks) {
-  std::vector<int64_t> out;
-  for (const auto& mask : masks.masks) out.push_back(mask.area);
-  return out;
-}
-
-json picture(int id, const std::string& name, int64_t height, int64_t width) {
-  return {{"id", id}, {"file_name", name}, {"height", height}, {"width", width}};
-}
-
-/// Two pictures with polygons, run lengths of both kinds, a crowd, and a stray annotation.
-json made_coco() {
-  const Rle square = rle_from_bitmap(rectangle(20, 30, {2, 3, 5, 6}), 20, 30);
-  return {{"info", {{"year", 2026}}},
-          {"annotations",
-           {{{"image_id", 7}, {"segmentation", {{0, 0, 10, 0, 10, 4, 0, 4}}}, {"iscrowd", 0}},
-            {{"image_id", 9}, {"segmentation", {{-5, -5, 100, -5, 100, 100, -5, 100}}}},
-            {{"image_id", 7}, {"segmentation", {{"size", {20, 30}}, {"counts", encode_rle(square)}}}},
-            {{"image_id", 7}, {"segmentation", {{"size", {20, 30}}, {"counts", square.counts}}}, {"iscrowd", 1}},
-            {{"image_id", 7}, {"segmentation", {{0, 10, 2, 10, 2, 12, 0, 12}, {4, 10, 6, 10, 6, 12, 4, 12}}}},
-            {{"image_id", 7}, {"segmentation", {{50, 50, 60, 50, 60, 60}}}},
-            {{"image_id", 1000}, {"segmentation", json::array()}}}},
-          {"images", {picture(9, "deep/b.jpg", 10, 12), picture(7, "a.jpg", 20, 30), picture(3, "gone.jpg", 5, 5)}}};
-}
-
-TEST(Coco, ReadsPolygonsAndRunsOfEachPicture) {
-  const TempFolder folder;
-  write_file(folder / "a.json", made_coco().dump());
-  const CocoMasks coco(folder / "a.json");
-  ASSERT_EQ(coco.pictures().size(), 3u);
-  EXPECT_EQ(coco.strays(), 1);
-  Sa1bMaskReader reader;
-  MaskRuns masks;
-  coco.read(1, 512, reader, masks);
-  EXPECT_THAT(areas_of(masks), ElementsAre(40, 30, 8));  // no crowd, and what lies outside is empty
-  EXPECT_EQ(masks.height, 20);
-  coco.read(0, 512, reader, masks);
-  EXPECT_THAT(areas_of(masks), ElementsAre(120));
-  coco.read(2, 512, reader, masks);
-  EXPECT_THAT(areas_of(masks), ElementsAre());
-}
-
-TEST(Coco, DamagedFilesAreNamed) {
-  const TempFolder folder;
-  const fs::path path = folder / "a.json";
-  const std::string whole = made_coco().dump();
-  for (size_t size = 0; size < whole.size(); size += 7) {
-    write_file(path, whole.substr(0, size));
-    EXPECT_ERROR(CocoMasks{path}, HasSubstr("a.json"));
-  }
-  const auto expect = [&](json file, const char* text) {
-    write_file(path, file.dump());
-    EXPECT_ERROR(CocoMasks{path}, AllOf(HasSubstr("a.json"), HasSubstr(text)));
-  };
-  expect({{"images", json::array()}, {"annotations", json::array()}}, "COCO's instance JSON");
-  expect({{"images", {picture(1, "a.jpg", 5, 5)}}}, "COCO's instance JSON");
-  expect({{"images", {picture(1, "a.jpg", 5, 5), picture(1, "b.jpg", 5, 5)}}, {"annotations", json::array()}},
-         "another id than 1");
-  expect({{"images", {picture(1, "a.jpg", 0, 5)}}, {"annotations", json::array()}}, "height");
-  expect({{"images", {picture(1, "a.jpg", 5, 5)}}, {"annotations", {{{"id", 1}}}}}, "image_id");
-  json wrong = made_coco();
-  wrong["annotations"][2]["segmentation"]["size"] = {21, 30};
-  write_file(path, wrong.dump());
-  Sa1bMaskReader reader;
-  MaskRuns masks;
-  EXPECT_ERROR(CocoMasks(path).read(1, 512, reader, masks), AllOf(HasSubstr("annotation 2"), HasSubstr("21×30")));
-  wrong["annotations"][2]["segmentation"] = nullptr;
-  write_file(path, wrong.dump());
-  EXPECT_ERROR(CocoMasks(path).read(1, 512, reader, masks), HasSubstr(str("a.json:1:", wrong.dump().find("null") + 1, ": ")));
-}
-
-TEST(Coco, MutatedFilesAreErrorsOrHarmless) {
-  const TempFolder folder;
-  const fs::path path = folder / "a.json";
-  const std::string whole = made_coco().dump();
-  Random random(7);
-  Sa1bMaskReader reader;
-  MaskRuns masks;
-  for (int i = 0; i < 600; ++i) {
-    std::string damaged = whole;
-    for (int k = 0; k < 2; ++k) {
-      const char* const alphabet = "{}[],:\"0189-e\\";
-      damaged[random.integer(0, static_cast<int64_t>(damaged.size()))] =
-          k == 0 ? alphabet[random.integer(0, 14)] : static_cast<char>(random.next());
-    }
-    std::ofstream(path, std::ios::binary) << damaged;
-    try {
-      const CocoMasks coco(path);
-      for (size_t p = 0; p < coco.pictures().size(); ++p) {
-        coco.read(static_cast<int64_t>(p), 512, reader, masks);
-        for (const auto& mask : masks.masks) check_rle(masks.runs(mask), masks.height, masks.width);
-      }
-    } catch (const Error&) {
-    }
-  }
-}
 
 TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
   LabelMap labels{3, 4, {0, 5, 5, 255,   //
@@ -141,20 +42,6 @@ TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
     }
     EXPECT_EQ(area, std::count_if(map.ids.begin(), map.ids.end(), [](int32_t id) { return id != 0 && id != 4; }));
   }
-}
-
-TEST(Polygons, NeedThePictureSizeBeforeThemInSa1bsForm) {
-  Sa1bMaskReader reader;
-  MaskRuns masks;
-  reader.parse(R"({"image": {"height": 4, "width": 5}, "annotations": [{"segmentation": [[0,0,5,0,5,2,0,2]]}]})",
-               "a.json", 512, masks);
-  EXPECT_THAT(areas_of(masks), ElementsAre(10));
-  EXPECT_ERROR(reader.parse(R"({"annotations": [{"segmentation": [[0,0,5,0,5,2,0,2]]}]})", "a.json", 512, masks),
-               AllOf(HasSubstr("a.json"), HasSubstr("polygons")));
-  EXPECT_ERROR(reader.parse(R"({"image": {"height": 4, "width": 5}, "annotations": [{"segmentation": [[0,0,5]]}]})",
-                            "a.json", 512, masks), HasSubstr("x, y pairs"));
-  EXPECT_ERROR(reader.parse(R"({"image": {"height": 4, "width": 5}, "annotations": [{"segmentation": [[1e300,0]]}]})",
-                            "a.json", 512, masks), HasSubstr("coordinate"));
 }
 
 Config own_masks_config(CustomDataset set) {
@@ -191,8 +78,11 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   set.masks = (folder / "coco.json").string();
   for (const char* kind : {"", "coco"}) {
     set.kind = kind;
-    EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 3}, {"b.jpg", 1}}));
+    EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 4}, {"b.jpg", 1}}));
   }
+  Config without = own_masks_config(set);
+  without.datasets.crowd_regions = "leave_out";
+  EXPECT_EQ(masks_of(without), (Masks{{"a.jpg", 3}, {"b.jpg", 1}}));
 
   fs::create_directories(folder / "ids/deep");
   LabelMap labels{20, 30, std::vector<int32_t>(600, 1)};
@@ -219,6 +109,127 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the pictures
   set.kind = "images";
   EXPECT_ERROR(open_training_set(own_masks_config(set)), AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
+}
+
+TEST(CustomSets, APictureIsFoundByWhateverPathNamesIt) {
+  const TempFolder folder;
+  const fs::path images = folder / "images";
+  fs::create_directories(images / "train2017/deep");
+  write_jpeg(images / "train2017/deep/a.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "outside.jpg", made_image(20, 30, 1));
+  CustomDataset set;
+  set.name = "mine";
+  set.images = images.string();
+  set.masks = (folder / "coco.json").string();
+  const auto found = [&](const std::string& name) {
+    json file = made_coco();
+    file["images"] = {picture(7, name, 20, 30)};
+    write_file(folder / "coco.json", file.dump());
+    try {
+      return open_training_set(own_masks_config(set))[0].image;
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("none of the pictures"));
+      return std::string("none");
+    }
+  };
+  const std::string expected = (images / "train2017/deep/a.jpg").string();
+  for (const std::string& name :
+       {std::string("train2017/deep/a.jpg"), std::string("./train2017//deep/a.jpg"),
+        std::string("train2017\\deep\\a.jpg"),
+        std::string("C:\\data\\images\\train2017\\deep\\a.jpg"), expected,
+        std::string("../images/train2017/deep/a.jpg"), std::string("train2017/x/../deep/a.jpg"),
+        std::string("/home/somebody/images/train2017/deep/a.jpg"),
+        std::string("http://images.cocodataset.org/train2017/deep/a.jpg"),
+        std::string("other/train2017/deep/a.jpg")}) {
+    EXPECT_EQ(found(name), expected) << name;
+  }
+  for (const std::string& name :
+       {std::string("../outside.jpg"), (folder / "outside.jpg").string(),
+        std::string("../../etc/passwd"), std::string("a.jpg"), std::string("train2017"),
+        std::string("/"), std::string(".."), std::string(300, 'x') + "/a.jpg",
+        std::string(9000, '/'), std::string("train2017/deep/a.jpg/b.jpg")}) {
+    EXPECT_EQ(found(name), "none") << name.substr(0, 80);
+  }
+}
+
+TEST(CustomSets, TwoPathsThatCouldOnlyMeanOneFileAreBothLeftOut) {
+  const TempFolder folder;
+  fs::create_directories(folder / "images");
+  write_jpeg(folder / "images/a.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/b.jpg", made_image(20, 30, 1));
+  json file = made_coco();
+  file["images"] = {picture(7, "/x/a.jpg", 20, 30), picture(9, "/y/a.jpg", 20, 30),
+                    picture(3, "/z/b.jpg", 20, 30)};
+  write_file(folder / "coco.json", file.dump());
+  CustomDataset set;
+  set.name = "mine";
+  set.images = (folder / "images").string();
+  set.masks = (folder / "coco.json").string();
+  const Sa1bIndex index = open_training_set(own_masks_config(set));
+  ASSERT_EQ(index.size(), 1);
+  EXPECT_THAT(index[0].image, HasSubstr("b.jpg"));
+  EXPECT_EQ(index.left_out(), 2);
+}
+
+TEST(CustomSets, NamesThatBeginWithADotAreNoData) {
+  const TempFolder folder;
+  for (const char* name : {"a", "._a", ".ipynb_checkpoints/a", "@eaDir/a"}) {
+    for (const char* kind : {"images", "ids"})
+      fs::create_directories((folder / kind / name).parent_path());
+    write_jpeg(folder / "images" / (std::string(name) + ".jpg"), made_image(4, 5, 1));
+    write_label_png(folder / "ids" / (std::string(name) + ".png"),
+                    LabelMap{4, 5, std::vector<int32_t>(20, 7)});
+  }
+  write_file(folder / "ids/.DS_Store.json", "no masks");
+  CustomDataset set;
+  set.name = "mine";
+  set.images = (folder / "images").string();
+  set.masks = (folder / "ids").string();
+  EXPECT_EQ(masks_of(own_masks_config(set)), (std::map<std::string, int64_t>{{"a.jpg", 1}}));
+  Config dino = own_masks_config(set);
+  dino.model.dino = true;
+  EXPECT_EQ(open_training_set(dino).size(), 1);
+}
+
+TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
+  const TempFolder folder;
+  fs::create_directories(folder / "images/deep");
+  write_jpeg(folder / "images/a.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/deep/b.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/none.jpg", made_image(20, 30, 1));
+  const auto write_mask = [&](const fs::path& path, const Rect& rect) {
+    fs::create_directories(path.parent_path());
+    LabelMap mask{20, 30, {}};
+    for (const uint8_t bit : rectangle(20, 30, rect)) mask.ids.push_back(bit * 255);
+    write_label_png(path, mask);
+  };
+  for (const char* stem : {"a", "deep/b"}) {
+    write_mask(folder / "masks" / stem / "0.png", {0, 0, 30, 10});
+    write_mask(folder / "masks" / stem / "1.png", {5, 5, 10, 10});
+    write_mask(folder / "masks" / stem / "._1.png", {5, 5, 10, 10});
+    write_file(folder / "masks" / stem / "metadata.csv", "id,area,bbox_x0\n0,300,0\n1,100,5\n");
+  }
+  write_file(folder / "masks/a/2.png", "no picture");
+  Image white(20, 30, 3);  // a mask saved as colours
+  std::fill_n(white.pixels.begin(), 3 * 30 * 2, uint8_t{255});
+  write_png(folder / "masks/deep/b/2.png", white);
+  CustomDataset set;
+  set.name = "mine";
+  set.images = (folder / "images").string();
+  set.masks = (folder / "masks").string();
+  for (const char* kind : {"", "sa1b"}) {
+    set.kind = kind;
+    EXPECT_EQ(masks_of(own_masks_config(set)),
+              (std::map<std::string, int64_t>{{"a.jpg", 2}, {"b.jpg", 3}}));
+  }
+  const Sa1bIndex index = open_training_set(own_masks_config(set));
+  EXPECT_EQ(index.left_out(), 1);
+  const TrainSample sample = Sa1bMapper(own_masks_config(set))(index[0], Random(1));
+  EXPECT_EQ(sample.masks_left_out, 1);
+  EXPECT_THAT(sample.why_left_out, HasSubstr("2.png"));
+  write_label_png(folder / "masks/a/1.png", LabelMap{9, 9, std::vector<int32_t>(81, 255)});
+  EXPECT_ERROR(Sa1bMapper(own_masks_config(set))(index[0], Random(1)),
+               AllOf(HasSubstr("1.png"), HasSubstr("9×9")));
 }
 
 TEST(CustomSets, WhatIsNotThereIsNamed) {

@@ -100,9 +100,32 @@ TEST_F(OddSamples, ExifTurnsThePictureUnlessTheMasksWereDrawnOnTheStoredOne) {
   EXPECT_ERROR(made("neither.jpg"), AllOf(HasSubstr("neither.json"), HasSubstr("40×40"), HasSubstr("40×24")));
 }
 
+TEST_F(OddSamples, AJpegThatIsCutIsBadAndOneWithoutEndMarkGoodWhateverCropIsDrawn) {
+  const Image picture = made_image(120, 160, 3);
+  const auto whole = encode_jpeg(picture);
+  const std::string annotation = masks(120, 160);
+  put("cut.jpg", std::span(whole).first(whole.size() * 9 / 10), annotation);
+  put("unmarked.jpg", std::span(whole).first(whole.size() - 2), annotation);
+  auto longer = whole;
+  longer.insert(longer.end(), 1000, uint8_t{'x'});
+  put("longer.jpg", longer, annotation);
+  put("whole.jpg", whole, annotation);
+  config_.input.min_size_train = {120};
+  const Sa1bMapper mapper(config_);
+  const auto sample = [&](const std::string& name, uint64_t seed) {
+    return mapper({(root_ / "images" / name).string(), annotation_of(name).string()}, Random(seed))
+        .image;
+  };
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    EXPECT_ERROR(sample("cut.jpg", seed), AllOf(HasSubstr("cut.jpg"), HasSubstr("truncated JPEG")));
+    EXPECT_TRUE(torch::equal(sample("unmarked.jpg", seed), sample("whole.jpg", seed)));
+    EXPECT_TRUE(torch::equal(sample("longer.jpg", seed), sample("whole.jpg", seed)));
+  }
+}
+
 TEST_F(OddSamples, BrokenPicturesAreNamed) {
   const auto whole = jpeg();
-  put("cut.jpg", std::span(whole).first(whole.size() / 3), masks());
+  put("cut.jpg", std::span(whole).first(whole.size() * 9 / 10), masks());
   put("text.jpg", std::vector<uint8_t>{'t', 'e', 'x', 't'}, masks());
   put("empty.jpg", {}, masks());
   for (const char* name : {"cut.jpg", "text.jpg", "empty.jpg", "missing.jpg"}) {
@@ -119,13 +142,15 @@ TEST_F(OddSamples, BrokenAnnotationsAreNamed) {
   expect(good.substr(0, good.size() - 2), "cut short");
   expect("", "cut short");
   expect(masks(kHeight + 1, kWidth), "25×40");
-  expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [5, 6]}}]})", "sum to 11");
+  expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [5, 6, 7]}}]})",
+         "sum to 18");
   expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": "zzzz"}}]})", "RLE");
   expect(R"({"annotations": [{"segmentation": {"size": [24000000, 40], "counts": [1]}}]})", "1048576");
   expect(R"({"annotations": [{"segmentation": {"size": [1048576, 1048576], "counts": [1]}}]})", "can");
   expect(R"({"x": )" + std::string(100000, '['), "nesting");
-  expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [1e400]}}]})", "number");
-  expect("[]", "object");
+  expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [1e400]}}]})",
+         "no length");
+  expect("7", "object");
   put("a.jpg", jpeg(), good);
   fs::resize_file(annotation_of("a.jpg"), (uint64_t{1} << 30) + 1);  // a hole: it takes no space
   EXPECT_ERROR(made("a.jpg"), AllOf(HasSubstr("a.json"), HasSubstr("1073741825 bytes")));
@@ -138,6 +163,30 @@ TEST_F(OddSamples, TinyPicturesAndMasksBesideTheCropAreUsable) {
   EXPECT_EQ(made("thin.png").mask_bits.dim(), 3);
   put("none.jpg", jpeg(), sa1b_json(kHeight, kWidth, {}).dump());
   EXPECT_EQ(made("none.jpg").mask_bits.size(0), 0);
+}
+
+TEST_F(OddSamples, TheLoaderCountsAndNamesAnnotationsThatItLeavesOutAlone) {
+  auto odd = sa1b_json(kHeight, kWidth,
+                       {rectangle(kHeight, kWidth, {0, 0, kWidth, kHeight}),
+                        rectangle(kHeight, kWidth, {0, 0, 20, 20})});
+  odd["annotations"][1]["iscrowd"] = 1;
+  odd["annotations"].push_back({{"id", 4711}, {"bbox", {1, 2, 3, 4}}});
+  put("odd.jpg", jpeg(), odd.dump());
+  put("good.jpg", jpeg(), masks());
+  config_.solver.ims_per_batch = 2;
+  config_.datasets.crowd_regions = "leave_out";
+  const auto loader = make_train_loader(config_, 5, 0, 1);
+  ::testing::internal::CaptureStderr();
+  for (int epoch = 0; epoch < 3; ++epoch) loader->next();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(loader->counts().masks, 3);
+  EXPECT_EQ(loader->counts().crowds, 3);
+  EXPECT_EQ(loader->counts().bad, 0);
+  const std::string line =
+      "left out 1 annotations of " + (root_ / "images/odd.jpg").string() + " alone: ";
+  EXPECT_THAT(log, AllOf(HasSubstr(line), HasSubstr("annotation 2 (id 4711)"),
+                         HasSubstr("DATASETS.CROWD_REGIONS")));
+  EXPECT_EQ(log.find(line), log.rfind(line)) << "named once";
 }
 
 TEST_F(OddSamples, TheLoaderLeavesOutCountsAndNamesThemOnce) {

@@ -30,12 +30,14 @@ Sa1bIndex open(const fs::path& root, bool with_annotations = true) {
 
 TEST(Sa1bIndex, PairsByStemSortedAndLeavesOutTheRest) {
   const TempFolder root;
-  for (const char* name : {"sa_000001/sa_5.jpg", "sa_000000/sa_2.jpg", "sa_000000/sa_1.JPEG",
-                           "sa_000000/alone.jpg", "sa_000000/readme.txt", "flat.png"}) {
+  for (const char* name :
+       {"sa_000001/sa_5.jpg", "sa_000000/sa_2.jpg", "sa_000000/sa_1.JPEG", "sa_000000/alone.jpg",
+        "sa_000000/readme.txt", "flat.png", "._flat.png", ".trash/sa_7.jpg", "@eaDir/sa_8.jpg"}) {
     touch(root / "images" / name);
   }
-  for (const char* name : {"sa_000001/sa_5.json", "sa_000000/sa_2.json", "sa_000000/sa_1.json",
-                           "sa_000000/other.json", "flat.json"}) {
+  for (const char* name :
+       {"sa_000001/sa_5.json", "sa_000000/sa_2.json", "sa_000000/sa_1.json", "sa_000000/other.json",
+        "flat.json", "._flat.json", ".trash/sa_7.json", "@eaDir/sa_8.json"}) {
     touch(root / "annotations" / name);
   }
   const Sa1bIndex index = open(root.path());
@@ -120,7 +122,7 @@ TEST(Sa1bIndex, ACircleOfLinksEnds) {
   touch(root / "annotations/sa_1.json");
   fs::create_directory_symlink(root / "images", root / "images/again");
   fs::create_directory_symlink(root / "annotations", root / "annotations/again");
-  EXPECT_GE(open(root.path()).size(), 1);
+  EXPECT_EQ(open(root.path()).size(), 1);
 }
 
 }  // namespace

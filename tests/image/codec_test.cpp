@@ -23,6 +23,8 @@ struct JpegKind {
   int horizontal = 2, vertical = 2;  // chroma subsampling
   bool progressive = false;
   int channels = 3;  // 4: CMYK, inverted as Adobe stores it
+  unsigned restart = 0;
+  bool separate = false;  // a scan for each component
 };
 
 /// A JPEG of a kind that encode_jpeg does not write.
@@ -47,6 +49,10 @@ Bytes jpeg_of(const Image& image, const JpegKind& kind) {
     codec.comp_info[0].v_samp_factor = kind.vertical;
   }
   if (kind.progressive) jpeg_simple_progression(&codec);
+  codec.restart_interval = kind.restart;
+  const jpeg_scan_info scans[3] = {
+      {1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
+  if (kind.separate) codec.scan_info = scans, codec.num_scans = 3;
   jpeg_start_compress(&codec, TRUE);
   for (int64_t y = 0; y < image.height; ++y) {
     auto* row = const_cast<uint8_t*>(image.row(y));
@@ -164,18 +170,76 @@ TEST(Jpeg, TheOrientationTurnsThePicture) {
   EXPECT_EQ(probe(with_orientation(bytes, 9), "a").orientation, 1);
 }
 
-TEST(Jpeg, ATruncatedFileIsAnErrorUnlessTheRestIsNotWanted) {
-  const Bytes whole = encode_jpeg(made_image(200, 200));
-  Bytes bytes(whole.begin(), whole.begin() + static_cast<int64_t>(whole.size() / 2));
-  EXPECT_ERROR(decode_rgb(bytes, "half.jpg", {}),
-               AllOf(StartsWith("half.jpg: "), HasSubstr("truncated JPEG")));
-  const Rect top{0, 0, 200, 40};
-  EXPECT_EQ(largest_difference(decode_rgb_cropped(bytes, "half.jpg", top),
-                               decode_rgb_cropped(whole, "whole.jpg", top)),
-            0);
-  bytes.assign(whole.begin(), whole.end() - 2);  // the end marker alone is missing
-  EXPECT_ERROR(decode_rgb(bytes, "end.jpg"), HasSubstr("truncated JPEG"));
-  bytes.assign(whole.begin(), whole.begin() + 20);
+/// What is decoded of every part of a picture: nothing anywhere, or everywhere what the whole file
+/// gives.
+void expect_cut(const Bytes& bytes, const std::string& what) {
+  for (const Rect& wanted : {Rect{}, Rect{0, 0, 40, 8}, Rect{10, 60, 20, 20}}) {
+    SCOPED_TRACE(what);
+    ImageRegion region;
+    EXPECT_ERROR(decode_rgb_region(bytes, "cut.jpg", wanted, {}, region),
+                 AllOf(StartsWith("cut.jpg: "), HasSubstr("JPEG")));
+  }
+}
+
+void expect_whole(const Bytes& bytes, const Bytes& whole, const std::string& what) {
+  EXPECT_EQ(largest_difference(decode_rgb(bytes, "a.jpg"), decode_rgb(whole, "b.jpg")), 0) << what;
+  const Rect part{10, 60, 20, 20};
+  EXPECT_EQ(largest_difference(decode_rgb_cropped(bytes, "a.jpg", part),
+                               decode_rgb_cropped(whole, "b.jpg", part)),
+            0)
+      << what;
+}
+
+TEST(Jpeg, WithoutItsEndMarkOrWithRubbishBehindItIsUsableAndACutOneIsNotWhateverIsWanted) {
+  const Image picture = made_image(100, 90);
+  const std::vector<std::pair<std::string, Bytes>> files = {
+      {"baseline", encode_jpeg(picture)},
+      {"progressive", jpeg_of(picture, {.progressive = true})},
+      {"restarts", jpeg_of(picture, {.restart = 3})},
+      {"progressive with restarts", jpeg_of(picture, {.progressive = true, .restart = 3})},
+      {"separate scans", jpeg_of(picture, {.separate = true})}};
+  for (const auto& [what, whole] : files) {
+    const auto size = static_cast<int64_t>(whole.size());
+    Bytes bytes(whole.begin(), whole.end() - 2);
+    expect_whole(bytes, whole, what + " without end mark");
+    bytes.resize(bytes.size() + 3000, 0);
+    expect_whole(bytes, whole, what + " with zeros in place of the end mark");
+    for (const Bytes& rubbish :
+         {Bytes(1, 0), Bytes(5000, 0), Bytes(5000, 0xFF), Bytes(700, 'x'), whole}) {
+      bytes = whole;
+      bytes.insert(bytes.end(), rubbish.begin(), rubbish.end());
+      expect_whole(bytes, whole, what + " with rubbish");
+    }
+    for (const double share : {0.5, 0.8, 0.9}) {
+      bytes.assign(whole.begin(),
+                   whole.begin() + static_cast<int64_t>(share * static_cast<double>(size)));
+      expect_cut(bytes, what);
+      Bytes other = bytes;
+      other.insert(other.end(), whole.begin(), whole.end() - 2);  // another file behind it
+      expect_cut(other, what + " with a file behind it");
+      bytes.resize(whole.size() + 4096, 0);
+      expect_cut(bytes, what + " filled up with zeros");
+    }
+  }
+}
+
+TEST(Jpeg, AFileCutBetweenTwoScansIsCut) {
+  int cuts = 0;
+  for (const JpegKind& kind : {JpegKind{.progressive = true}, JpegKind{.separate = true}}) {
+    const Bytes whole = jpeg_of(made_image(100, 90), kind);
+    for (size_t at = 2; at + 1 < whole.size(); ++at) {
+      if (whole[at] != 0xFF || (whole[at + 1] != 0xDA && whole[at + 1] != 0xC4)) continue;
+      expect_cut(Bytes(whole.begin(), whole.begin() + static_cast<int64_t>(at)),
+                 str("at byte ", at));
+      ++cuts;
+    }
+  }
+  EXPECT_GT(cuts, 10);
+}
+
+TEST(Jpeg, OneThatEndsInItsHeaderIsAnError) {
+  const Bytes whole = encode_jpeg(made_image(20, 20));
+  const Bytes bytes(whole.begin(), whole.begin() + 20);
   EXPECT_ERROR(probe(bytes, "head.jpg"), AllOf(StartsWith("head.jpg: "), HasSubstr("JPEG")));
 }
 

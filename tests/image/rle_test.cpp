@@ -122,6 +122,27 @@ TEST(Rle, DamagedStringsAreErrors) {
   EXPECT_ERROR(rle_from_bitmap(std::vector<uint8_t>(5), 2, 3), HasSubstr("5 bytes"));
 }
 
+TEST(Rle, BackgroundToTheEndMayBeMissingWhereThatIsAllowed) {
+  std::vector<uint32_t> counts;
+  const std::string text = encode_rle({10, 10, {21, 3, 7, 3}});
+  EXPECT_ERROR(parse_rle(text, 10, 10, counts), HasSubstr("sum to 34"));
+  parse_rle(text, 10, 10, counts, RleEnd::background);
+  EXPECT_EQ(counts, (std::vector<uint32_t>{21, 3, 7, 3, 66}));
+  counts = {0, 5};
+  complete_rle(counts, 2, 3);
+  EXPECT_EQ(counts, (std::vector<uint32_t>{0, 5, 1}));
+  complete_rle(counts, 2, 3);
+  EXPECT_EQ(counts.size(), 3u);
+  // Runs that end with background, hold none, or go beyond the size are of another picture.
+  for (const std::vector<uint32_t>& wrong :
+       {std::vector<uint32_t>{1, 2, 2}, {5}, {}, {0, 7}, {3, 3, 1}, {4294967295u, 4294967295u}}) {
+    counts = wrong;
+    EXPECT_ERROR(complete_rle(counts, 2, 3), HasSubstr("sum"));
+    EXPECT_ERROR(parse_rle(encode_rle({2, 3, wrong}), 2, 3, counts, RleEnd::background),
+                 HasSubstr("RLE"));
+  }
+}
+
 TEST(Rle, MutatedStringsNeverCrash) {
   Random random(3);
   std::vector<uint32_t> counts;
@@ -143,7 +164,7 @@ TEST(Rle, MutatedStringsNeverCrash) {
       }
     }
     try {
-      parse_rle(text, 300, 500, counts);
+      parse_rle(text, 300, 500, counts, i % 2 ? RleEnd::background : RleEnd::error);
       EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), 300 * 500);
       ++good;
     } catch (const Error&) {

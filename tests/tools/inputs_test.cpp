@@ -29,6 +29,20 @@ TEST(FindInputs, TakesFilesFoldersAndPatterns) {
   EXPECT_FALSE(find_inputs({root + "/film.mp4"}, false).items[0].video);
 }
 
+TEST(FindInputs, NamesThatBeginWithADotCountOnlyWhereTheyAreGiven) {
+  const TempFolder folder;
+  for (const char* file : {"a/p.jpg", "a/._p.jpg", "a/.cache/q.jpg", "a/@eaDir/p.jpg"}) {
+    std::filesystem::create_directories((folder / file).parent_path());
+    write_text(folder / file, "");
+  }
+  std::filesystem::create_directory_symlink(folder / "a", folder / "a/circle");
+  const std::string root = folder.path().string();
+  EXPECT_THAT(names_of(find_inputs({root + "/a"}, false)), ElementsAre("p"));
+  EXPECT_THAT(names_of(find_inputs({root + "/a/*.jpg", root + "/a/@*"}, false)), ElementsAre("p"));
+  EXPECT_THAT(names_of(find_inputs({root + "/a/._p.jpg", root + "/a/.cache"}, false)),
+              ElementsAre("._p", "q"));
+}
+
 TEST(FindInputs, KeepsPicturesOfOneNameApart) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "a");

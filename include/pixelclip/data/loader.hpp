@@ -30,6 +30,8 @@ struct LoaderCounts {
   int64_t delivered = 0;
   int64_t bad = 0;    ///< left out: unreadable or inconsistent
   int64_t empty = 0;  ///< left out: no mask
+  int64_t masks = 0;  ///< annotations without a usable mask, in the samples delivered
+  int64_t crowds = 0;  ///< crowd regions left out in them (DATASETS.CROWD_REGIONS)
 };
 
 /// Batches of the training stream, made ahead by worker threads and delivered in order. What is
@@ -66,6 +68,7 @@ class TrainLoader {
   Result produce(const SampleKey& key) const;
   Result take();
   void account(const Result& result);
+  void account_masks(const TrainSample& sample);
   void work();
   void stop();
 
@@ -75,7 +78,7 @@ class TrainLoader {
   int64_t position_;
   int64_t taken_ = 0;
   LoaderCounts counts_;
-  std::unordered_set<std::string> named_;
+  std::unordered_set<std::string> named_, named_masks_;
   std::exception_ptr failure_;
   std::unique_ptr<Workers> workers_;
 };

@@ -20,10 +20,11 @@ struct Sa1bFolders {
 
 /// How the masks of a picture are kept.
 enum class MaskForm : uint8_t {
-  json,  ///< SA-1B's JSON
-  runs,  ///< binary runs of a compact shard
-  ids,   ///< a picture of ids, each a mask
-  coco,  ///< COCO's instance JSON, one file for all pictures
+  json,      ///< SA-1B's JSON
+  runs,      ///< binary runs of a compact shard
+  ids,       ///< a picture of ids, each a mask
+  pictures,  ///< a folder with a picture of each mask, as SAM's script writes it
+  coco,      ///< COCO's instance JSON, one file for all pictures
 };
 
 struct Sa1bSample {
@@ -34,6 +35,7 @@ struct Sa1bSample {
   uint64_t image_at = 0, masks_at = 0;  ///< in the archive; else masks_at is the form's own number
   uint32_t image_size = 0, masks_size = 0;
   const CocoMasks* coco = nullptr;
+  bool crowds = true;  ///< crowd regions are masks
 
   /// The bytes of the picture's file, whose memory is reused. Errors: unreadable.
   void read_image(std::vector<uint8_t>& out) const;
@@ -42,10 +44,14 @@ struct Sa1bSample {
 /// Reads the masks of samples, whatever their form; keeps its memory, one for each thread.
 class SampleMasks {
  public:
-  /// Errors name the file: see Sa1bMaskReader and decode_labels().
-  void read(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out);
+  /// `height` and `width` of the picture as it is shown serve where the masks say no size. Errors
+  /// name the file: see Sa1bMaskReader and decode_labels().
+  void read(const Sa1bSample& sample, int64_t height, int64_t width, int64_t max_masks,
+            MaskRuns& out);
 
  private:
+  void read_pictures(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out);
+
   Sa1bMaskReader reader_;
   std::vector<uint8_t> bytes_;
 };
@@ -70,17 +76,20 @@ struct Found;
 /// memory and folders are kept once.
 class Sa1bIndex {
  public:
-  explicit Sa1bIndex(bool with_annotations = true) : with_annotations_(with_annotations) {}
+  explicit Sa1bIndex(bool with_annotations = true, CrowdRegions crowds = CrowdRegions::automatic)
+      : with_annotations_(with_annotations), crowds_(crowds) {}
 
   /// The layouts that may lie under a root: resized_images with resized_annotations, then images with
   /// annotations.
   static std::vector<Sa1bFolders> layouts(const std::filesystem::path& root);
 
-  /// Adds the pictures of the first of `candidates` that is there, subfolders included. The names come
-  /// from image_list.da where such a file lies in the folder (a torch-saved list of {img_name,
+  /// Adds the pictures of the first of `candidates` that is there, subfolders included. The names
+  /// come from image_list.da where such a file lies in the folder (a torch-saved list of {img_name,
   /// ann_name} relative to the folder that holds `images`), else from the folders, paired by stem.
-  /// What has no partner is left out, counted and logged. Errors: none of the folders exists, no pair
-  /// in them. With MaskForm::ids the masks are pictures of ids; `ignore` is none.
+  /// What has no partner is left out, counted and logged, and so is what is_hidden()
+  /// (base/listing). Where a picture has no file of masks but a folder of its name with PNGs, each
+  /// of these is a mask. Errors: none of the folders exists, no pair in them. With MaskForm::ids
+  /// the masks are pictures of ids; `ignore` is none.
   void add(const std::vector<Sa1bFolders>& candidates, MaskForm form = MaskForm::json,
            int64_t ignore = 0);
 
@@ -95,8 +104,9 @@ class Sa1bIndex {
   static std::vector<std::filesystem::path> read_shard_list(const std::filesystem::path& list,
                                                             const std::filesystem::path& root);
 
-  /// Adds the pictures that a COCO instance file names, which lie below `images`. Errors: no such
-  /// file, none of its pictures is there.
+  /// Adds the pictures that a COCO instance file names, which lie below `images`. Paths of another
+  /// machine and addresses are found by their last parts. Errors: no such file, none of its
+  /// pictures is there.
   void add_coco(const std::filesystem::path& images, const std::filesystem::path& annotations);
 
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
@@ -123,6 +133,7 @@ class Sa1bIndex {
   void append(Found&& found);
 
   bool with_annotations_ = true;
+  CrowdRegions crowds_ = CrowdRegions::automatic;
   std::vector<Entry> entries_;
   std::string names_;
   std::vector<std::string> folders_;

@@ -42,7 +42,8 @@ Image decode_rgb(std::span<const uint8_t> bytes, const std::string& name,
 /// Decodes at least the pixels `wanted` (cut to the picture), in coordinates of the oriented and
 /// scaled picture, into `out`, whose rect may be larger and whose memory is reused. Inside `wanted`
 /// the pixels equal those of decode_rgb. A JPEG's rows below `wanted` are not read: damage there
-/// goes unnoticed. An empty `wanted` means everything.
+/// goes unnoticed, but not that the file is cut short: whatever `wanted` is, a JPEG without its end
+/// mark is read when all its rows are there, else an error. An empty `wanted` means everything.
 void decode_rgb_region(std::span<const uint8_t> bytes, const std::string& name, const Rect& wanted,
                        const DecodeOptions& options, ImageRegion& out);
 

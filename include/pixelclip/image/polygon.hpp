@@ -10,9 +10,10 @@ namespace pixelclip {
 /// thread.
 class PolygonFiller {
  public:
-  /// Polygons of one mask: corner after corner x, y in pixels (the first pixel spans 0 to 1), polygon
-  /// after polygon, `corners` each. A pixel belongs to the mask when its centre lies inside an odd
-  /// number of times of one of them; what lies outside height × width is cut off. `counts` is reused.
+  /// Polygons of one mask: corner after corner x, y in pixels (the first pixel spans 0 to 1),
+  /// polygon after polygon, `corners` each. A pixel belongs to the mask when its centre lies inside
+  /// an odd number of times of one of them; what lies outside height × width is cut off. `counts`
+  /// is reused. Errors: a size that can not be held, more than 2^22 crossings of edges and columns.
   void fill(std::span<const double> points, std::span<const uint32_t> corners, int64_t height,
             int64_t width, std::vector<uint32_t>& counts);
 
@@ -31,6 +32,7 @@ class PolygonFiller {
   void add_polygon(std::span<const double> points, int64_t height, int64_t width);
 
   std::vector<Crossing> crossings_;
+  size_t crossed_ = 0;  ///< columns that all polygons cross
   std::vector<Interval> intervals_;
 };
 
