@@ -29,6 +29,34 @@ refuses 'did you mean SOLVER.BASE_LR' $pixelclip train --config-file $vit SOLVER
 refuses 'no_such.pth' $pixelclip train --config-file $vit MODEL.WEIGHTS no_such.pth OUTPUT_DIR "$folder/x"
 refuses 'no weights of' env HOME="$folder" $pixelclip train --config-file $vit OUTPUT_DIR "$folder/x"
 
+refuses 'fetch it by tools/download_weights.sh' $pixelclip train --config-file $vit MODEL.WEIGHTS https://host/a/model.pth OUTPUT_DIR "$folder/x"
+# Weights are looked at before the demo's world is made, which takes a minute.
+echo 'no weights' >"$folder/text.pth"
+refuses 'text.pth' $pixelclip train --config-file configs/demo.yaml MODEL.WEIGHTS "$folder/text.pth" DATASETS.ROOT "$folder/demo_root" OUTPUT_DIR "$folder/x"
+refuses 'no weights of' env HOME="$folder" $pixelclip train --config-file configs/demo.yaml MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED ViT-B/16 \
+  DATASETS.ROOT "$folder/demo_root" OUTPUT_DIR "$folder/x"
+[ ! -e "$folder/demo_root/demo" ] || give_up "the demo's world was made before the weights were looked at"
+
+# Published weights are fetched by name; a curl of our own notes what is asked for.
+mkdir "$folder/bin"
+cat >"$folder/bin/curl" <<CURL
+#!/bin/sh
+while [ "\$1" != --output ]; do shift; done
+: >"\$2"
+echo "\$3" >>"$folder/asked"
+CURL
+chmod +x "$folder/bin/curl"
+PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" pixelclip_vit_base pixelclip_convnext_base_dino.pth >"$log" 2>&1 || give_up "fetching by name failed"
+for name in pixelclip_vit_base pixelclip_convnext_base_dino; do
+  [ -f "$folder/weights/$name.pth" ] || give_up "$name is not there"
+done
+[ "$(cat "$folder/asked")" = "https://huggingface.co/hsshin98/PixelCLIP/resolve/main/weights/pixelclip_vit_base.pth
+https://huggingface.co/hsshin98/PixelCLIP/resolve/main/weights/pixelclip_convnext_base_dino.pth" ] || give_up "asked for: $(cat "$folder/asked")"
+PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" pixelclip >"$log" 2>&1 || give_up "fetching all four failed"
+[ -f "$folder/weights/pixelclip_vit_base_dino.pth" ] || give_up "pixelclip should mean all four models"
+[ "$(wc -l <"$folder/asked")" = 4 ] || give_up "what is there should not be fetched again"
+refuses 'neither an address nor one of' env PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" pixelclip_vit_bas
+
 shared=${PIXELCLIP_SHARED:-../shared}
 if [ ! -e "$shared/golden/vit/model.pth" ]; then
   echo "no ../shared folder here: only usage and refusals were tried"
@@ -72,6 +100,25 @@ import json, sys
 scores = json.load(open(sys.argv[1]))["voc_2012_test_sem_seg"]["sem_seg"]
 assert all(0 <= scores[key] <= 100 for key in ("mIoU", "fwIoU", "mACC", "pACC", "IoU-cat")), scores
 PYTHON
+grep -q 'CLIP before training' "$log" && give_up "trained weights are no plain CLIP"
+# --eval-only --resume scores the newest checkpoint, though MODEL.WEIGHTS names another file; the folder keeps its configuration.
+cp "$folder/out/config.yaml" "$folder/config.yaml"
+# shellcheck disable=SC2086
+{
+  $pixelclip train --eval-only --resume --config-file $vit $tiny DATASETS.TEST '("voc_2012_test_sem_seg",)' \
+    MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON datasets/voc20.json OUTPUT_DIR "$folder/out" >"$log" 2>&1 || give_up "--eval-only --resume failed"
+  grep -q "weights from $folder/out/model_final.pth" "$log" || give_up "--eval-only --resume should score the newest checkpoint"
+  cmp -s "$folder/config.yaml" "$folder/out/config.yaml" || give_up "scoring should leave the training run's configuration"
+  # Plain CLIP is scored, and named as such in log, table and files.
+  $pixelclip convert "$shared/golden/vit/model.pth" "$folder/clip.pth" --only encoder >"$log" 2>&1 || give_up "convert failed"
+  $pixelclip eval --resume --config-file $vit $tiny MODEL.WEIGHTS "$folder/clip.pth" TEST.PROTOCOL '("voc_2012_test_sem_seg",)' \
+    OUTPUT_DIR "$folder/plain" >"$log" 2>&1 || give_up "eval of a plain CLIP failed"
+}
+grep -q 'holds no checkpoint, so .*clip.pth is scored' "$log" || give_up "eval --resume should say what it scores without a checkpoint"
+grep -q 'what is scored is CLIP before training' "$log" || give_up "the log should name plain CLIP"
+for file in results.md results.json report.html; do
+  grep -q 'CLIP before training\|"clip_before_training":true' "$folder/plain/eval/$file" || give_up "$file should name plain CLIP"
+done
 # A second call trains no more and scores again from what the first one left.
 # shellcheck disable=SC2086
 sh run.sh $vit 1 "$folder/out" $tiny >"$log" 2>&1 || give_up "the second run.sh failed"

@@ -1,14 +1,22 @@
 #!/bin/sh
-# Fetches the published CLIP backbones and DINO into a folder and checks them; further addresses, such as
-# those of the PixelCLIP checkpoints, are fetched as well.
-# usage: tools/download_weights.sh [FOLDER (default: weights) [URL...]]
+# Fetches published weights into a folder and checks them where a SHA-256 is published.
+# usage: tools/download_weights.sh [FOLDER (default: weights)] [NAME or URL ...]
+# Names: ViT-B-16, convnext_base, dino (what training starts from) and the trained models
+# pixelclip_vit_base, pixelclip_vit_base_dino, pixelclip_convnext_base, pixelclip_convnext_base_dino;
+# "pixelclip" is these four. Without a name: what training starts from.
 set -eu
 
-folder=${1:-weights}
-[ $# -eq 0 ] || shift
 vit=5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f
 convnext=CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K-augreg
 dino=dino_deitsmall16_pretrain
+trained="pixelclip_vit_base pixelclip_vit_base_dino pixelclip_convnext_base pixelclip_convnext_base_dino"
+
+is_name() {
+    case " ViT-B-16 convnext_base dino pixelclip $trained " in
+    *" ${1%.pth} "*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
 
 # fetch URL FILE [SHA256]: resumes a broken download; the file gets its name only when it is good.
 fetch() {
@@ -33,18 +41,42 @@ fetch() {
     mv "$target.part" "$target"
 }
 
-mkdir -p "$folder"
-fetch "https://openaipublic.azureedge.net/clip/models/$vit/ViT-B-16.pt" ViT-B-16.pt "$vit"
-# The authors of these two publish no SHA-256.
-fetch "https://huggingface.co/laion/$convnext/resolve/main/open_clip_pytorch_model.bin" "$convnext.bin"
-fetch "https://dl.fbaipublicfiles.com/dino/$dino/$dino.pth" "$dino.pth"
-for url in "$@"; do
-    name=${url%%\?*}
-    fetch "$url" "${name##*/}"
+# fetch_name NAME: only OpenAI publishes a SHA-256.
+fetch_name() {
+    case $1 in
+    ViT-B-16) fetch "https://openaipublic.azureedge.net/clip/models/$vit/ViT-B-16.pt" ViT-B-16.pt "$vit" ;;
+    convnext_base) fetch "https://huggingface.co/laion/$convnext/resolve/main/open_clip_pytorch_model.bin" "$convnext.bin" ;;
+    dino) fetch "https://dl.fbaipublicfiles.com/dino/$dino/$dino.pth" "$dino.pth" ;;
+    pixelclip) for name in $trained; do fetch_name "$name"; done ;;
+    *) fetch "https://huggingface.co/hsshin98/PixelCLIP/resolve/main/weights/$1.pth" "$1.pth" ;;
+    esac
+}
+
+folder=weights
+if [ $# -gt 0 ] && ! is_name "$1" && [ "${1#*://}" = "$1" ]; then
+    folder=$1
+    shift
+fi
+named=no
+for word in "$@"; do
+    if is_name "$word"; then
+        named=yes
+    elif [ "${word#*/}" = "$word" ]; then
+        echo "download_weights.sh: $word is neither an address nor one of ViT-B-16 convnext_base dino pixelclip $trained" >&2
+        exit 2
+    fi
 done
 
-cat <<EOF
-The four PixelCLIP checkpoints (ViT-B/16 and ConvNeXt-B, with SA-1B and with DINO masks) are linked by
-their authors at https://github.com/cvlab-kaist/PixelCLIP: give these links to this script behind the
-folder's name, or put the files into $folder/ yourself, and name one with MODEL.WEIGHTS.
-EOF
+mkdir -p "$folder"
+if [ $named = no ]; then
+    for name in ViT-B-16 convnext_base dino; do fetch_name "$name"; done
+fi
+for word in "$@"; do
+    if is_name "$word"; then
+        fetch_name "${word%.pth}"
+    else
+        file=${word%%\?*}
+        fetch "$word" "${file##*/}"
+    fi
+done
+[ $named = yes ] || echo "The trained models are fetched by name: tools/download_weights.sh $folder pixelclip_vit_base (others: $trained)"

@@ -16,6 +16,13 @@ void need_file(const char* key, const std::string& path) {
   if (!fs::exists(path, ignored)) fail(key, ": there is no file ", path);
 }
 
+void refuse_address(const char* key, const std::string& path) {
+  if (path.find("://") == std::string::npos) return;
+  const std::string file = path.substr(path.rfind('/') + 1);
+  fail(key, " is the address ", path, ", but nothing is downloaded in a run: fetch it by tools/download_weights.sh weights ", path,
+       ", then name weights/", file.substr(0, file.find('?')));
+}
+
 void need_class_names(const char* key, const std::string& path) {
   if (path.empty()) return;
   std::error_code ignored;
@@ -47,6 +54,7 @@ void check_model(const ModelConfig& model, Purpose purpose) {
   if (!is_device(model.device)) {
     fail("MODEL.DEVICE is \"", model.device, "\"; expected cpu, cuda or cuda:N");
   }
+  refuse_address("MODEL.WEIGHTS", model.weights);
   if (!model.weights.empty()) need_file("MODEL.WEIGHTS", model.weights);
   const auto& head = model.sem_seg_head;
   if (head.clip_pretrained.empty() && model.weights.empty()) {
@@ -54,6 +62,7 @@ void check_model(const ModelConfig& model, Purpose purpose) {
         "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED and MODEL.WEIGHTS are both empty; name the CLIP to "
         "start from");
   }
+  if (model.weights.empty()) refuse_address("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
   if (is_weights_path(head.clip_pretrained) && model.weights.empty()) {
     need_file("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
   }

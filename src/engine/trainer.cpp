@@ -89,10 +89,10 @@ std::vector<SetResult> Trainer::run() {
       stop();
       break;
     }
-    if (last) save("model_final");
-    if (!last && solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0) {
+    if (solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0) {
       save(Checkpointer::numbered(at_.iteration - 1));
     }
+    if (last) save("model_final");
     if (evaluation_is_due() && !evaluate_now()) {
       stop();
       break;
@@ -105,7 +105,7 @@ std::vector<SetResult> Trainer::run() {
 }
 
 void Trainer::prepare() {
-  if (scoring_ && (config_.test.eval_period > 0 || config_.test.eval_start)) check_scoring();
+  if (scoring_) check_scoring();
   if (at_.iteration < config_.solver.max_iter) {
     if (config_.model.dino) dino_.emplace(config_.model, model_->device());
     loader_ = make_train_loader(config_, at_.seed, comm_.rank(), comm_.world_size(), at_.position,
@@ -180,7 +180,7 @@ void Trainer::record(const TrainBatch& batch, const StepResult& result, double s
   events_->put("total_loss", result.loss);
   events_->put("loss_masks", result.loss);
   events_->put("grad_norm", result.gradient_norm);
-  events_->put("lr", config_.solver.base_lr * factor);
+  events_->put("lr", common_rate(step_.optimizer().groups()) * factor);
   events_->put("time", seconds);
   events_->put("data_time", data_seconds);
   events_->put("eta_seconds",
@@ -232,8 +232,9 @@ void Trainer::summarise() const {
 bool Trainer::evaluation_is_due() const {
   const auto period = config_.test.eval_period;
   const bool last = at_.iteration >= config_.solver.max_iter;
-  if (!scoring_ || period == 0 || at_.iteration == 0) return false;
-  return (last || at_.iteration % period == 0) && (at_.evaluated < at_.iteration || (last && results_.empty()));
+  if (!scoring_ || at_.iteration == 0) return false;
+  const bool periodic = period > 0 && at_.iteration % period == 0;
+  return (last || periodic) && (at_.evaluated < at_.iteration || (last && results_.empty()));
 }
 
 bool Trainer::evaluate_now() {
@@ -246,11 +247,9 @@ bool Trainer::evaluate_now() {
   }
   at_.evaluated = at_.iteration;
   if (!comm_.is_main()) return true;
-  for (const auto& result : results_) {
-    for (const char* metric : {"mIoU", "fwIoU", "mACC", "pACC"}) {
-      const double value = score_of(result.scores, metric);
-      if (!std::isnan(value)) events_->put(pixelclip::str(result.set, "/", metric), value);
-    }
+  for (const auto& result : results_) {  // by detectron2's names
+    const auto prefix = (results_.size() > 1 ? result.set + "/" : "") + "sem_seg/";
+    for (const auto& [metric, value] : result.scores) events_->put(prefix + metric, value);
   }
   events_->write(std::max<int64_t>(0, at_.iteration - 1));
   const auto& metric = config_.test.best_metric;

@@ -46,8 +46,8 @@ Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
 }
 
 void Trainer::go_without_scores_where_no_set_is() {
-  const auto& test = config_.test;
-  if (config_.datasets.test.empty() || (test.eval_period == 0 && !test.eval_start)) return;
+  scoring_ = !config_.datasets.test.empty();
+  if (!scoring_) return;
   const Catalog catalog(config_.datasets);
   std::string why;
   const bool there = std::any_of(config_.datasets.test.begin(), config_.datasets.test.end(),

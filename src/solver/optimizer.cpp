@@ -45,6 +45,16 @@ std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, con
   return groups;
 }
 
+double common_rate(const std::vector<ParameterGroup>& groups) {
+  double rate = 0;
+  std::ptrdiff_t most = 0;
+  for (const auto& group : groups) {
+    const auto same = std::count_if(groups.begin(), groups.end(), [&](const auto& other) { return other.learning_rate == group.learning_rate; });
+    if (same > most) most = same, rate = group.learning_rate;
+  }
+  return rate;
+}
+
 std::string describe(const std::vector<ParameterGroup>& groups) {
   std::map<std::tuple<std::string, double, double>, std::pair<int64_t, int64_t>> rows;
   for (const auto& group : groups) {

@@ -28,6 +28,12 @@ struct Run {
 constexpr double kWidth = 560, kHeight = 300, kLeft = 64, kRight = 12, kTop = 30, kBottom = 34;
 constexpr size_t kMostPoints = 800, kFewPoints = 40;
 
+/// Scores of single classes would bury the others: sem_seg/IoU-wall, sem_seg/ACC-wall, sem_seg/min(IoU, B-Iou)-wall.
+bool is_of_one_class(const std::string& key) {
+  const auto name = key.substr(key.find("sem_seg/") == key.npos ? 0 : key.find("sem_seg/") + 8);
+  return name.starts_with("IoU-") || name.starts_with("ACC-") || name.starts_with("BoundaryIoU-") || name.starts_with("min(IoU");
+}
+
 /// metrics.json of a run; a last line that was cut short is left out.
 Run read_run(const fs::path& given) {
   const fs::path file = fs::is_directory(given) ? given / "metrics.json" : given;
@@ -38,7 +44,7 @@ Run read_run(const fs::path& given) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!entry.is_object() || !entry.contains("iteration") || !entry["iteration"].is_number()) continue;
     for (const auto& [key, value] : entry.items()) {
-      if (key == "iteration" || !value.is_number()) continue;
+      if (key == "iteration" || !value.is_number() || is_of_one_class(key)) continue;
       curves[key][entry["iteration"].get<double>()] = value.get<double>();
     }
   }

@@ -78,7 +78,7 @@ TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {
 TEST(Resume, OneRunGoesOnWithTwoRanks) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"}), 0);
-  fs::remove(world / "out/model_final.pth");
+  for (const char* name : {"model_0000003.pth", "model_final.pth"}) EXPECT_TRUE(fs::remove(world / "out" / name)) << name;
   const Outcome outcome = Program(world.command("out", {"SOLVER.MAX_ITER", "4"}, 2, /*resume=*/true)).wait();
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("at iteration 2"), HasSubstr("the loss is a mean over other parts")));
@@ -107,7 +107,7 @@ TEST(Resume, TheCheckpointAloneIsEnough) {
   const TinyWorld world;
   const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"};
   ASSERT_EQ(world.train("one", steps), 0);
-  fs::remove(world / "one/model_final.pth");
+  for (const char* name : {"one/model_0000003.pth", "one/model_final.pth"}) fs::remove(world / name);
   fs::copy(world / "one", world / "two", fs::copy_options::recursive);
   fs::remove(world / "clip.pth");
   ASSERT_EQ(world.train("one", steps, /*resume=*/true), 0);

@@ -3,6 +3,7 @@
 #include "data/made_sa1b.hpp"
 #include "engine/runs.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/image/codec.hpp"
 #include "pixelclip/io/torch_file.hpp"
 
 namespace pixelclip::testing {
@@ -43,6 +44,42 @@ TEST(Trainer, ARunLeavesItsLogItsNumbersItsConfigurationAndItsCheckpoints) {
   const auto state = flattened(world / "out/model_0000007.pth");
   EXPECT_EQ(state.at("/iteration").item<int64_t>(), 7);
   EXPECT_TRUE(state.contains("/trainer/_trainer/optimizer/state/0/exp_avg"));
+}
+
+TEST(Trainer, AllNumberedCheckpointsAreKeptAlsoThatOfTheLastIteration) {
+  const TinyWorld world;
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "6", "SOLVER.CHECKPOINT_PERIOD", "1"}), 0);
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(fs::exists(world / str("out/model_000000", i, ".pth"))) << i;
+  EXPECT_TRUE(same_state(world / "out/model_0000005.pth", world / "out/model_final.pth"));
+}
+
+TEST(Trainer, DatasetsTestIsScoredAfterTheLastStepUnderDetectron2sNames) {
+  const TinyWorld world;
+  fs::create_directories(world / "set/images");
+  fs::create_directories(world / "set/labels");
+  Image picture(40, 60, 3);
+  write_file(world / "set/images/a.png", [&] { const auto bytes = encode_png(picture); return std::string(bytes.begin(), bytes.end()); }());
+  write_label_png(world / "set/labels/a.png", LabelMap{40, 60, std::vector<int32_t>(40 * 60, 1)});
+  write_file(world / "names.json", R"(["cat", "dog"])");
+  const std::vector<std::string> changes = {
+      "DATASETS.CUSTOM", str("[{name: own, images: ", (world / "set/images").string(), ", labels: ", (world / "set/labels").string(),
+                             ", names: [cat, dog]}]"),
+      "DATASETS.TEST", "(\"own\",)", "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", (world / "names.json").string(), "TEST.EVAL_PERIOD", "0",
+      "TEST.EVAL_START", "True", "SOLVER.MAX_ITER", "2"};
+  ASSERT_EQ(world.train("out", changes), 0);
+  const auto scores = column(world.metrics("out"), "sem_seg/mIoU");
+  EXPECT_EQ(scores.size(), 2u);
+  EXPECT_EQ(column(world.metrics("out"), "sem_seg/IoU-dog").size(), 2u);
+  const auto log = world.log("out");
+  EXPECT_THAT(log, HasSubstr("what is scored is CLIP before training"));
+  const auto last = log.rfind("results\n");
+  EXPECT_THAT(log.substr(0, last), HasSubstr("CLIP before training"));
+  EXPECT_THAT(log.substr(last), Not(HasSubstr("CLIP before training")));
+  // A list of names that does not fit is refused before the first step.
+  auto wrong = changes;
+  write_file(world / "names.json", R"(["cat", "dog", "cow"])");
+  EXPECT_EQ(world.train("refused", wrong), 1);
+  EXPECT_TRUE(world.metrics("refused").empty());
 }
 
 TEST(Trainer, PythonReadsTheCheckpoints) {

@@ -90,7 +90,7 @@ struct TestConfig {
 
   void visit(config::Keys& key) {
     using namespace config;
-    key("EVAL_PERIOD", eval_period, "iterations between evaluations of DATASETS.TEST; 0: none",
+    key("EVAL_PERIOD", eval_period, "iterations between evaluations of DATASETS.TEST; 0: only after the last",
         at_least(0));
     key("EVAL_START", eval_start, "score the weights before the first step too");
     key("BEST_METRIC", best_metric,

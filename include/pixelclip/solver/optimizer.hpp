@@ -24,6 +24,9 @@ struct ParameterGroup {
 /// embeddings, else WEIGHT_DECAY.
 std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, const SolverConfig& solver);
 
+/// The learning rate that stands for all in the log: the most common one, the first of equals, as detectron2 chooses.
+double common_rate(const std::vector<ParameterGroup>& groups);
+
 /// A table of what trains (tensors, numbers, learning rate, weight decay) for the log.
 std::string describe(const std::vector<ParameterGroup>& groups);
 
