@@ -123,4 +123,19 @@ done
 # shellcheck disable=SC2086
 sh run.sh $vit 1 "$folder/out" $tiny >"$log" 2>&1 || give_up "the second run.sh failed"
 grep -q 'nothing to train' "$log" || give_up "the second run.sh should have nothing to train"
+
+# A signal to run.sh reaches the training, which saves; nothing is scored.
+# shellcheck disable=SC2086
+sh run.sh $vit 1 "$folder/stopped" $tiny SOLVER.MAX_ITER 100000 >"$log" 2>&1 &
+script=$!
+for _ in $(seq 600); do
+  [ -e "$folder/stopped/metrics.json" ] && [ "$(wc -l <"$folder/stopped/metrics.json")" -ge 2 ] && break
+  sleep 0.1
+done
+kill -TERM $script
+status=0
+wait $script || status=$?
+[ $status = 0 ] || give_up "run.sh ended with status $status after a signal"
+[ -s "$folder/stopped/last_checkpoint" ] || give_up "a signal to run.sh saved no checkpoint"
+grep -q 'training stopped before its end' "$log" || give_up "run.sh should say that training stopped"
 echo "run.sh, eval.sh and their refusals are as described"

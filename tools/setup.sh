@@ -66,6 +66,10 @@ PYTHON
 }
 
 build() {
+  if [ -e build/pixelclip ] && [ ! -w build ]; then
+    say "build/ cannot be written, so build/pixelclip is taken as it is"
+    return
+  fi
   if [ ! -e build/build.ninja ]; then
     say "configuring"
     cmake --preset release ${PIXELCLIP_TORCH_DIR:+"-DPIXELCLIP_TORCH_DIR=$PIXELCLIP_TORCH_DIR"} >build.log 2>&1 ||

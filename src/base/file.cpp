@@ -11,10 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "pixelclip/base/error.hpp"
+#include "unfinished.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kOtherPlaces = "; OUTPUT_DIR, --out or DETECTRON2_DATASETS, whichever leads there, may name another place";
 
 void flush_to_disk(const fs::path& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -90,6 +93,7 @@ std::string read_text(const fs::path& path) {
 
 void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& fill) {
   const fs::path temporary = str(path.string(), ".tmp.", getpid());
+  const Unfinished unfinished(temporary);
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     if (!out) fail("cannot write ", path.string(), ": ", system_reason());
@@ -146,10 +150,10 @@ void write_json(const fs::path& path, const nlohmann::json& value) {
 void make_writable_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) fail("cannot make the folder ", path.string(), ": ", error.message());
+  if (error) fail("cannot make the folder ", path.string(), ": ", error.message(), kOtherPlaces);
   const fs::path probe = path / str(".write-test.", getpid());
   std::ofstream out(probe);
-  if (!out) fail("cannot write in the folder ", path.string(), ": ", system_reason());
+  if (!out) fail("cannot write in the folder ", path.string(), ": ", system_reason(), kOtherPlaces);
   out.close();
   fs::remove(probe, error);
 }

@@ -1,6 +1,10 @@
 #include "pixelclip/base/install.hpp"
 
 #include <dlfcn.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -26,6 +30,20 @@ std::vector<fs::path> installed_data_folders() {
     }
   }
   return folders;
+}
+
+fs::path home_folder() {
+  if (const char* home = std::getenv("HOME"); home && *home) return home;
+  passwd entry{}, *found = nullptr;
+  char text[4096];
+  if (getpwuid_r(getuid(), &entry, text, sizeof(text), &found) != 0 || !found || !found->pw_dir) return {};
+  return found->pw_dir;
+}
+
+fs::path cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return cache;
+  const fs::path home = home_folder();
+  return home.empty() ? fs::path() : home / ".cache";
 }
 
 }  // namespace pixelclip

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -27,6 +28,10 @@ struct State {
     const char* level = std::getenv("PIXELCLIP_LOG");
     if (level && std::string_view(level) == "debug") logger.set_level(spdlog::level::debug);
     logger.flush_on(spdlog::level::debug);
+    logger.set_error_handler([](const std::string& reason) {  // of a full disk, say: once is enough
+      static std::atomic<bool> said{false};
+      if (!said.exchange(true)) std::fprintf(stderr, "the log cannot be written everywhere: %s\n", reason.c_str());
+    });
   }
 };
 

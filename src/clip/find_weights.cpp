@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/install.hpp"
 #include "pixelclip/clip/sources.hpp"
 
 namespace pixelclip {
@@ -89,11 +90,6 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
-fs::path home_cache() {
-  const std::string cache = variable("XDG_CACHE_HOME");
-  return cache.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(cache);
-}
-
 /// Folders in which files lie under their own names.
 std::vector<fs::path> plain_folders() {
   std::vector<fs::path> folders;
@@ -102,20 +98,20 @@ std::vector<fs::path> plain_folders() {
     if (!folder.empty()) folders.emplace_back(folder);
   }
   folders.emplace_back("weights");
-  folders.push_back(fs::path(variable("HOME")) / ".cache/clip");
+  folders.push_back(home_folder() / ".cache/clip");
   return folders;
 }
 
 fs::path hugging_face_hub() {
   if (const auto hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
   if (const auto home = variable("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
-  return home_cache() / "huggingface/hub";
+  return cache_folder() / "huggingface/hub";
 }
 
 /// Where torch.hub keeps what it has fetched.
 fs::path torch_hub_checkpoints() {
   const std::string home = variable("TORCH_HOME");
-  return (home.empty() ? home_cache() / "torch" : fs::path(home)) / "hub/checkpoints";
+  return (home.empty() ? cache_folder() / "torch" : fs::path(home)) / "hub/checkpoints";
 }
 
 /// File and folder names under which a model may lie in a plain folder.

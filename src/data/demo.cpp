@@ -10,6 +10,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/data/demo_clip.hpp"
 #include "pixelclip/data/demo_world.hpp"
 
@@ -30,7 +31,9 @@ class FolderLock {
     file_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) fail(name.string(), ": cannot be opened: ", system_reason());
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-    log::info("waiting for another process that makes the demo in ", folder.string());
+    const std::string what = "waiting for another process that makes the demo in " + folder.string();
+    const signals::Doing waiting(what);
+    log::info(what);
     if (::flock(file_, LOCK_EX) != 0) {
       const std::string reason = system_reason();
       ::close(file_);
@@ -78,6 +81,7 @@ void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
   const DemoClipOptions clip{.seed = options.seed};
   if (demo_world_ready(folder, options) && demo_clip_ready(folder, clip)) return;  // also where nothing can be written
   const FolderLock lock(folder);
+  const signals::Doing making("making the demo's world in " + folder.string());
   auto line = std::make_shared<ProgressLine>();
   auto mutex = std::make_shared<std::mutex>();
   const DemoProgress progress = [line, mutex](const std::string& what, int64_t done, int64_t total) {

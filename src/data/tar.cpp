@@ -11,6 +11,7 @@
 #include "archive_index.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/install.hpp"
 #include "pixelclip/base/listing.hpp"
 #include "pixelclip/base/log.hpp"
 #include "sa1b_scan.hpp"
@@ -167,10 +168,8 @@ ArchiveContents scan(const fs::path& path) {
 
 /// Empty when there is no place for a cache.
 fs::path cached_index(const fs::path& tar) {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  if (!(cache && *cache) && !(home && *home)) return {};
-  const fs::path root = cache && *cache ? fs::path(cache) : fs::path(home) / ".cache";
+  const fs::path root = cache_folder();
+  if (root.empty()) return {};
   NameSum sum;
   sum.add(fs::absolute(tar).string());
   return root / "pixelclip" / str(tar.stem().string(), "-", std::hex, sum.value(), ".index");

@@ -2,6 +2,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/listing.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/data/archive.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/loader.hpp"
@@ -88,6 +89,7 @@ Sa1bIndex open_training_set(const Config& config) {
   if (config.datasets.train.empty()) {
     fail("DATASETS.TRAIN is empty: name a training set, for example sam_resized");
   }
+  const signals::Doing indexing("indexing the training pictures");
   const Catalog catalog(config.datasets);
   Sa1bIndex index(!config.model.dino, crowd_regions(config.datasets.crowd_regions));
   for (const std::string& name : config.datasets.train) {

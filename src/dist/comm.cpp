@@ -12,8 +12,10 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "gloo_device.hpp"
+#include "host_port.hpp"
 #include "nccl.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "store.hpp"
 #include "telling.hpp"
 #include "watch.hpp"
@@ -24,17 +26,29 @@ namespace {
 using c10d::ProcessGroup;
 using Group = c10::intrusive_ptr<ProcessGroup>;
 
+/// Where this process finds the store. A machine's own name need not be known to it, and processes on one
+/// machine need no name.
+std::string address_of_store(const WorldInfo& world) {
+  const bool here = world.local_world_size >= world.world_size || is_own_name(world.address);
+  if (resolves(world.address)) return world.address;
+  if (here) return "127.0.0.1";
+  log::warn("the host name '", world.address, "', where the processes meet, is not known here yet; trying on");
+  return world.address;
+}
+
 StorePtr meet(const WorldInfo& world, const CommOptions& options) {
   const bool serves = world.rank == 0 && !world.launcher_has_store;
+  const signals::Doing waiting(str("waiting for an answer at ", world.address, ":", world.port, ", where the processes meet"));
   const StorePtr store =
       part_of(serves ? serve_store(world.port, options.connect_limit)
-                     : connect_store(world.address, world.port, options.connect_limit),
+                     : connect_store(address_of_store(world), world.port, options.connect_limit),
               world.attempt);
   store->set(here_key(world.rank), std::string("1"));
   return store;
 }
 
 void wait_for_all(c10d::Store& store, const WorldInfo& world, Milliseconds limit) {
+  const signals::Doing waiting(str("waiting for all ", world.world_size, " processes at ", world.address, ":", world.port));
   std::vector<std::string> keys;
   for (int rank = 0; rank < world.world_size; ++rank) keys.push_back(here_key(rank));
   try {
@@ -101,10 +115,14 @@ Comm::Comm(const WorldInfo& world, torch::Device device, const CommOptions& opti
     : world_(world), device_(device) {
   if (world.world_size <= 1 && !options.even_alone) return;
   log::set_rank(world.rank);
+  const signals::Doing connecting("connecting to the other processes");
   connection_ = std::make_unique<Connection>();
   connection_->serves = world.rank == 0 && !world.launcher_has_store;
   connection_->store = meet(world, options);
   connection_->watch = std::make_unique<Watch>(connection_->store, world, options);
+  signals::before_end([store = connection_->store, rank = world.rank](const std::string& text) {
+    set_failure(*store->clone(), str("rank ", rank, " was ", text));
+  });
   try {
     wait_for_all(*connection_->store, world, options.connect_limit);
     auto group =
@@ -128,6 +146,7 @@ Comm::Comm(const WorldInfo& world, torch::Device device, const CommOptions& opti
 
 Comm::~Comm() {
   if (!connection_) return;
+  signals::before_end({});
   if (std::uncaught_exceptions() > 0 && !connection_->failed) report_failure("an error ended it");
   if (connection_->failed) {
     // Their destructors would wait for collectives that the others never join.
@@ -162,6 +181,7 @@ void Comm::guarded(const std::string& name, torch::Device device,
                    const std::function<void()>& body) {
   if (!connection_) return body();
   Watch& watch = *connection_->watch;
+  const signals::Doing waiting(str("waiting for the other processes in ", name));
   const int64_t id = watch.begin(name);
   try {
     body();
@@ -295,11 +315,11 @@ int run_rank(Comm& comm, const std::function<int()>& body) {
     reason = "an exception of unknown type";
   }
   log::error(reason);
-  if (!comm.group()) return 1;
+  if (!comm.group()) return signals::exit_status(1);
   comm.report_failure(reason);
   std::cout.flush();
   std::fflush(nullptr);
-  _exit(1);
+  _exit(signals::exit_status(1));
 }
 
 }  // namespace pixelclip

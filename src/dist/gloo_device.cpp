@@ -12,6 +12,7 @@
 #include <string>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "host_port.hpp"
 #include "pixelclip/base/error.hpp"
 #include "store.hpp"
 
@@ -73,7 +74,11 @@ std::string first_outside_address() {
 
 std::string own_address(const WorldInfo& world) {
   if (world.local_world_size >= world.world_size) return "127.0.0.1";
-  const std::string address = address_towards(world.address, world.port);
+  std::string address = address_towards(world.address, world.port);
+  if (address.empty() && is_own_name(world.address)) {
+    address = first_outside_address();
+    if (address.empty()) return "127.0.0.1";
+  }
   if (address.empty()) {
     fail("the address '", world.address,
          "' of rank 0 is unknown here or no network leads there; "

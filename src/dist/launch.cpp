@@ -5,16 +5,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <thread>
 
+#include "host_port.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/parallel.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "store.hpp"
 #include "telling.hpp"
 #include "worker.hpp"
@@ -24,30 +25,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Address {
-  std::string host = "127.0.0.1";
-  int port = 0;
-};
+constexpr auto kLauncherTurn = std::chrono::milliseconds(20);
 
 /// "tcp://host:port", where an IPv6 host stands in brackets; "auto" is a free port on this machine.
-Address parse(const std::string& url) {
-  if (url == "auto") return {};
-  const std::string scheme = "tcp://";
-  const size_t colon = url.rfind(':');
-  Address address;
-  if (url.starts_with(scheme) && colon != std::string::npos && colon > scheme.size()) {
-    address.host = url.substr(scheme.size(), colon - scheme.size());
-    const char* end = url.data() + url.size();
-    const auto [stop, error] = std::from_chars(url.data() + colon + 1, end, address.port);
-    if (error != std::errc() || stop != end) address.port = 0;
-  }
-  if (address.port < 1 || address.port > 65535) {
+HostPort parse(const std::string& url) {
+  if (url == "auto") return {"127.0.0.1", 0};
+  HostPort address;
+  if (url.starts_with("tcp://")) address = split_host_port(url);
+  if (address.host.empty() || address.port < 1) {
     fail("the distribution address '", url,
          "' cannot be read; expected auto or tcp://HOST:PORT with "
          "a port from 1 to 65535");
-  }
-  if (address.host.starts_with('[') && address.host.ends_with(']')) {
-    address.host = address.host.substr(1, address.host.size() - 2);
   }
   return address;
 }
@@ -76,19 +64,14 @@ class Launcher {
       : options_(options), address_(parse(options.dist_url)) {}
 
   int run() {
-    block_signals();
+    signals::install();
+    signal(SIGCHLD, SIG_DFL);
     if (options_.machine_rank == 0) {
       store_ = serve_store(address_.port, std::chrono::minutes(1), &address_.port);
     }
-    for (int i = 0; i < options_.num_processes; ++i) start(i);
-    while (alive() > 0) {
-      wait_for_signal();
-      collect();
-      if (failed_at_) stop_the_rest();
-    }
-    const int status = finish();
-    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
-    return status;
+    if (signals::stop_requested()) return signals::exit_status(0);
+    watch_workers();
+    return finish();
   }
 
   ~Launcher() {
@@ -98,15 +81,16 @@ class Launcher {
   }
 
  private:
-  /// Threads made later inherit the mask, so that every signal waits for `wait_for_signal`.
-  void block_signals() {
-    sigemptyset(&signals_);
-    for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&signals_, number);
-    struct sigaction hangup {};
-    sigaction(SIGHUP, nullptr, &hangup);
-    if (hangup.sa_handler != SIG_IGN) sigaddset(&signals_, SIGHUP);  // nohup asks to ignore it
-    signal(SIGCHLD, SIG_DFL);
-    sigprocmask(SIG_BLOCK, &signals_, &old_mask_);
+  /// Until all have ended. They deal with signals, so this process waits for them.
+  void watch_workers() {
+    const signals::Patience for_workers("");
+    for (int i = 0; i < options_.num_processes; ++i) start(i);
+    while (alive() > 0) {
+      std::this_thread::sleep_for(kLauncherTurn);
+      pass_signals_on();
+      collect();
+      if (failed_at_) stop_the_rest();
+    }
   }
 
   std::map<std::string, std::string> variables(int local_rank, int pipe) const {
@@ -132,7 +116,7 @@ class Launcher {
 
   void start(int local_rank) {
     const int rank = options_.machine_rank * options_.num_processes + local_rank;
-    workers_.push_back(Worker::start(rank, options_.argv, old_mask_,
+    workers_.push_back(Worker::start(rank, options_.argv,
                                      [&](int pipe) { return variables(local_rank, pipe); }));
   }
 
@@ -147,14 +131,11 @@ class Launcher {
     }
   }
 
-  void wait_for_signal() {
-    const timespec limit{0, 100'000'000};
-    const int number = sigtimedwait(&signals_, nullptr, &limit);
-    if (number == SIGINT || number == SIGTERM || number == SIGUSR1) {
+  void pass_signals_on() {
+    while (const int number = signals::take()) {
       signal_all(number);
       passed_on_ = number;
     }
-    if (number == SIGHUP) signal_all(SIGTERM);
   }
 
   void collect() {
@@ -203,6 +184,7 @@ class Launcher {
   /// no more signs of life.
   void wait_for_other_machines() {
     if (!store_ || options_.num_machines == 1) return;
+    const signals::Doing waiting("waiting for the other machines to finish");
     const StorePtr part = part_of(store_, 0);
     const int first = options_.num_processes;
     const int all = options_.num_machines * options_.num_processes;
@@ -235,10 +217,8 @@ class Launcher {
   }
 
   const LaunchOptions& options_;
-  Address address_;
+  HostPort address_;
   StorePtr store_;
-  sigset_t signals_{};
-  sigset_t old_mask_{};
   std::vector<Worker> workers_;
   std::optional<Clock::time_point> failed_at_;
   int phase_ = 0;

@@ -31,7 +31,7 @@ StorePtr serve_store(int port, Milliseconds limit, int* chosen_port) {
     return store;
   } catch (const std::exception& e) {
     fail("cannot listen on port ", port, " for the other processes: ", reason_of(e),
-         "; another run may use it: choose another port");
+         "; another run may use it: choose another port (--dist-url, MASTER_PORT)");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "telling.hpp"
 
 namespace pixelclip {
@@ -168,7 +169,7 @@ void Watch::end_process(const std::string& reason) {
   // The launcher shows one line for all its workers; rank 0 keeps the run's log file.
   if (world_.rank == 0 || world_.started_by != "pixelclip") log::error(reason);
   tell_launcher(Telling::stopped, reason);
-  _exit(1);
+  _exit(signals::exit_status(1));
 }
 
 }  // namespace pixelclip

@@ -1,6 +1,7 @@
 #include "worker.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,13 +33,24 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// Between fork and exec of a process with threads only simple system calls are allowed.
+/// This process's handlers are not the worker's: until it has its own, a signal ends it.
+void forget_handlers() {
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
+    struct sigaction now {};
+    sigaction(number, nullptr, &now);
+    if (now.sa_handler != SIG_IGN) signal(number, SIG_DFL);
+  }
+}
+
+/// Between fork and exec of a process with threads only simple system calls are allowed. No signal comes
+/// until `mask` is set.
 [[noreturn]] void become(pid_t parent, int pipe, const sigset_t& mask, char** argv, char** envp) {
   // The kernel ends the worker with its launcher; a terminal's Ctrl-C reaches the launcher alone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   setpgid(0, 0);
   fcntl(pipe, F_SETFD, 0);
+  forget_handlers();
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   execve("/proc/self/exe", argv, envp);
   _exit(127);
@@ -46,7 +58,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Worker Worker::start(int rank, std::vector<std::string> argv, const sigset_t& mask,
+Worker Worker::start(int rank, std::vector<std::string> argv,
                      const std::function<std::map<std::string, std::string>(int)>& variables) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe to a worker: ", system_reason());
@@ -55,9 +67,13 @@ Worker Worker::start(int rank, std::vector<std::string> argv, const sigset_t& ma
   auto arguments = pointers_to(argv);
   auto entries = pointers_to(environment);
   const pid_t parent = getpid();
+  sigset_t all, mask;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &mask);
   const pid_t process = fork();
   if (process == 0) become(parent, ends[1], mask, arguments.data(), entries.data());
   const std::string reason = system_reason();
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   close(ends[1]);
   if (process < 0) {
     close(ends[0]);

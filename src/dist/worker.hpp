@@ -1,6 +1,5 @@
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -20,9 +19,9 @@ struct Worker {
   std::optional<int> status;  // as waitpid gives it
   bool failed_first = false;
 
-  /// Starts this program again with `argv`, the signal mask `mask` and the environment changed by
-  /// `variables(pipe)`. It dies with this process. Errors: the system refuses.
-  static Worker start(int rank, std::vector<std::string> argv, const sigset_t& mask,
+  /// Starts this program again with `argv` and the environment changed by `variables(pipe)`. It dies with
+  /// this process. Errors: the system refuses.
+  static Worker start(int rank, std::vector<std::string> argv,
                       const std::function<std::map<std::string, std::string>(int)>& variables);
 
   /// Reads what it told; true when it has just ended.

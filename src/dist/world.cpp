@@ -6,14 +6,20 @@
 #include <cstdlib>
 #include <optional>
 
+#include "host_port.hpp"
 #include "pixelclip/base/error.hpp"
 
 namespace pixelclip {
 namespace {
 
+/// Without the blanks and line ends that files of variables leave around values.
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
-  return value && *value ? std::optional<std::string>(value) : std::nullopt;
+  const std::string text = value ? value : "";
+  const char* blanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(blanks);
+  if (begin == std::string::npos) return std::nullopt;
+  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
 /// Errors: the variable is set but is not a whole number of at least `least`.
@@ -59,9 +65,30 @@ void check_ranks(const WorldInfo& world) {
   }
 }
 
+/// MASTER_ADDR may carry a port. Kubernetes gives a service that is called "master" the variable MASTER_PORT
+/// with tcp://HOST:PORT. What a process alone does not need is not looked at.
 void read_meeting_point(WorldInfo& world) {
-  if (const auto address = variable("MASTER_ADDR")) world.address = *address;
-  if (const auto port = number("MASTER_PORT", 1)) world.port = *port;
+  if (world.world_size == 1) return;
+  const auto address = variable("MASTER_ADDR"), port = variable("MASTER_PORT");
+  const bool url = port && port->starts_with("tcp://");
+  if (url) {
+    const auto [host, url_port] = split_host_port(*port);
+    if (url_port < 1) fail("environment variable MASTER_PORT: '", *port, "' is neither a port nor tcp://HOST:PORT");
+    if (!host.empty()) world.address = host;
+    world.port = url_port;
+  } else if (port) {
+    world.port = number("MASTER_PORT", 1).value();
+  }
+  if (!address) return;
+  const auto [host, own_port] = split_host_port(*address);
+  if (host.empty() || own_port < 0) {
+    fail("environment variable MASTER_ADDR: '", *address, "' is no host; expected a name or an address of rank 0's machine");
+  }
+  if (own_port > 0 && port && !url && own_port != world.port) {
+    fail("environment variables MASTER_ADDR: '", *address, "' and MASTER_PORT: '", *port, "' name different ports");
+  }
+  world.address = host;
+  if (own_port > 0) world.port = own_port;
 }
 
 /// torchrun's variables, which `launch` sets too.
@@ -77,8 +104,8 @@ WorldInfo from_torchrun() {
   world.launcher_has_store = world.started_by == "pixelclip" ||
                              variable("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True";
   world.attempt = number("TORCHELASTIC_RESTART_COUNT").value_or(0);
-  if (world.world_size > 1) required("MASTER_PORT", "WORLD_SIZE", 1);
   read_meeting_point(world);
+  if (world.world_size > 1 && world.port == 0) required("MASTER_PORT", "WORLD_SIZE", 1);
   return world;
 }
 

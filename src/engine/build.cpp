@@ -47,14 +47,6 @@ void check_prompts(const Config& config, const StateDict& weights, const std::st
   }
 }
 
-/// False where bfloat16 would be emulated, which is slower than float32.
-bool has_bfloat16([[maybe_unused]] const torch::Device& device) {
-#ifdef __x86_64__
-  if (device.is_cpu()) return __builtin_cpu_supports("avx512bf16") != 0;
-#endif
-  return true;
-}
-
 /// The system's allocator returns large blocks at once, and a step on the CPU that asks for the same
 /// hundreds of megabytes again spends up to a quarter of its time on clearing fresh pages.
 void keep_freed_memory() {
@@ -107,13 +99,6 @@ PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture)
   return model;
 }
 
-void move_model(PixelCLIP& model, const Config& config, torch::Device device) {
-  if (config.model.precision == "bfloat16" && !has_bfloat16(device)) {
-    log::warn("MODEL.PRECISION is bfloat16, but this processor has no instructions for it: float32 is faster here");
-  }
-  model->to(device);
-}
-
 void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source) {
   load_into(*model, weights, {.source = source, .may_be_unused = {"dino."}});
 }
@@ -137,7 +122,7 @@ LoadedModel load_model(const Config& config, torch::Device device) {
     loaded.model->start_from_clip(weights, name);
     loaded.plain_clip = true;
   }
-  move_model(loaded.model, config, device);
+  loaded.model->to(device);
   return loaded;
 }
 

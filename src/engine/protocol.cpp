@@ -11,6 +11,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/parallel.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/evaluation/fingerprint.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/modeling/inference.hpp"
@@ -37,6 +38,7 @@ std::string checksum(PixelCLIP& model, const std::string& prefix, bool without =
 torch::Tensor embed_in_parts(PixelCLIP& model, const std::vector<std::string>& names,
                              const std::vector<std::string>& templates) {
   constexpr size_t at_once = 16;
+  const signals::Doing encoding(str("encoding ", names.size(), " class names"));
   if (!model->device().is_cpu()) return model->class_embeddings(names, templates);
   const int threads = at::get_num_threads();
   std::vector<torch::Tensor> parts((names.size() + at_once - 1) / at_once);

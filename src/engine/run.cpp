@@ -16,6 +16,7 @@
 #include "pixelclip/dist/launch.hpp"
 #include "pixelclip/engine/build.hpp"
 #include "pixelclip/engine/checkpointer.hpp"
+#include "pixelclip/engine/precision.hpp"
 
 namespace pixelclip {
 namespace {
@@ -74,6 +75,7 @@ void find_files(Config& config, Purpose purpose) {
 
 int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
                  const std::function<int(Config&, Comm&)>& body) {
+  signals::install();
   if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
   if (purpose == Purpose::protocol) apply_to_protocol(config, options.overrides);
@@ -94,7 +96,6 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   const bool scaled = purpose == Purpose::train && scale_to_world(config, world.world_size);
   const auto needed = with_own_weights(config, options, world.rank);
   check(needed, world.world_size, purpose);
-  signals::install();
   log::set_rank(world.rank);
   make_writable_folder(folder);
   make_named_demo(config, purpose, needed.model.weights != config.model.weights);
@@ -110,7 +111,9 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   }
   CommOptions options_of_comm;
   options_of_comm.time_limit = std::chrono::milliseconds(std::llround(config.dist_timeout * 1000));
-  Comm comm(world, pick_device(config, world.local_rank), options_of_comm);
+  const auto device = pick_device(config, world.local_rank);
+  if (world.rank == 0) warn_of_emulation(config, purpose, device);
+  Comm comm(world, device, options_of_comm);
   return run_rank(comm, [&] { return body(config, comm); });
 }
 

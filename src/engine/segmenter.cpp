@@ -10,9 +10,11 @@
 #include <set>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/clip/sources.hpp"
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/engine/build.hpp"
+#include "pixelclip/engine/precision.hpp"
 #include "pixelclip/engine/views.hpp"
 #include "pixelclip/image/resize.hpp"
 #include "pixelclip/modeling/prompt_learner.hpp"
@@ -79,6 +81,7 @@ Segmenter::Segmenter(const SegmenterOptions& options)
       text_cache_(std::make_shared<TextCache>()) {
   if (options.precision == "bfloat16") {
     type_ = torch::kBFloat16;
+    if (is_emulated(torch::kBFloat16, device_)) warn_of_emulation("the precision bfloat16", "float32");
   } else if (options.precision != "float32") {
     fail("unknown precision \"", options.precision, "\": expected float32 or bfloat16");
   }
@@ -217,6 +220,7 @@ Tensor Segmenter::text(const std::vector<std::string>& names) const {
 
 Words Segmenter::words(const std::vector<std::string>& names, const Background& background) const {
   const torch::NoGradGuard no_grad;
+  const signals::Doing encoding(str("encoding ", names.size(), " words"));
   Words words;
   std::set<std::string> seen;
   for (const auto& name : names) {

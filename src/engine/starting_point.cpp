@@ -60,7 +60,7 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
   start.model = make_model(config, start.architecture);
   if (comm.is_main()) load_checkpoint(start.model, weights, start.source.string());
   start.dino_masks = config.model.dino;
-  move_model(start.model, config, device);
+  start.model->to(device);
   broadcast_tensors(start.model->parameters(), comm, "the model's parameters");
   broadcast_tensors(start.model->buffers(), comm, "the model's buffers");
   log::info("weights from ", start.source.string(), ": PixelCLIP, ", start.architecture.describe());

@@ -11,6 +11,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/dist/gpu_memory.hpp"
 #include "pixelclip/engine/output_folder.hpp"
 #include "pixelclip/engine/scoring.hpp"
@@ -73,6 +74,7 @@ ValueList to_value(const TrainBatch& batch) {
 
 std::vector<SetResult> Trainer::run() {
   const auto& solver = config_.solver;
+  began_ = at_.iteration;
   const bool done = at_.iteration >= solver.max_iter;
   prepare();
   if (done) log::info("nothing to train: iteration ", at_.iteration, " of ", solver.max_iter, " is reached");
@@ -82,8 +84,10 @@ std::vector<SetResult> Trainer::run() {
   log::info("training from iteration ", at_.iteration, " to ", solver.max_iter, ", seed ", at_.seed, ", ",
             comm_.world_size(), " process(es)");
   model_->train();
+  std::optional<signals::Patience> patience;  // from the first step on there is something to save
   while (at_.iteration < solver.max_iter) {
     const bool asked_to_stop = train_one();
+    if (!patience) patience.emplace("the step in hand is finished, then the state is saved");
     const bool last = at_.iteration == solver.max_iter;
     if (asked_to_stop && !last) {
       stop();
@@ -101,6 +105,7 @@ std::vector<SetResult> Trainer::run() {
   summarise();
   loader_.reset();
   checkpointer_.wait();
+  signals::saved();
   return results_;
 }
 
@@ -145,8 +150,9 @@ bool Trainer::train_one() {
 void Trainer::stop() {
   stopped_ = true;
   const bool ended = at_.iteration >= config_.solver.max_iter;  // then model_final is there
-  if (!ended && at_.iteration > 0 && saved_ != at_.iteration) save(Checkpointer::numbered(at_.iteration - 1));
+  if (!ended && at_.iteration > began_ && saved_ != at_.iteration) save(Checkpointer::numbered(at_.iteration - 1));
   checkpointer_.wait();
+  if (at_.iteration > began_) signals::saved();
   log::warn("stopped by a signal after ", at_.iteration, " of ", config_.solver.max_iter,
             " iterations; the same command with --resume goes on");
 }

@@ -267,6 +267,7 @@ class Evaluation {
 }  // namespace
 
 SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores, const EvaluateOptions& options) {
+  const signals::Doing scoring("scoring " + info.name);
   return Evaluation(info, options).run(scores);
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"
@@ -70,6 +71,7 @@ StateDict to_state_dict(const Value& value, const std::string& source, int64_t* 
 }
 
 StateDict read_state_dict(const std::filesystem::path& path, int64_t* dropped) {
+  const signals::Doing reading("reading the weights in " + path.string());
   if (!is_safetensors(path)) return to_state_dict(read_torch_file(path), path.string(), dropped);
   Safetensors file = read_safetensors(path);
   if (file.tensors.empty()) fail(path.string(), ": it holds no tensors");

@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/demo_world.hpp"
 #include "commands.hpp"
@@ -14,15 +13,12 @@ namespace {
 
 struct DemoFlags {
   std::string out;
-  uint64_t seed = 0;
+  DemoWorldOptions options;
 };
 
 void run_demo(const DemoFlags& flags) {
-  signals::install();
   const fs::path folder = flags.out.empty() ? DatasetRoots::find().test / "demo" : fs::path(flags.out);
-  DemoWorldOptions options;
-  options.seed = flags.seed;
-  prepare_demo(folder, options);
+  prepare_demo(folder, flags.options);
   log::info("the demo's world and small CLIP are in ", folder.string(),
             "; `sh run.sh configs/demo.yaml 1 output/demo` trains and scores on them");
 }
@@ -36,8 +32,14 @@ void add_demo(CLI::App& app) {
   auto flags = std::make_shared<DemoFlags>();
   demo->add_option("--out", flags->out,
                    "Folder for it (default: demo/ where the test sets lie, $DETECTRON2_DATASETS)");
-  demo->add_option("--seed", flags->seed, "Another seed is another world and another small CLIP")
+  demo->add_option("--seed", flags->options.seed, "Another seed is another world and another small CLIP")
       ->capture_default_str();
+  const auto count = [&](const char* name, int& value, const char* what) {
+    demo->add_option(name, value, what)->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  };
+  count("--photos", flags->options.photos, "Photos with captions, from which the small CLIP learns");
+  count("--scenes", flags->options.scenes, "Scenes with unnamed masks, for training");
+  count("--validation", flags->options.validation, "Labelled scenes");
   demo->callback([flags] { run_demo(*flags); });
 }
 

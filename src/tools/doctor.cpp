@@ -18,7 +18,6 @@ struct DoctorFlags {
 };
 
 void run(DoctorFlags& arguments) {
-  signals::install();
   Config config = load_config(arguments.config_file);
   log_passed_over(config);
   if (!arguments.root.empty()) config.datasets.root = arguments.root;
@@ -27,6 +26,7 @@ void run(DoctorFlags& arguments) {
   bool good = true;
   for (const std::string& name : arguments.names) {
     for (const std::string& set : sets_called(name)) {
+      const signals::Doing examining("examining " + set);
       const DatasetInfo& info = catalog.find(set);
       const Checkup checkup = info.kind == DatasetKind::sem_seg
                                   ? examine_test_set(info, arguments.options)

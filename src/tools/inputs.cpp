@@ -138,7 +138,6 @@ Picture read_picture(const fs::path& file, int64_t short_side) {
 }
 
 void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work) {
-  signals::install();
   for (const auto& fault : inputs.faults) log::error(fault);
   size_t failed = inputs.faults.size(), done = 0;
   const auto report = [&](const auto&... words) {

@@ -3,11 +3,13 @@
 #include "commands.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 
 int main(int argc, char** argv) {
   using namespace pixelclip;
   // Large tensors in huge pages: far fewer page faults. LibTorch looks at its first allocation.
   setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
+  signals::end_when_late();
   CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");
   app.name("pixelclip");
   app.require_subcommand(1);
@@ -55,5 +57,5 @@ int main(int argc, char** argv) {
   } catch (const std::exception& e) {
     log::error(e.what());
   }
-  return 1;
+  return signals::exit_status(1);
 }

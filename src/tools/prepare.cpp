@@ -18,12 +18,12 @@ struct PrepareFlags {
 };
 
 void run(PrepareFlags& arguments) {
-  signals::install();
   arguments.sa1b.root = arguments.options.root;
   arguments.sa1b.out = arguments.options.out;
   arguments.sa1b.threads = arguments.options.threads;
   int64_t failed = 0;
   for (const std::string& set : arguments.sets) {
+    const signals::Doing preparing("preparing " + set);
     const bool sa1b = set == "sa1b";
     const PrepareReport report =
         sa1b ? prepare_sa1b(arguments.sa1b) : prepare_sem_seg(set, arguments.options);

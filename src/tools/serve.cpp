@@ -17,11 +17,13 @@ namespace {
 struct ServeFlags {
   std::string host = "127.0.0.1";
   int port = 8080;
+  std::string public_url;
   std::string names = "person, animal, plant, building, sky, ground";
   WebLimits limits;
 };
 
 void run_serve(ServeFlags flags, const SegmenterOptions& options) {
+  const OwnSite site(flags.host, flags.public_url);
   httplib::Server server;
   // Without the library's SO_REUSEPORT a port in use is noticed.
   server.set_socket_options([](int socket) {
@@ -39,17 +41,18 @@ void run_serve(ServeFlags flags, const SegmenterOptions& options) {
   }
   const Segmenter segmenter(options);
   WebService service(segmenter, flags.limits, flags.names);
-  service.attach(server, flags.host);
-  signals::install();
+  service.attach(server, site);
   std::thread listening([&] { server.listen_after_bind(); });
-  log::info(segmenter.description(), "; open http://",
-            flags.host.find(':') == flags.host.npos ? flags.host : "[" + flags.host + "]", ":", flags.port, "/ in a browser, stop with Ctrl-C");
+  const auto here = str("http://", flags.host.find(':') == flags.host.npos ? flags.host : "[" + flags.host + "]", ":", flags.port, "/");
+  log::info(segmenter.description(), flags.public_url.empty() ? "; open " : "; listening at " + here + ", open ",
+            flags.public_url.empty() ? here : flags.public_url, " in a browser, stop with Ctrl-C");
   if (flags.host != "127.0.0.1" && flags.host != "localhost" && flags.host != "::1") {
     log::warn("everyone who reaches ", flags.host, " can use this server: it asks for no password");
   }
   while (!signals::stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   server.stop();
   listening.join();
+  throw CLI::RuntimeError(signals::exit_status(0));
 }
 
 }  // namespace
@@ -63,6 +66,8 @@ void add_serve(CLI::App& app) {
                                              "0.0.0.0 or an address of the network")
       ->capture_default_str();
   command->add_option("--port", flags->port, "0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();
+  command->add_option("--public-url", flags->public_url,
+                      "where a proxy shows the page: https://HOST/PATH/; requests from there are taken");
   command->add_option("--names", flags->names, "words that stand in the page at first")->capture_default_str();
   command->add_option("--max-megabytes", flags->limits.megabytes, "largest request")
       ->check(CLI::Range(1, 1024))

@@ -38,7 +38,7 @@ int train(Config& config, Comm& comm, bool resume) {
   Trainer trainer(config, std::move(start), comm);
   pictures.before(model);
   const auto results = trainer.run();
-  if (!trainer.finished()) return 0;
+  if (!trainer.finished()) return signals::exit_status(0);
   if (!results.empty() && comm.is_main()) write_results(config.output_dir, results);
   pictures.after(model);
   return 0;
@@ -48,7 +48,7 @@ int train(Config& config, Comm& comm, bool resume) {
 int stopped_early(const std::vector<SetResult>& results) {
   if (results.back().complete) return 0;
   log::warn("stopped by a signal: the numbers are of a part of the pictures; the same command goes on");
-  return 128 + signals::stop_requested();
+  return signals::exit_status(1);
 }
 
 /// The weights to score: with `resume` the newest checkpoint of OUTPUT_DIR, as detectron2's --eval-only does.

@@ -52,12 +52,6 @@ std::string random_id() {
   return id;
 }
 
-/// "127.0.0.1:8080" → "127.0.0.1", "[::1]:8080" → "::1".
-std::string host_of(std::string authority) {
-  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
-  return authority.substr(0, authority.rfind(':'));
-}
-
 void answer(httplib::Response& response, int status, const json& body) {
   response.status = status;
   response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace), "application/json");
@@ -132,25 +126,31 @@ std::vector<double> scores_at(const torch::Tensor& scores, const EncodedImage& i
 WebService::WebService(const Segmenter& segmenter, const WebLimits& limits, std::string first_names)
     : segmenter_(segmenter), limits_(limits), first_names_(std::move(first_names)) {}
 
-void WebService::attach(httplib::Server& server, const std::string& host) {
+void WebService::attach(httplib::Server& server, const OwnSite& site) {
   server.set_payload_max_length(static_cast<size_t>(limits_.megabytes) << 20);
   server.set_read_timeout(/*seconds=*/5);  // of a silent client
   server.new_task_queue = [] { return new httplib::ThreadPool(64); };  // slow clients must not keep others out
   server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
                               {"Cache-Control", "no-store"},
                               {"Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:"}});
-  server.set_pre_routing_handler([this, host](const httplib::Request& request, httplib::Response& response) {
-    return admit(request, response, host) ? httplib::Server::HandlerResponse::Unhandled
+  server.set_pre_routing_handler([this, site](const httplib::Request& request, httplib::Response& response) {
+    return admit(request, response, site) ? httplib::Server::HandlerResponse::Unhandled
                                           : httplib::Server::HandlerResponse::Handled;
   });
+  const std::string base = site.prefix_pattern();
   const auto asset = [&](const char* path, const char* text, const char* type) {
-    server.Get(path, [text, type](const httplib::Request&, httplib::Response& response) {
+    server.Get(base + path, [text, type](const httplib::Request&, httplib::Response& response) {
       response.set_content(text, type);
     });
   };
   asset("/", web_page_html, "text/html; charset=utf-8");
   asset("/style\\.css", web_style_css, "text/css; charset=utf-8");
   asset("/page\\.js", web_page_js, "text/javascript; charset=utf-8");
+  if (!base.empty()) {  // the page's addresses are relative to the folder that the slash makes of it
+    server.Get(base, [site](const httplib::Request&, httplib::Response& response) {
+      response.set_redirect(site.prefix() + "/");
+    });
+  }
 
   const size_t most = static_cast<size_t>(limits_.megabytes) << 20;
   const auto with_body = [most](auto work) {
@@ -166,12 +166,12 @@ void WebService::attach(httplib::Server& server, const std::string& host) {
       }
     };
   };
-  server.Get("/api/model", [this](const httplib::Request&, httplib::Response& response) { answer(response, 200, model()); });
-  server.Post("/api/images", with_body([this](const std::string& body) { return add_image(body); }));
-  server.Post("/api/segment", with_body([this](const std::string& body) {
+  server.Get(base + "/api/model", [this](const httplib::Request&, httplib::Response& response) { answer(response, 200, model()); });
+  server.Post(base + "/api/images", with_body([this](const std::string& body) { return add_image(body); }));
+  server.Post(base + "/api/segment", with_body([this](const std::string& body) {
                 return model_thread_([&] { return segment_image(parse_json(body, "the request's body")); });
               }));
-  server.Post("/api/point", with_body([this](const std::string& body) {
+  server.Post(base + "/api/point", with_body([this](const std::string& body) {
                 return model_thread_([&] { return scores_at_point(parse_json(body, "the request's body")); });
               }));
   server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr e) {
@@ -195,18 +195,14 @@ void WebService::attach(httplib::Server& server, const std::string& host) {
   });
 }
 
-bool WebService::admit(const httplib::Request& request, httplib::Response& response, const std::string& host) {
-  // A page of another site can make a browser send requests here, also under a name of its own that
-  // leads to this address: only requests to this server's name from its own page are taken.
-  const std::string authority = request.get_header_value("Host"), name = host_of(authority);
-  const bool own_name = name == host || name == "localhost" || name == "127.0.0.1" || name == "::1";
-  const bool any_name = host == "0.0.0.0" || host == "::";
-  const std::string origin = request.get_header_value("Origin");
-  if ((!own_name && !any_name) || (!origin.empty() && origin != "http://" + authority)) {
-    answer(response, 403, {{"error", "only requests from this server's own page, or from programs, are taken"}});
+bool WebService::admit(const httplib::Request& request, httplib::Response& response, const OwnSite& site) {
+  if (!site.takes(request.get_header_value("Host"), request.get_header_value("Origin"))) {
+    answer(response, 403, {{"error", "only requests from this server's own page, or from programs, are taken; behind a "
+                                     "proxy start the server with --public-url and the address in the browser"}});
     return false;
   }
-  if (request.path.starts_with("/api/") && !within_rate(request.remote_addr)) {
+  const bool costs = site.without_prefix(request.path).starts_with("/api/");
+  if (costs && !within_rate(site.client(request.remote_addr, request.get_header_value("X-Forwarded-For")))) {
     response.set_header("Retry-After", "1");
     answer(response, 429, {{"error", str("more than ", limits_.requests, " requests a second: wait a little")}});
     return false;

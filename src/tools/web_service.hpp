@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "own_site.hpp"
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/engine/segmenter.hpp"
 
@@ -33,8 +34,8 @@ class WebService {
   /// `first_names` stand in the page's field at the start. All references must outlive the service.
   WebService(const Segmenter& segmenter, const WebLimits& limits, std::string first_names);
 
-  /// Adds the routes; `host` is what the server listens on.
-  void attach(httplib::Server& server, const std::string& host);
+  /// Adds the routes; `site` says which requests are taken, and under which path.
+  void attach(httplib::Server& server, const OwnSite& site);
 
  private:
   /// What one request asks for.
@@ -47,7 +48,7 @@ class WebService {
     std::chrono::steady_clock::time_point seen;
   };
 
-  bool admit(const httplib::Request& request, httplib::Response& response, const std::string& host);
+  bool admit(const httplib::Request& request, httplib::Response& response, const OwnSite& site);
   bool within_rate(const std::string& client);
   nlohmann::json model() const;
   nlohmann::json add_image(const std::string& bytes);

@@ -102,6 +102,78 @@ TEST(Launch, CtrlCReachesEachWorkerOnce) {
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("signals: 1\n"), Not(HasSubstr("signals: 2"))));
 }
 
+TEST(Comm, ARankThatWaitsForOthersEndsByASignal) {
+  Program alone({"--worker", "values"}, place(0, 2, free_port()));
+  Program caller({"--worker", "values"}, place(1, 2, free_port()));  // nobody serves there
+  for (Program* program : {&alone, &caller}) {
+    ASSERT_TRUE(program->says("process "));
+    kill(program->process(), SIGTERM);
+    const Outcome outcome = program->wait();
+    EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("stopped by SIGTERM while "));
+  }
+}
+
+TEST(Launch, ASignalEndsRanksThatWaitForOneThatStaysAway) {
+  for (const int number : {SIGTERM, SIGHUP}) {
+    Program program = launcher(2, {"stays away"});
+    ASSERT_TRUE(program.says("process ", 2)) << program.output();
+    kill(program.process(), number);
+    const Outcome outcome = program.wait();
+    EXPECT_EQ(outcome.status, 128 + number) << outcome.output;
+    EXPECT_TRUE(all_gone(workers_in(outcome.output)));
+  }
+}
+
+TEST(Comm, ARankThatASignalEndsIsNamedByTheOthers) {
+  const int port = free_port();
+  Program first({"--worker", "is killed"}, place(0, 2, port));
+  Program second({"--worker", "is killed"}, place(1, 2, port));
+  ASSERT_TRUE(first.says("ready")) << first.output();
+  ASSERT_TRUE(second.says("ready")) << second.output();
+  kill(second.process(), SIGTERM);
+  EXPECT_EQ(second.wait().status, 128 + SIGTERM);
+  const Outcome outcome = first.wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("stopped because rank 1 was stopped by SIGTERM"));
+}
+
+TEST(Comm, AnOwnNameThatDoesNotResolveIsNoHindrance) {
+  char name[256] = {};
+  ASSERT_EQ(gethostname(name, sizeof(name) - 1), 0);
+  const int port = free_port();
+  for (const char* local : {"2", "1"}) {  // on one machine, and as if on two
+    auto with_name = [&](int rank) {
+      auto variables = place(rank, 2, port);
+      variables["MASTER_ADDR"] = str(" ", std::string(name).substr(0, std::string(name).find('.')), ".invalid ");
+      variables["LOCAL_WORLD_SIZE"] = local;
+      if (*local == '1') variables["LOCAL_RANK"] = "0";
+      return variables;
+    };
+    Program first({"--worker", "gradients"}, with_name(0));
+    Program second({"--worker", "gradients"}, with_name(1));
+    const Outcome outcome = first.wait();
+    EXPECT_EQ(outcome.status, 0) << outcome.output;
+    EXPECT_EQ(second.wait().status, 0);
+  }
+}
+
+TEST(Comm, APortInUseIsNamedWithTheWayOut) {
+  const int taken = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(taken, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(taken, 1), 0);
+  ASSERT_EQ(getsockname(taken, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const int port = ntohs(address.sin6_port);
+  const Outcome outcome = Program({"--worker", "gradients"}, place(0, 2, port)).wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr(str("cannot listen on port ", port)));
+  EXPECT_THAT(outcome.output, HasSubstr("choose another port (--dist-url, MASTER_PORT)"));
+  ::close(taken);
+}
+
 Program machine(int rank, int port, const std::string& scenario) {
   return Program({"--launch", "1", "2", str(rank), str("tcp://127.0.0.1:", port), scenario});
 }

@@ -6,6 +6,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/dist/launch.hpp"
 
 namespace pixelclip::testing {
@@ -28,12 +29,13 @@ int run_launcher(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 2), argv + argc);
   const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "--worker" || mode == "--launch") pixelclip::signals::end_when_late();
   try {
     if (mode == "--worker") return pixelclip::testing::run_scenario(arguments);
     if (mode == "--launch") return pixelclip::testing::run_launcher(arguments);
   } catch (const std::exception& e) {
     pixelclip::log::error(e.what());
-    return 1;
+    return pixelclip::signals::exit_status(1);
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -167,6 +167,7 @@ int run_scenario(const std::vector<std::string>& arguments) {
   const std::string name = arguments.at(0);
   std::cout << str("process ", getpid(), "\n") << std::flush;
   const WorldInfo world = world_from_environment();
+  if (name == "stays away" && world.rank == 1) sleep_for(60);
   if (name == "dies early" && world.rank == 1) fail("no such file");
   CommOptions options;
   options.connect_limit = std::chrono::seconds(20);

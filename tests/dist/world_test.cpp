@@ -126,6 +126,35 @@ TEST(World, ContradictionsAreNamed) {
                HasSubstr("70000 is no port"));
 }
 
+TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
+  const auto meeting = [](const std::string& address, const std::string& port) {
+    std::map<std::string, std::string> variables = {{"RANK", " 1"}, {"WORLD_SIZE", "2 "}, {"MASTER_PORT", port}};
+    if (!address.empty()) variables["MASTER_ADDR"] = address;
+    const WorldInfo world = world_of(variables);
+    EXPECT_EQ(world.rank, 1);
+    return str(world.address, " ", world.port);
+  };
+  EXPECT_EQ(meeting("gpu1", "29500"), "gpu1 29500");
+  EXPECT_EQ(meeting(" gpu1\n", " 29500 "), "gpu1 29500");
+  EXPECT_EQ(meeting("   ", "29500"), "127.0.0.1 29500");
+  EXPECT_EQ(meeting("", "tcp://10.96.0.7:29500"), "10.96.0.7 29500") << "a service of Kubernetes called master";
+  EXPECT_EQ(meeting("gpu1", "tcp://10.96.0.7:29500"), "gpu1 29500");
+  EXPECT_EQ(meeting("", "tcp://[fd00::7]:29500"), "fd00::7 29500");
+  EXPECT_EQ(meeting("tcp://gpu1", "29500"), "gpu1 29500");
+  EXPECT_EQ(meeting("tcp://gpu1:29500/", "29500"), "gpu1 29500");
+  EXPECT_EQ(meeting("gpu1:29500", ""), "gpu1 29500");
+  EXPECT_EQ(meeting("fd00::7", "29500"), "fd00::7 29500");
+  EXPECT_EQ(meeting("[fd00::7]", "29500"), "fd00::7 29500");
+  EXPECT_ERROR(meeting("gpu1:29500", "29501"), HasSubstr("name different ports"));
+  EXPECT_ERROR(meeting("gpu1:x", "29500"), HasSubstr("MASTER_ADDR: 'gpu1:x' is no host"));
+  EXPECT_ERROR(meeting("gpu1", "tcp://gpu1"), HasSubstr("neither a port nor tcp://HOST:PORT"));
+  EXPECT_ERROR(meeting("gpu1", "http"), HasSubstr("MASTER_PORT: 'http' is not a whole number"));
+}
+
+TEST(World, AProcessAloneDoesNotLookAtTheMeetingPoint) {
+  EXPECT_EQ(world_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "tcp://x"}}).world_size, 1);
+}
+
 TEST(World, TheFirstHostOfASlurmNodeList) {
   EXPECT_EQ(first_slurm_host("gpu1"), "gpu1");
   EXPECT_EQ(first_slurm_host("gpu1,gpu[2-3]"), "gpu1");

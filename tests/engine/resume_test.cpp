@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 
 #include "engine/runs.hpp"
 #include "pixelclip/base/file.hpp"
@@ -53,6 +55,25 @@ TEST(Resume, ASignalSavesAndTheRunGoesOnBitForBit) {
   }
   ASSERT_EQ(world.train("stopped", no_period, /*resume=*/true), 0);
   EXPECT_TRUE(same_state(world / "stopped/model_final.pth", world / "undisturbed/model_final.pth"));
+}
+
+TEST(Resume, ASignalBeforeThereIsAnythingToSaveEndsTheRunWithWhatItWaitedFor) {
+  const TinyWorld world;
+  // The demo's world is another process's work at present, for which this one waits.
+  fs::create_directories(world / "sets");
+  const int lock = open((world / "sets/demo.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  ASSERT_EQ(flock(lock, LOCK_EX), 0);
+  for (const int processes : {1, 2}) {
+    const std::vector<std::string> demo = {"MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", "demo", "DATASETS.ROOT",
+                                           (world / "sets").string()};
+    Program program(world.command("out", demo, processes));
+    ASSERT_TRUE(program.says("waiting for another process that makes the demo")) << program.output();
+    kill(program.process(), SIGTERM);
+    const Outcome outcome = program.wait();
+    EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("stopped by SIGTERM while waiting for another process that makes the demo in"));
+  }
+  ::close(lock);
 }
 
 TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {

@@ -5,6 +5,7 @@
 #include "data/made_sa1b.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/engine/run.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/torch_file.hpp"
@@ -32,8 +33,9 @@ void write_clip(const fs::path& path, bool convnext) {
 int run(RunOptions options, bool resume) {
   options.resume = resume;
   return run_on_ranks(options, Purpose::train, "", [resume](Config& config, Comm& comm) {
-    Trainer(config, starting_point(config, comm, resume), comm).run();
-    return 0;
+    Trainer trainer(config, starting_point(config, comm, resume), comm);
+    trainer.run();
+    return trainer.finished() ? 0 : signals::exit_status(0);
   });
 }
 
@@ -150,11 +152,12 @@ int main(int argc, char** argv) {
     options.num_gpus = std::stoi(argv[3]);
     options.config_file = argv[4];
     options.overrides.assign(argv + 5, argv + argc);
+    pixelclip::signals::end_when_late();
     try {
       return pixelclip::testing::run(options, argv[2] == std::string("resume"));
     } catch (const std::exception& e) {
       pixelclip::log::error(e.what());
-      return 1;
+      return pixelclip::signals::exit_status(1);
     }
   }
   testing::InitGoogleTest(&argc, argv);

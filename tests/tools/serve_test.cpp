@@ -35,9 +35,9 @@ SegmenterOptions tiny_options(const TempFolder& folder) {
 /// A server with a tiny model on a port of its own, and a client for it.
 class Running {
  public:
-  explicit Running(WebLimits limits = {})
+  explicit Running(WebLimits limits = {}, const std::string& public_url = "")
       : segmenter_(tiny_options(folder_)), service_(segmenter_, limits, "dog, cat") {
-    service_.attach(server_, "127.0.0.1");
+    service_.attach(server_, OwnSite("127.0.0.1", public_url));
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     client_ = std::make_unique<httplib::Client>("127.0.0.1", port_);
@@ -188,6 +188,76 @@ TEST(Serve, PagesOfOtherSitesAreRefused) {
   Running running;
   EXPECT_EQ(running.post("/api/images", png(5, 5), {{"Origin", "http://evil.example"}}).first, 403);
   EXPECT_EQ(running.post("/api/images", png(5, 5), {{"Host", "evil.example"}}).first, 403);
+}
+
+TEST(OwnSite, TheSameAuthorityIsTheSameSiteUnderHttpsToo) {
+  const OwnSite site("127.0.0.1");
+  EXPECT_TRUE(site.takes("127.0.0.1:8080", ""));
+  EXPECT_TRUE(site.takes("127.0.0.1:8080", "http://127.0.0.1:8080"));
+  EXPECT_TRUE(site.takes("127.0.0.1:8080", "https://127.0.0.1:8080"));
+  EXPECT_TRUE(site.takes("LocalHost:8080", "https://localhost:8080"));
+  EXPECT_TRUE(site.takes("[::1]:8080", "http://[::1]:8080"));
+  EXPECT_TRUE(OwnSite("0.0.0.0").takes("lab:443", "https://lab")) << "browsers leave out the usual port";
+  EXPECT_FALSE(site.takes("127.0.0.1:8080", "http://127.0.0.1:9090")) << "another server on this machine";
+  EXPECT_FALSE(site.takes("127.0.0.1:8080", "null"));
+  EXPECT_FALSE(site.takes("127.0.0.1:8080", "https://evil.example"));
+  EXPECT_FALSE(site.takes("evil.example:8080", "http://evil.example:8080")) << "a name of theirs that leads here";
+  EXPECT_FALSE(site.takes("", "https://"));
+}
+
+TEST(OwnSite, APublicAddressIsOneMoreNameAndOneMoreOrigin) {
+  const OwnSite site("127.0.0.1", "https://Lab.example.org/pixelclip/");
+  EXPECT_EQ(site.prefix(), "/pixelclip");
+  EXPECT_TRUE(site.takes("lab.example.org", "https://lab.example.org")) << "a proxy that hands the name on";
+  EXPECT_TRUE(site.takes("127.0.0.1:8080", "https://lab.example.org")) << "a proxy that does not";
+  EXPECT_TRUE(site.takes("127.0.0.1:8080", "http://127.0.0.1:8080"));
+  EXPECT_FALSE(site.takes("127.0.0.1:8080", "http://lab.example.org")) << "the page without encryption is another site";
+  EXPECT_FALSE(site.takes("lab.example.org", "https://evil.example"));
+  EXPECT_FALSE(site.takes("evil.example", "https://lab.example.org"));
+  EXPECT_FALSE(site.takes("lab.example.org", "https://lab.example.org.evil.example"));
+  EXPECT_TRUE(OwnSite("127.0.0.1", "http://lab:8000").takes("lab:8000", "http://lab:8000"));
+  for (const char* url : {"lab.example.org", "ftp://lab", "https://", "https:///x", "https://a@b/", "https://lab/?x", "https://lab/(.*)"}) {
+    EXPECT_ERROR(OwnSite("127.0.0.1", url), HasSubstr(str("the public address '", url, "' cannot be read")));
+  }
+}
+
+TEST(OwnSite, BehindAProxyOnThisMachineItsClientsAreCounted) {
+  const OwnSite site("0.0.0.0", "https://lab.example.org/");
+  EXPECT_EQ(site.client("127.0.0.1", "6.6.6.6, 10.0.0.9"), "10.0.0.9") << "what the proxy itself added";
+  EXPECT_EQ(site.client("10.0.0.7", "10.0.0.9"), "10.0.0.7") << "only a proxy on this machine is believed";
+  EXPECT_EQ(site.client("127.0.0.1", ""), "127.0.0.1");
+  EXPECT_EQ(OwnSite("127.0.0.1").client("127.0.0.1", "10.0.0.9"), "127.0.0.1");
+}
+
+TEST(Serve, UnderAPathThePageAndItsRequestsAreFound) {
+  Running running({}, "https://lab.example.org/own/pixelclip/");
+  const httplib::Headers headers = {{"Host", "lab.example.org"}, {"Origin", "https://lab.example.org"}};
+  for (const std::string prefix : {"", "/own/pixelclip"}) {  // proxies that take the path off, and that do not
+    for (const char* path : {"/", "/style.css", "/page.js", "/api/model"}) {
+      const auto answer = running.client().Get(prefix + path, headers);
+      ASSERT_TRUE(answer) << prefix << path;
+      EXPECT_EQ(answer->status, 200) << prefix << path;
+    }
+    const auto [status, sent] = running.post(prefix + "/api/images", png(5, 5), headers);
+    ASSERT_EQ(status, 200) << sent;
+    EXPECT_EQ(running.post(prefix + "/api/segment", json{{"image", sent["image"]}, {"names", {"dog"}}}.dump(), headers).first, 200);
+  }
+  const auto answer = running.client().Get("/own/pixelclip", headers);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->get_header_value("Location"), "/own/pixelclip/");
+  EXPECT_EQ(running.post("/own/pixelclip/api/images", png(5, 5), {{"Origin", "http://evil.example"}}).first, 403);
+  EXPECT_EQ(running.client().Get("/ownXpixelclip/", headers)->status, 404);
+}
+
+TEST(Serve, NoAddressInThePageBeginsAtTheRoot) {
+  Running running;
+  for (const char* path : {"/", "/page.js", "/style.css"}) {
+    const std::string text = running.client().Get(path)->body;
+    for (const char* rooted : {"src=\"/", "href=\"/", "ask(\"/", "post(\"/", "fetch(\"/", "url(/", "url(\"/"}) {
+      EXPECT_EQ(text.find(rooted), std::string::npos) << path << " holds " << rooted;
+    }
+  }
+  EXPECT_THAT(running.client().Get("/page.js")->body, HasSubstr("ask(\"api/model\")"));
 }
 
 TEST(Serve, TooManyRequestsAreToldToWait) {

@@ -21,11 +21,9 @@ ClipArchitecture architecture_in(const std::string& file, const StateDict& weigh
 /// CLIP that can be used, or another number of clusters or tokens than the configuration says.
 ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source);
 
-/// A model of that architecture with fresh parameters, on the CPU; what trains is set.
+/// A model of that architecture with fresh parameters, on the CPU; what trains is set. The teacher's text tensors are
+/// the student's own until it is moved to another device.
 PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture);
-/// Moves a loaded model to where it will run. Before that the teacher's text tensors are the student's own; there
-/// they are copies.
-void move_model(PixelCLIP& model, const Config& config, torch::Device device);
 
 /// Loads a PixelCLIP checkpoint's weights. The frozen DINO that training with MODEL.DINO keeps beside the
 /// model (`dino.*`) is passed over; other names that the model lacks are listed in a warning.

@@ -83,6 +83,7 @@ class Trainer {
   std::vector<SetResult> results_;
   Progress at_;
   bool scoring_ = true;  // a test set is on some rank's disk
+  int64_t began_ = 0;   // steps that were done before this process
   int64_t saved_ = -1;  // steps done in the newest numbered file
   bool stopped_ = false;
   int64_t images_ = 0;  // since this process began; likewise the seconds

@@ -47,7 +47,7 @@ async function show(file) {
     const bitmap = await createImageBitmap(file).catch(() => {
       throw new Error(`${file.name || "This"} is no picture that the browser can show.`);
     });
-    const sent = await ask("/api/images", {method: "POST", body: file});
+    const sent = await ask("api/images", {method: "POST", body: file});
     picture = {file, bitmap, id: sent.image, height: sent.height, width: sent.width};
     $("drop").hidden = true;
     canvas.hidden = false;
@@ -67,7 +67,7 @@ async function remembered(request) {
     return await request();
   } catch (error) {
     if (!/send it again/.test(error.message)) throw error;
-    picture.id = (await ask("/api/images", {method: "POST", body: picture.file})).image;
+    picture.id = (await ask("api/images", {method: "POST", body: picture.file})).image;
     return request();
   }
 }
@@ -89,7 +89,7 @@ async function update() {
   if (words().length === 0) return clear();
   try {
     const start = performance.now();
-    const answer = await remembered(() => post("/api/segment", query({max_side: longestShown})));
+    const answer = await remembered(() => post("api/segment", query({max_side: longestShown})));
     const labels = await decodeLabels(answer);
     if (mine !== newest) return;
     result = {...answer, labels};
@@ -191,7 +191,7 @@ async function showPoint(clientX, clientY) {
   const place = (at, start, size, pixels) => Math.min(pixels - 1, Math.max(0, Math.floor(((at - start) / size) * pixels)));
   const x = place(clientX, box.left, box.width, picture.width), y = place(clientY, box.top, box.height, picture.height);
   try {
-    const {scores} = await remembered(() => post("/api/point", query({x, y})));
+    const {scores} = await remembered(() => post("api/point", query({x, y})));
     const card = $("point"), stage = $("stage").getBoundingClientRect();
     card.replaceChildren();
     const best = Math.max(scores[0].score, 1e-6), least = Math.min(0, scores.at(-1).score);
@@ -245,7 +245,7 @@ async function download(what) {
   if (!result) return;
   try {
     if (what === "overlay") return save(overlayPage(), "_overlay.png");
-    const full = await remembered(() => post("/api/segment", query({rle: true})));
+    const full = await remembered(() => post("api/segment", query({rle: true})));
     if (what === "labels") return save(full.labels, "_labels.png");
     delete full.labels;
     delete full.milliseconds;
@@ -283,7 +283,7 @@ for (const button of document.querySelectorAll("[data-download]")) {
   button.addEventListener("click", () => download(button.dataset.download));
 }
 
-ask("/api/model").then((model) => {
+ask("api/model").then((model) => {
   $("model").textContent = model.description;
   if (!$("names").value) $("names").value = model.first_names;
 }).catch((error) => say(error.message));
