@@ -108,12 +108,18 @@ def new_clip(kind, true_size):
     return randomise(convnext_of(64, [1, 1, 2, 1], [16, 24, 32, 48], 64, 2), 2)
 
 
-def use_clip(kind, state):
-    """Whatever CLIP the public code asks for is this one, made anew each time."""
+def halved(model):
+    from pixelclip.third_party.model import convert_weights
+    convert_weights(model)
+    return model
+
+
+def use_clip(kind, state, half=False):
+    """Whatever CLIP the public code asks for is this one, made anew each time; a ViT in float16 as on a GPU when `half`."""
     import open_clip
     import pixelclip.third_party.clip as clip
     if kind == "vit":
-        clip.load = lambda *_, **__: (vit(state), None)
+        clip.load = lambda *_, **__: (halved(vit(state)) if half else vit(state), None)
     else:
         open_clip.create_model_and_transforms = lambda *_, **__: (convnext(state), None, None)
 
