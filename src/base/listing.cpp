@@ -19,13 +19,15 @@ struct FolderId {
 
 class Walk {
  public:
-  explicit Walk(FileList& out) : out_(out) {}
+  /// `take` gets each file; the walk ends when it returns false.
+  Walk(FileList& out, const std::function<bool(const fs::path&)>& take) : out_(out), take_(take) {}
 
-  void enter(const fs::path& folder) {
+  /// False when the walk ended.
+  bool enter(const fs::path& folder) {
     struct stat info {};
     if (stat(folder.c_str(), &info) != 0) return fault(folder, system_reason());
     const FolderId id{info.st_dev, info.st_ino};
-    if (std::find(above_.begin(), above_.end(), id) != above_.end()) return;  // a circle of links
+    if (std::find(above_.begin(), above_.end(), id) != above_.end()) return true;  // a circle of links
     above_.push_back(id);
     std::error_code error;
     std::vector<fs::path> folders;
@@ -33,21 +35,26 @@ class Walk {
     for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
       std::error_code ignored;
       if (is_hidden(it->path().filename().native())) continue;
-      if (it->is_regular_file(ignored)) out_.files.push_back(it->path());
-      else if (it->is_directory(ignored)) folders.push_back(it->path());
+      if (it->is_directory(ignored)) folders.push_back(it->path());
+      else if (it->is_regular_file(ignored) && !take_(it->path())) return false;
     }
     if (error) fault(folder, error.message());
-    for (const fs::path& below : folders) enter(below);
+    for (const fs::path& below : folders) {
+      if (!enter(below)) return false;
+    }
     above_.pop_back();
+    return true;
   }
 
  private:
-  void fault(const fs::path& folder, const std::string& reason) {
+  bool fault(const fs::path& folder, const std::string& reason) {
     if (above_.empty()) fail("cannot list the folder ", folder.string(), ": ", reason);
     out_.faults.push_back(str("cannot list the folder ", folder.string(), ": ", reason));
+    return true;
   }
 
   FileList& out_;
+  const std::function<bool(const fs::path&)>& take_;
   std::vector<FolderId> above_;
 };
 
@@ -70,9 +77,23 @@ bool has_hidden_part(std::string_view path) {
 
 FileList list_files_below(const fs::path& folder) {
   FileList list;
-  Walk(list).enter(folder);
+  const std::function<bool(const fs::path&)> keep = [&](const fs::path& file) {
+    list.files.push_back(file);
+    return true;
+  };
+  Walk(list, keep).enter(folder);
   std::sort(list.files.begin(), list.files.end());
   return list;
+}
+
+bool any_file_below(const fs::path& folder, const std::function<bool(const fs::path&)>& wanted) {
+  FileList faults;
+  const std::function<bool(const fs::path&)> seek = [&](const fs::path& file) { return !wanted(file); };
+  try {
+    return !Walk(faults, seek).enter(folder);
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace pixelclip

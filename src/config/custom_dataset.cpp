@@ -75,6 +75,12 @@ void read_entry(const std::string& entry, const Value& key, const Value& value,
     set.masks = text_of(value, entry);
   } else if (entry == "labels") {
     set.labels = text_of(value, entry);
+  } else if (entry == "label_suffix") {
+    set.label_suffix = text_of(value, entry);
+  } else if (entry == "image_suffix") {
+    set.image_suffix = text_of(value, entry);
+  } else if (entry == "list") {
+    set.list = text_of(value, entry);
   } else if (entry == "names") {
     read_names(value, set);
   } else if (entry == "ignore") {
@@ -83,9 +89,10 @@ void read_entry(const std::string& entry, const Value& key, const Value& value,
     set.id_map = id_map_of(value);
   } else {
     fail(key.place, ": unknown entry ", key.text, " of a set in DATASETS.CUSTOM",
-         did_you_mean(entry,
-                      {"name", "kind", "images", "masks", "labels", "names", "ignore", "id_map"}),
-         "; a set has name, kind, images, masks, labels, names, ignore, id_map");
+         did_you_mean(entry, {"name", "kind", "images", "masks", "labels", "label_suffix",
+                              "image_suffix", "list", "names", "ignore", "id_map"}),
+         "; a set has name, kind, images, masks, labels, label_suffix, image_suffix, list, names, "
+         "ignore, id_map");
   }
 }
 
@@ -104,6 +111,10 @@ CustomDataset read_custom_dataset(const Value& value) {
   if (set.images.empty()) fail(who, " names no folder of images");
   if (!set.masks.empty() && !set.labels.empty()) {
     fail(who, " has masks (to train on) and labels (to score with); declare two sets");
+  }
+  if (set.labels.empty() &&
+      !(set.label_suffix.empty() && set.image_suffix.empty() && set.list.empty())) {
+    fail(who, " has label_suffix, image_suffix or list, which belong to a set with labels");
   }
   if (!set.labels.empty() && set.names.empty() && set.names_file.empty()) {
     fail(who, " has labels but no names of the classes");

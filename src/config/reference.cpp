@@ -44,9 +44,12 @@ DATASETS:
 | `kind` | `sa1b` (JSON in SA-1B's form, one an image), `coco` (one instance JSON), `id_png` (each id in a PNG is a mask), `images` (pictures alone, for DINO masks), `sem_seg` (label PNGs to score with); without it, recognised by what is there |
 | `images` | folder of pictures; to train on: also a tar file, a compact shard, or a text file that lists such |
 | `masks` | training: folder of masks, or the COCO JSON file |
-| `labels` | test: folder of label PNGs, matched to the pictures by file stem |
+| `labels` | test: folder of label files (PNG, TIFF, BMP), matched to the pictures by relative path, else by file stem |
+| `label_suffix` | test: what ends a label's file name behind the stem, with or without extension: `_mask.png`, `_labelIds` |
+| `image_suffix` | test: what ends a picture's stem without being part of its label's: `_leftImg8bit` |
+| `list` | test: text file of the pictures that belong to the set, one a line |
 | `names` | test: class names in label order, or a JSON file of them |
-| `ignore` | label that is left out of the score, or id that is no mask, as 0 is; 255 |
+| `ignore` | label that is left out of the score, or id that is no mask, as 0 is; 255, or 65535 for a test set of more than 255 classes |
 | `id_map` | `{label on disk: class, …}`, or a list with a class for each label; labels that are missing are left out of the score |
 )";
 

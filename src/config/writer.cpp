@@ -63,7 +63,10 @@ std::string write(const CustomDataset& set) {
   add("labels", set.labels);
   if (!set.names.empty()) text += ", names: " + write(set.names);
   if (set.names.empty()) add("names", set.names_file);
-  text += str(", ignore: ", set.ignore);
+  add("label_suffix", set.label_suffix);
+  add("image_suffix", set.image_suffix);
+  add("list", set.list);
+  if (set.ignore >= 0) text += str(", ignore: ", set.ignore);
   if (!set.id_map.empty()) {
     std::string pairs;
     for (const auto& [label, target] : set.id_map) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "file_names.hpp"
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/listing.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -20,6 +22,7 @@ fs::path first_named(const std::string& named, const char* variable) {
 DatasetInfo coco_stuff(const fs::path& root, const std::string& name, const std::string& split) {
   DatasetInfo info{
       .name = name,
+      .pictures = split == "val2017" ? 5000 : 118287,
       .class_json = "datasets/coco.json",
       .classes = 171,
       .prediction_ids = coco_category_ids(),
@@ -43,6 +46,7 @@ DatasetInfo coco_stuff(const fs::path& root, const std::string& name, const std:
 /// Label maps of other origin on COCO's validation pictures, in classes.
 DatasetInfo coco_stuff_semi(const fs::path& root) {
   DatasetInfo info = coco_stuff(root, "coco_2017_semi_stuff_all_sem_seg", "val2017");
+  info.pictures = 0;
   info.labels = {{.path = root / "coco/annotations_detectron2/masks", .prepared = true},
                  {.path = root / "coco-stuff/annotations_detectron2/masks", .prepared = true}};
   info.how_to_get = "put its label PNGs, which hold classes, there";
@@ -55,6 +59,7 @@ DatasetInfo ade20k(const fs::path& root, const std::string& name, const std::str
           .images = {base / "images" / split},
           .labels = {{.path = base / "annotations_detectron2" / split, .prepared = true},
                      {.path = base / "annotations" / split, .map = ade20k_ids()}},
+          .pictures = split == "validation" ? 2000 : 20210,
           .class_json = "datasets/ade150.json",
           .classes = 150,
           .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
@@ -66,6 +71,7 @@ DatasetInfo context(const fs::path& root, const std::string& name, int classes, 
   DatasetInfo info{
       .name = name,
       .images = {base / "JPEGImages"},
+      .pictures = std::string(phase) == "val" ? 5104 : 4996,  // one or two more in some releases
       .images_hold_more = true,
       .class_json = str("datasets/pc", classes, ".json"),
       .classes = classes,
@@ -92,6 +98,7 @@ DatasetInfo cityscapes(const fs::path& root, const std::string& split) {
           .labels = {{.path = labels, .suffix = "_gtFine_labelTrainIds.png", .prepared = true},
                      {.path = labels, .suffix = "_gtFine_labelIds.png", .map = cityscapes_ids()}},
           .image_suffix = "_leftImg8bit",
+          .pictures = split == "val" ? 500 : 2975,
           .class_json = "datasets/cityscapes.json",
           .classes = 19,
           .rule = ScoreRule::cityscapes,
@@ -109,6 +116,7 @@ DatasetInfo voc(const fs::path& root, bool background) {
                  {.path = base / "SegmentationClassAug", .map = map},
                  {.path = base / "SegmentationClass", .map = map}},
       .list = base / "ImageSets/Segmentation/val.txt",
+      .pictures = 1449,
       .images_hold_more = true,
       .skip_unlabelled = true,
       .class_json = background ? "datasets/voc20b.json" : "datasets/voc20.json",
@@ -163,11 +171,33 @@ DatasetInfo demo_training(const fs::path& root) {
 bool holds_labels(const LabelSource& source) {
   std::error_code ignored;
   if (!fs::is_directory(source.path, ignored)) return fs::is_regular_file(source.path, ignored);
-  for (const auto& entry : fs::recursive_directory_iterator(
-           source.path, fs::directory_options::follow_directory_symlink, ignored)) {
-    if (entry.path().filename().string().ends_with(source.suffix)) return true;
+  return any_file_below(source.path, [endings = label_endings(source)](const fs::path& path) {
+    return !stem_before(path.filename().string(), endings).empty();
+  });
+}
+
+/// What is looked for in a source, for a message.
+std::string wanted(const LabelSource& source) {
+  std::error_code ignored;
+  if (!fs::is_directory(source.path, ignored)) return source.path.string();
+  std::string endings;
+  for (const std::string& ending : label_endings(source)) {
+    endings += (endings.empty() ? "*" : ", *") + ending;
   }
-  return false;
+  return str(source.path.string(), " (files ", endings, ")");
+}
+
+/// 65535 is what labels of 16 bits ignore: with so many classes, 255 is one of them.
+int ignored_label(const CustomDataset& custom) {
+  if (custom.ignore >= 0) return static_cast<int>(custom.ignore);
+  size_t classes = custom.names.size();
+  if (classes == 0) {
+    try {
+      classes = read_class_names(custom.names_file).size();
+    } catch (const Error&) {  // named when the set is used
+    }
+  }
+  return classes > 255 ? 65535 : 255;
 }
 
 std::string alternatives(const std::vector<std::string>& paths) {
@@ -215,6 +245,7 @@ Catalog::Catalog(const DatasetRoots& roots)
 Catalog::Catalog(const DatasetsConfig& config)
     : Catalog(DatasetRoots::find(config.root, config.sam_root)) {
   for (const CustomDataset& custom : config.custom) add(custom_dataset(custom));
+  for (DatasetInfo& set : sets_) set.exif_orientation = config.exif_orientation;
 }
 
 bool Catalog::knows(const std::string& name) const {
@@ -255,14 +286,17 @@ DatasetInfo custom_dataset(const CustomDataset& custom) {
   if (!test) {
     info.kind = DatasetKind::sa1b;
     info.masks_kind = custom.kind;
-    info.ignore = static_cast<int>(custom.ignore);
+    if (custom.ignore >= 0) info.ignore = static_cast<int>(custom.ignore);
     info.labels = {{.path = custom.masks, .suffix = ".json"}};
     return info;
   }
-  info.ignore = static_cast<int>(custom.ignore);
+  info.ignore = ignored_label(custom);
   info.names = custom.names;
   info.class_json = custom.names_file;
-  LabelSource labels{.path = custom.labels};
+  info.image_suffix = custom.image_suffix;
+  info.list = custom.list;
+  info.list_required = true;
+  LabelSource labels{.path = custom.labels, .suffix = custom.label_suffix};
   labels.map.rest_ignored = !custom.id_map.empty();
   for (const auto& [id, to] : custom.id_map) {
     if (id < 0 || id > 65535 || to < 0 || to > 65535) {
@@ -277,6 +311,16 @@ DatasetInfo custom_dataset(const CustomDataset& custom) {
   return info;
 }
 
+std::vector<std::string> label_endings(const LabelSource& source) {
+  const std::string extension = lower_case(fs::path("x" + source.suffix).extension().string());
+  const auto known = {".png", ".tif", ".tiff", ".bmp"};
+  const bool whole = std::find(known.begin(), known.end(), extension) != known.end();
+  if (whole || extension == ".json") return {source.suffix};
+  std::vector<std::string> endings;
+  for (const char* ending : known) endings.push_back(source.suffix + ending);
+  return endings;
+}
+
 DatasetPaths locate(const DatasetInfo& info) {
   std::vector<std::string> looked;
   std::error_code ignored;
@@ -287,14 +331,13 @@ DatasetPaths locate(const DatasetInfo& info) {
       return {info.images[i], i < info.labels.size() ? info.labels[i] : LabelSource{}};
     }
     std::vector<std::string> tried;
+    std::vector<LabelSource> there;
     for (const LabelSource& source : info.labels) {
-      tried.push_back((info.labels.size() > 1 && fs::is_directory(source.path, ignored)
-                           ? source.path / ("*" + source.suffix)
-                           : source.path)
-                          .string());
-      if (holds_labels(source)) return {info.images[i], source};
+      tried.push_back(wanted(source));
+      if (holds_labels(source)) there.push_back(source);
     }
-    not_there(info, "labels", tried);
+    if (there.empty()) not_there(info, "labels", tried);
+    return {info.images[i], there.front(), {there.begin() + 1, there.end()}};
   }
   not_there(info, "pictures", looked);
 }

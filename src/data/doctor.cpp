@@ -36,6 +36,11 @@ struct Cases {
   }
 };
 
+constexpr const char* kUndecided =
+    "pictures are turned or mirrored by EXIF where sizes can not tell whether what was drawn on them is too: "
+    "look at one, and set DATASETS.EXIF_ORIENTATION False if it is not";
+constexpr const char* kDoubtful = "pictures may look wrong";
+
 std::string hexadecimal(uint64_t value) {
   std::ostringstream out;
   out << std::hex << std::setw(16) << std::setfill('0') << value;
@@ -59,7 +64,10 @@ void for_some(int64_t count, const CheckupOptions& options, const std::string& w
 class TestSet {
  public:
   TestSet(const DatasetInfo& info, const CheckupOptions& options)
-      : set_(info), options_(options), names_(class_names(info)) {}
+      : set_(info),
+        options_(options),
+        names_(class_names(info)),
+        found_(set_.sources().size()) {}
 
   Checkup examine() {
     const auto& items = set_.items();
@@ -77,12 +85,16 @@ class TestSet {
 
  private:
   void read(const SemSegItem& item) {
-    int64_t height = 0, width = 0;
+    ImageInfo shown, stored;
+    std::vector<std::string> remarks;
     try {
       const MappedFile file(item.image);
-      const ImageInfo info = probe(file.bytes(), item.image.string());
-      height = info.height, width = info.width;
-      if (options_.decode_pictures) decode_rgb(file.bytes(), item.image.string());
+      const std::string name = item.image.string();
+      DecodeOptions options{.orient = set_.info().exif_orientation, .remarks = &remarks};
+      shown = probe(file.bytes(), name, options);
+      stored = shown;
+      if (shown.orientation >= 5 && options.orient) std::swap(stored.height, stored.width);
+      if (options_.decode_pictures) decode_rgb(file.bytes(), name, options);
     } catch (const Error& e) {
       std::lock_guard lock(mutex_);
       bad_pictures_.add(e.what());
@@ -93,12 +105,18 @@ class TestSet {
       std::map<int32_t, int64_t> ids;
       count_ids(labels, ids);
       std::lock_guard lock(mutex_);
-      ++read_;
-      if (labels.height != height || labels.width != width) {
+      ++found_[item.source].files;
+      for (const std::string& remark : remarks) remarks_.add(remark);
+      const auto fits = [&](const ImageInfo& info) {
+        return labels.height == info.height && labels.width == info.width;
+      };
+      if (!fits(shown) && !fits(stored)) {
         other_size_.add(str(item.stem, ": labels ", labels.height, "×", labels.width, ", picture ",
-                            height, "×", width));
+                            shown.height, "×", shown.width));
+      } else if (shown.orientation != 1 && set_.info().exif_orientation) {
+        (!fits(shown) ? as_stored_ : fits(stored) ? undecided_ : turned_).add(item.stem);
       }
-      for (const auto& [id, pixels] : ids) histogram_[id] += pixels;
+      for (const auto& [id, pixels] : ids) found_[item.source].histogram[id] += pixels;
     } catch (const Error& e) {
       const bool colours = holds_colours(item.label);
       std::lock_guard lock(mutex_);
@@ -124,13 +142,41 @@ class TestSet {
     palette_colours_.report("labels show PASCAL's palette as colours: the palette was lost when they were "
                             "saved as RGB; take the published files", out.problems);
     other_size_.report("labels have another size than their picture", out.problems);
+    if (!pairs.ambiguous.empty()) {
+      out.problems.push_back(str(pairs.ambiguous.size(), " pictures are left out because several "
+                                 "files could be meant (", pairs.ambiguous.front(), " …)"));
+    }
+    if (!pairs.left_out.empty()) {
+      out.problems.push_back(str(pairs.left_out.size(), " folders or links can not be read (",
+                                 pairs.left_out.front(), ")"));
+    }
+    if (count > 0 && count < pairs.expected) {
+      out.hints.push_back(str("only ", count, " of ", pairs.expected, " pictures of the set can be scored"));
+    }
+    turned_.report("pictures are turned as EXIF says, and so are their labels", out.facts);
+    as_stored_.report("pictures are read unturned, since their labels have the stored picture's size", out.facts);
+    undecided_.report(kUndecided, out.hints);
+    remarks_.report(kDoubtful, out.hints);
   }
 
   std::string describe_ids(Checkup& out) {
-    const LabelFacts facts = understand(histogram_, set_.id_map(), static_cast<int>(names_.size()),
-                                        set_.info().ignore);
-    find_signs(histogram_, facts, set_.id_map(), names_, set_.info().ignore, read_, out.problems, out.hints);
-    out.facts.push_back(str("ids in the files: ", list_of_ids(histogram_)));
+    const int ignore = set_.info().ignore;
+    LabelFacts facts{.pixels = std::vector<int64_t>(names_.size()), .unknown = {}};
+    double ignored = 0, all = 0;
+    for (size_t i = 0; i < found_.size(); ++i) {
+      const auto& [histogram, files] = found_[i];
+      const IdMap& map = set_.sources()[i].map;
+      const LabelFacts some = understand(histogram, map, static_cast<int>(names_.size()), ignore);
+      find_signs(histogram, some, map, names_, ignore, files, out.problems, out.hints);
+      for (size_t c = 0; c < names_.size(); ++c) facts.pixels[c] += some.pixels[c];
+      double pixels = 0;
+      for (const auto& [id, count] : histogram) pixels += static_cast<double>(count);
+      ignored += some.ignored_share * pixels;
+      all += pixels;
+      out.facts.push_back(str("ids in the files", found_.size() > 1 ? " of " + set_.sources()[i].path.string() : "",
+                              ": ", list_of_ids(histogram)));
+    }
+    facts.ignored_share = all > 0 ? ignored / all : 0;
     std::ostringstream share;
     share << std::fixed << std::setprecision(1) << 100 * facts.ignored_share << " %";
     out.facts.push_back(str("ignored pixels: ", share.str()));
@@ -148,10 +194,15 @@ class TestSet {
   const SemSegSet set_;
   const CheckupOptions& options_;
   const std::vector<std::string> names_;
+  /// What the labels of one source hold.
+  struct Found {
+    IdHistogram histogram;
+    int64_t files = 0;
+  };
   std::mutex mutex_;
-  int64_t read_ = 0;
-  IdHistogram histogram_;
+  std::vector<Found> found_;
   Cases bad_pictures_, bad_labels_, colours_, palette_colours_, other_size_;
+  Cases turned_, as_stored_, undecided_, remarks_;
 };
 
 }  // namespace
@@ -174,7 +225,7 @@ Checkup examine_training_set(const Config& config, const std::string& name,
   const Sa1bIndex index = open_training_set(one);
   Checkup out{.set = name};
   std::mutex mutex;
-  Cases bad, without_masks;
+  Cases bad, without_masks, undecided, remarks;
   int64_t unusable = 0, crowds = 0;
   std::string first_unusable;
   std::vector<int64_t> masks, sides;
@@ -182,6 +233,7 @@ Checkup examine_training_set(const Config& config, const std::string& name,
     thread_local SampleCheck check;
     const Sa1bSample sample = index[i];
     std::string reason;
+    check.orient = config.datasets.exif_orientation;
     try {
       check.read(sample, index.with_annotations());
     } catch (const Error& e) {
@@ -195,6 +247,8 @@ Checkup examine_training_set(const Config& config, const std::string& name,
     if (first_unusable.empty() || (!left_out.first.empty() && left_out.first < first_unusable)) {
       first_unusable = left_out.first;
     }
+    if (check.undecided) undecided.add(sample.image);
+    for (const std::string& remark : check.remarks) remarks.add(remark);
     masks.push_back(static_cast<int64_t>(check.masks.masks.size()));
     sides.push_back(std::min(check.height, check.width));
     if (masks.back() == 0 && index.with_annotations()) without_masks.add(sample.image);
@@ -216,6 +270,8 @@ Checkup examine_training_set(const Config& config, const std::string& name,
         str("crowd regions left out: ", crowds, " (iscrowd 1; DATASETS.CROWD_REGIONS decides)"));
   }
   if (index.left_out() > 0) out.hints.push_back(str(index.left_out(), " files have no partner"));
+  undecided.report(kUndecided, out.hints);
+  remarks.report(kDoubtful, out.hints);
   without_masks.report("pictures have no masks and are left out in training", out.hints);
   if (masks.empty() || (index.with_annotations() && masks.back() == 0)) {
     out.problems.push_back("there is no usable sample");

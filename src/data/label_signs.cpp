@@ -93,6 +93,8 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
       why = ": published labels where prepared ones belong?";
     } else if (mapped && has(ignore) && all_below(histogram, classes, ignore)) {
       why = ": prepared labels where published ones belong?";
+    } else if (facts.unknown.size() == 1 && has(65535)) {
+      why = ": is 65535 what labels of 16 bits ignore here (ignore: 65535)?";
     } else if (!mapped && has(254)) {
       why = ": was 1 subtracted from ignored pixels (255) too?";
     }

@@ -135,6 +135,7 @@ Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
       mask_resolution_(config.model.mask_resolution),
       max_masks_(config.model.max_masks),
       with_masks_(!config.model.dino),
+      orient_(config.datasets.exif_orientation),
       pinned_(pinned) {
   if (input_.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty: name at least one size");
   if (input_.min_size_train_sampling == "range" && input_.min_size_train.size() != 2) {
@@ -167,7 +168,7 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   MapperTimes& spent = times ? *times : unused;
   Lap lap;
   sample.read_image(scratch.file);
-  DecodeOptions options;
+  DecodeOptions options{.orient = orient_};
   ImageInfo info = probe(scratch.file, sample.image, options);
   lap.to(spent.read);
   if (with_masks_) {

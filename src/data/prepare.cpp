@@ -78,7 +78,7 @@ int64_t shared_parts(const fs::path& a, const fs::path& b) {
 std::vector<LabelSource> prepared_places(const DatasetInfo& info) {
   std::vector<LabelSource> places;
   for (const LabelSource& source : info.labels) {
-    if (source.prepared && source.suffix.ends_with(".png")) places.push_back(source);
+    if (source.prepared && label_endings(source).front().ends_with(".png")) places.push_back(source);
   }
   return places;
 }
@@ -170,11 +170,12 @@ class Preparation {
   void one(const SemSegSet& set, const SemSegItem& item, const fs::path& folder,
            PrepareReport& report) {
     // Cityscapes has a folder a city; the other sets are flat.
-    fs::path to = folder / (item.stem + prepared_.suffix);
+    const std::string name = item.stem + label_endings(prepared_).front();
+    fs::path to = folder / name;
     if (is_cityscapes()) {
       const fs::path city = item.label.parent_path().lexically_relative(set.report().labels);
       fs::create_directories(folder / city);
-      to = folder / city / (item.stem + prepared_.suffix);
+      to = folder / city / name;
     }
     if (whole_png(to) && !newer(item.label, to)) {
       std::lock_guard lock(mutex_);

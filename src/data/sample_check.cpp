@@ -11,7 +11,7 @@ void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const 
   const auto same = [&] { return masks.height == info.height && masks.width == info.width; };
   if (masks.height == 0 || same()) return;
   const ImageInfo shown = info;
-  if (info.orientation != 1) {
+  if (info.orientation != 1 && options.orient) {
     options.orient = false;
     info = probe(file, sample.image, options);
     if (same()) return;
@@ -23,7 +23,8 @@ void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const 
 
 void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {
   sample.read_image(file);
-  DecodeOptions options;
+  remarks.clear();
+  DecodeOptions options{.orient = orient, .remarks = &remarks};
   ImageInfo info = probe(file, sample.image, options);
   masks.masks.clear();
   masks.left_out = {};
@@ -34,6 +35,8 @@ void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {
   decode_rgb_region(file, sample.image, {}, options, picture_);
   height = info.height;
   width = info.width;
+  turned = options.orient && info.orientation != 1;
+  undecided = turned && with_masks && (info.orientation < 5 || height == width);
 }
 
 }  // namespace pixelclip

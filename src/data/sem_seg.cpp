@@ -1,78 +1,15 @@
 #include "pixelclip/data/sem_seg.hpp"
 
 #include <algorithm>
-#include <map>
-#include <sstream>
 
+#include "pairs.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/data/merged_labels.hpp"
 #include "pixelclip/image/codec.hpp"
 
 namespace pixelclip {
-namespace fs = std::filesystem;
 namespace {
-
-struct NaturalLess {
-  bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
-};
-using Files = std::map<std::string, fs::path, NaturalLess>;
-
-bool is_picture(const fs::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto known = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"};
-  return std::find(known.begin(), known.end(), extension) != known.end();
-}
-
-/// Files below `folder` by the stem that `stem_of` gives; an empty stem means: not one of them.
-template <typename StemOf>
-Files files_below(const DatasetInfo& info, const fs::path& folder, const StemOf& stem_of) {
-  Files files;
-  try {
-    for (const auto& entry : fs::recursive_directory_iterator(
-             folder, fs::directory_options::follow_directory_symlink)) {
-      const fs::path& path = entry.path();
-      if (path.filename().string().starts_with(".") || !entry.is_regular_file()) continue;
-      const std::string stem = stem_of(path);
-      if (stem.empty()) continue;
-      const auto [at, fresh] = files.emplace(stem, path);
-      if (!fresh) {
-        fail("data set ", info.name, ": ", at->second.string(), " and ", path.string(),
-             " share the stem ", stem, ", so pairs are ambiguous; remove or rename one");
-      }
-    }
-  } catch (const fs::filesystem_error& e) {
-    fail("data set ", info.name, ": cannot list ", folder.string(), ": ", e.code().message());
-  }
-  return files;
-}
-
-std::string without_suffix(const std::string& name, const std::string& suffix) {
-  return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : "";
-}
-
-std::vector<std::string> read_list(const fs::path& path) {
-  std::istringstream text(read_text(path));
-  std::vector<std::string> stems;
-  // The first word of a line: VOC's class lists put a flag behind it.
-  for (std::string line; std::getline(text, line);) {
-    std::istringstream words(line);
-    std::string stem;
-    if (words >> stem) stems.push_back(stem);
-  }
-  if (stems.empty()) fail(path.string(), ": it is empty; a picture's stem a line was expected");
-  return stems;
-}
-
-void keep_listed(Files& files, const std::vector<std::string>& listed) {
-  Files kept;
-  for (const std::string& stem : listed) {
-    const auto found = files.find(stem);
-    if (found != files.end()) kept.insert(*found);
-  }
-  files = std::move(kept);
-}
 
 std::string some(const std::vector<std::string>& stems) {
   if (stems.empty()) return "";
@@ -116,6 +53,14 @@ std::string PairReport::summary(const std::string& set, size_t pairs) const {
     text += str("; ", labels_without_image.size(), " labels without a picture",
                 some(labels_without_image));
   }
+  if (!ambiguous.empty()) {
+    text += str("; ", ambiguous.size(), " left out because several files could be meant",
+                some(ambiguous));
+  }
+  if (!left_out.empty()) text += str("; ", left_out.size(), " not readable", some(left_out));
+  for (const auto& [folder, count] : filled_up) {
+    text += str("; ", count, " labels from ", folder.string());
+  }
   return text;
 }
 
@@ -123,62 +68,39 @@ SemSegSet::SemSegSet(const DatasetInfo& info) : info_(info) {
   if (info.kind != DatasetKind::sem_seg) {
     fail("data set ", info.name, " has no class labels: it is for training, not for scoring");
   }
-  DatasetPaths paths = locate(info);
-  source_ = std::move(paths.labels);
-  report_.images = paths.images;
-  report_.labels = source_.path;
-
-  Files images = files_below(info, paths.images, [&](const fs::path& path) {
-    return is_picture(path) ? info.image_suffix.empty()
-                                  ? path.stem().string()
-                                  : without_suffix(path.stem().string(), info.image_suffix)
-                            : "";
-  });
-  Files labels;
-  if (fs::is_regular_file(source_.path)) {
-    merged_ = std::make_shared<MergedLabels>(source_.path, source_.phase);
-    for (const std::string& stem : merged_->stems()) labels[stem] = source_.path;
-  } else {
-    labels = files_below(info, source_.path, [&](const fs::path& path) {
-      return without_suffix(path.filename().string(), source_.suffix);
-    });
-  }
-  if (!info.list.empty() && fs::exists(info.list)) {
-    const auto listed = read_list(info.list);
-    for (const std::string& stem : listed) {
-      const bool image = images.contains(stem), label = labels.contains(stem);
-      // A prepared folder holds no file for a picture with nothing left to score.
-      if (!label && !(source_.prepared && info.skip_unlabelled)) {
-        report_.images_without_labels.push_back(stem);
-      } else if (label && !image) {
-        report_.labels_without_image.push_back(stem);
-      }
-    }
-    keep_listed(images, listed);
-    keep_listed(labels, listed);
-  } else {
-    for (const auto& [stem, path] : images) {
-      if (!labels.contains(stem) && !info.images_hold_more) {
-        report_.images_without_labels.push_back(stem);
-      }
-    }
-    for (const auto& [stem, path] : labels) {
-      if (!images.contains(stem)) report_.labels_without_image.push_back(stem);
-    }
-  }
-  for (const auto& [stem, path] : images) {
-    const auto label = labels.find(stem);
-    if (label != labels.end()) items_.push_back({path, label->second, stem});
-  }
+  SetPairs pairs = pair_up(info);
+  sources_ = std::move(pairs.sources);
+  merged_ = std::move(pairs.merged);
+  items_ = std::move(pairs.items);
+  report_ = std::move(pairs.report);
 }
 
 LabelMap SemSegSet::stored_ids(const SemSegItem& item) const {
-  return merged_ ? merged_->paint(item.stem) : read_labels(item.label);
+  const auto& merged = merged_[item.source];
+  return merged ? merged->paint(item.stem) : read_labels(item.label);
+}
+
+Image SemSegSet::picture(const SemSegItem& item, const LabelMap& labels) const {
+  const MappedFile file(item.image);
+  const std::string name = item.image.string();
+  const auto agrees = [&](const Image& image) {
+    return image.height == labels.height && image.width == labels.width;
+  };
+  DecodeOptions options{.orient = info_.exif_orientation};
+  Image image = decode_rgb(file.bytes(), name, options);
+  if (agrees(image)) return image;
+  if (options.orient && probe(file.bytes(), name, options).orientation != 1) {
+    options.orient = false;
+    Image stored = decode_rgb(file.bytes(), name, options);
+    if (agrees(stored)) return stored;
+  }
+  fail(name, ": the picture is ", image.width, "×", image.height, ", but its labels ",
+       item.label.string(), " are ", labels.width, "×", labels.height);
 }
 
 LabelMap SemSegSet::labels(const SemSegItem& item, int classes) const {
   LabelMap labels = stored_ids(item);
-  apply_ids(labels, source_.map, classes, info_.ignore, item.label.string());
+  apply_ids(labels, id_map(item), classes, info_.ignore, item.label.string());
   return labels;
 }
 
@@ -200,7 +122,8 @@ void apply_ids(LabelMap& labels, const IdMap& map, int classes, int ignore,
          map.classes.empty()
              ? str("is neither one of the ", classes, " classes nor ", ignore, " (ignored)")
              : str("has no meaning in this set's published labels (they end at ", known - 1, ")"),
-         "; are these the labels of another set, or labels already prepared?");
+         id == 65535 ? "; is 65535 what labels of 16 bits ignore here (ignore: 65535)?"
+                     : "; are these the labels of another set, or labels already prepared?");
   };
   // Neighbours are mostly alike: check only where the id changes.
   int32_t last_id = -1, last_class = -1;

@@ -88,6 +88,7 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
     if (test.background.mode == "words") text["BACKGROUND"].push_back(read_class_names(test.background.words));
   }
   if (!test.refine.empty()) text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale};
+  if (!config.datasets.exif_orientation) text["EXIF_ORIENTATION"] = false;
   text["templates"] = templates;
   return text.dump(1);
 }

@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <numeric>
 
@@ -11,6 +12,7 @@
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/data/doctor.hpp"
 #include "pixelclip/engine/protocol.hpp"
+#include "pixelclip/text/clean.hpp"
 #include "pixelclip/text/prompts.hpp"
 
 namespace pixelclip {
@@ -29,6 +31,18 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& i
 
 std::vector<ComparedRow> compared_in(const Config& config) {
   return config.test.compare.empty() ? std::vector<ComparedRow>() : read_compared(config.test.compare);
+}
+
+/// Two classes of one name have equal scores, of which the first always wins.
+void warn_of_doubles(const std::vector<std::string>& names, const std::string& set) {
+  std::map<std::string, size_t> seen;
+  for (size_t c = 0; c < names.size(); ++c) {
+    const auto [first, fresh] = seen.emplace(clean_text(names[c]), c);
+    if (!fresh) {
+      log::warn(set, ": the class list names \"", shown_name(names[c]), "\" twice, as classes ", first->second,
+                " and ", c, ": no pixel is ever given to the second");
+    }
+  }
 }
 
 /// What all sets of a call share.
@@ -123,7 +137,10 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       unfit = e.what();
       continue;
     }
-    if (comm.is_main()) check_briefly(info, options.names);
+    if (comm.is_main()) {
+      warn_of_doubles(options.names, set);
+      check_briefly(info, options.names);
+    }
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
     const auto bank = inference.class_bank(options.names, embed);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/signal.hpp"
@@ -222,12 +221,18 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
   const torch::NoGradGuard no_grad;
   const signals::Doing encoding(str("encoding ", names.size(), " words"));
   Words words;
-  std::set<std::string> seen;
+  std::vector<std::string> all;  // as encode_classes takes them
+  std::map<std::string, size_t> seen;
   for (const auto& name : names) {
-    words.names.push_back(trimmed(name));
-    if (words.names.back().empty()) fail("a class name is empty: leave it out");
-    const auto read = clean_text(words.names.back());  // the model makes no difference between large and small letters
-    if (!seen.insert(read).second) fail("the class name \"", words.names.back(), "\" stands there twice: leave one out");
+    all.push_back(trimmed(name));
+    words.names.push_back(shown_name(all.back()));
+    if (all.back().empty()) fail("a class name is empty (name ", all.size(), " of ", names.size(), "): leave it out");
+    const auto read = clean_text(all.back());  // the model makes no difference between large and small letters
+    const auto [first, fresh] = seen.emplace(read, all.size());
+    if (!fresh) {
+      fail("the class name \"", words.names.back(), "\" stands there twice, as names ", first->second, " and ",
+           all.size(), ": leave one out");
+    }
     if (background.wanted() && read == "background") fail("the class name \"background\" is the rest's: leave it out");
   }
   if (background.threshold && !(std::abs(*background.threshold) <= 1)) {
@@ -236,7 +241,6 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
   if (names.empty()) fail("there are no class names: name at least one thing to look for");
   words.classes = static_cast<int64_t>(names.size());
   words.background = background;
-  auto all = words.names;
   all.insert(all.end(), background.words.begin(), background.words.end());
   words.embeddings = l2_normalise(text(all).mean(0));
   if (background.wanted()) words.names.push_back("background");

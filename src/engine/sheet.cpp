@@ -52,7 +52,9 @@ std::vector<SemSegItem> first_items(const SemSegSet& set, int64_t count) {
 }
 
 fs::path before_file(const Config& config, const std::string& stem) {
-  return fs::path(config.output_dir) / "samples" / (stem + "_before.png");
+  std::string name = stem;  // of pictures with one stem it is a path
+  std::replace(name.begin(), name.end(), '/', '_');
+  return fs::path(config.output_dir) / "samples" / (name + "_before.png");
 }
 
 }  // namespace
@@ -76,7 +78,7 @@ std::vector<LabelMap> BeforeAfter::label(PixelCLIP& model) const {
   const auto scores = score_function(model, config_, classes);
   std::vector<LabelMap> result;
   for (const auto& item : first_items(set, config_.test.vis_images)) {
-    const auto image = read_rgb(item.image);
+    const auto image = set.picture(item, set.stored_ids(item));
     const auto grid = scores(image).contiguous();
     result.push_back(argmax_upsampled(grid.data_ptr<float>(), grid.size(0), grid.size(1), grid.size(2),
                                       image.height, image.width));
@@ -116,8 +118,8 @@ void BeforeAfter::after(PixelCLIP& model) {
     } else {
       row.cells.resize(2);
     }
-    const auto image = read_rgb(items[i].image);
     const auto truth = set.labels(items[i], static_cast<int>(names_.size()));
+    const auto image = set.picture(items[i], truth);
     const auto before = read_labels(before_file(config_, items[i].stem));
     row.cells.push_back(cell(image, nullptr));
     row.cells.push_back(cell(image, &truth));

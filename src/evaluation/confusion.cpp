@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "pixelclip/base/error.hpp"
 
@@ -137,8 +138,24 @@ std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusio
   return scores;
 }
 
+std::vector<std::string> unique_names(const std::vector<std::string>& names) {
+  std::set<std::string> used(names.begin(), names.end()), seen;
+  std::vector<std::string> unique;
+  for (size_t c = 0; c < names.size(); ++c) {
+    std::string name = names[c];
+    if (!seen.insert(name).second) {
+      for (int more = 0; !used.insert(name).second; ++more) {
+        name = names[c] + " (class " + std::to_string(c) + std::string(more, '\'') + ")";
+      }
+    }
+    unique.push_back(std::move(name));
+  }
+  return unique;
+}
+
 Results results_of(const Confusion& confusion, const Confusion* boundary,
-                   const std::vector<std::string>& names, ScoreRule rule) {
+                   const std::vector<std::string>& class_names, ScoreRule rule) {
+  const auto names = unique_names(class_names);
   const ClassScores scores = class_scores(confusion, rule);
   const auto edges = boundary ? boundary_iou(*boundary) : std::vector<double>();
   Results results;

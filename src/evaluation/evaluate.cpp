@@ -21,6 +21,7 @@
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/base/signal.hpp"
 #include "pixelclip/evaluation/fingerprint.hpp"
+#include "pixelclip/text/prompts.hpp"
 #include "progress_file.hpp"
 
 namespace pixelclip {
@@ -58,13 +59,18 @@ void add_counts(Confusion& confusion, const SparseCounts& sparse) {
   }
 }
 
+std::vector<std::string> shown_names(std::vector<std::string> names) {
+  for (std::string& name : names) name = shown_name(name);
+  return names;
+}
+
 class Evaluation {
  public:
   Evaluation(const DatasetInfo& info, const EvaluateOptions& options)
       : options_(options),
         set_(info),
         names_(options.names.empty() ? class_names(info) : options.names),
-        evaluator_(names_, rule(), info.ignore) {
+        evaluator_(shown_names(names_), rule(), info.ignore) {
     if (info.classes > 0 && static_cast<int>(names_.size()) != info.classes) {
       fail("the class list has ", names_.size(), " names, but the labels of ", info.name, " have ",
            info.classes, " classes; give the class list of this set");
@@ -107,6 +113,7 @@ class Evaluation {
               duration(result.seconds),
               result.unlabelled ? str(", ", result.unlabelled, " have nothing to score") : "",
               result.failed ? str(", ", result.failed, " could not be read") : "");
+    if (const auto warning = coverage_remark(result); !warning.empty()) log::warn(result.set, ": ", warning);
     return result;
   }
 
@@ -118,9 +125,15 @@ class Evaluation {
     Fingerprint print;
     print.add(options_.protocol).add(set_.info().name).add(str(static_cast<int>(rule()), ' ', set_.info().ignore));
     for (const auto& name : names_) print.add(name);
-    print.add(str(set_.id_map().rest_ignored));
-    for (const int32_t id : set_.id_map().classes) print.add(str(id));
-    for (int64_t i = 0; i < listed_; ++i) print.add(set_.items()[i].stem);
+    const auto& sources = set_.sources();
+    for (const LabelSource& source : sources) {
+      print.add(str(source.map.rest_ignored));
+      for (const int32_t id : source.map.classes) print.add(str(id));
+    }
+    for (int64_t i = 0; i < listed_; ++i) {
+      print.add(set_.items()[i].stem);
+      if (sources.size() > 1) print.add(str(set_.items()[i].source));
+    }
     return print.hex() + (options_.weights.empty() ? "" : "-" + options_.weights);
   }
 
@@ -240,12 +253,14 @@ class Evaluation {
     SetResult result;
     result.set = set_.info().name;
     result.scores = evaluator_.finish();
-    result.names = names_;
+    result.names = unique_names(shown_names(names_));
     result.confusion = evaluator_.confusion();
     result.scored = scored;
     result.listed = listed_;
     const auto count = [](const auto& stems) { return static_cast<int64_t>(stems.size()); };
-    result.unpaired = count(set_.report().images_without_labels) + count(set_.report().labels_without_image);
+    const PairReport& pairs = set_.report();
+    result.expected = pairs.expected;
+    result.unpaired = count(pairs.images_without_labels) + count(pairs.labels_without_image) + count(pairs.ambiguous);
     result.unlabelled = unlabelled;
     result.failed = failed;
     result.complete = stopped == 0;

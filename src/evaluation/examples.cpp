@@ -16,12 +16,16 @@ namespace {
 /// Pages show pictures no larger than this, pixels.
 constexpr int64_t longest_side = 480;
 
-LabelMap read_predictions(const std::string& elements, int64_t height, int64_t width) {
+/// `ids` are the categories of the classes; empty: the classes themselves.
+LabelMap read_predictions(const std::string& elements, const std::vector<int32_t>& ids, int64_t height, int64_t width) {
   LabelMap labels{height, width, std::vector<int32_t>(height * width)};
   for (const auto& element : parse_json("[" + elements + "]", "a picture's predictions")) {
     const auto bitmap = rle_to_bitmap(decode_rle(element["segmentation"]["counts"].get<std::string>(), height, width));
+    const int32_t category = element["category_id"];
+    const auto place = std::find(ids.begin(), ids.end(), category) - ids.begin();
+    const auto id = ids.empty() ? category : static_cast<int32_t>(place);
     for (size_t i = 0; i < bitmap.size(); ++i) {
-      if (bitmap[i]) labels.ids[i] = element["category_id"];
+      if (bitmap[i]) labels.ids[i] = id;
     }
   }
   return labels;
@@ -66,13 +70,14 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
     const auto& [score, index] = order[at];
     const SemSegItem& item = set_.items()[index];
     Example example{.kind = kind, .stem = item.stem, .score = 100 * score};
-    example.image = read_rgb(item.image);
+    const LabelMap truth = set_.labels(item, static_cast<int>(names_.size()));
+    example.image = set_.picture(item, truth);
     const int64_t height = example.image.height, width = example.image.width;
     const double scale = std::min(1.0, static_cast<double>(longest_side) / static_cast<double>(std::max(height, width)));
     const auto small_height = std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
     const auto small_width = std::max<int64_t>(1, std::llround(scale * static_cast<double>(width)));
-    example.truth = shrink(set_.labels(item, static_cast<int>(names_.size())), small_height, small_width);
-    example.prediction = shrink(read_predictions(file.read(index).text, height, width), small_height, small_width);
+    example.truth = shrink(truth, small_height, small_width);
+    example.prediction = shrink(read_predictions(file.read(index).text, set_.info().prediction_ids, height, width), small_height, small_width);
     if (scale < 1) example.image = resize_bilinear(example.image, small_height, small_width);
     examples.push_back(std::move(example));
   };

@@ -197,6 +197,9 @@ std::string set_section(const SetResult& result, size_t index) {
   const int64_t missing = result.listed - result.unlabelled - result.scored;
   if (missing > 0) figure(str(missing), "missing");
   out += "</ul>";
+  if (const auto remark = coverage_remark(result); !remark.empty()) {
+    out += str("<p class=\"warning\">", escaped(remark), "</p>");
+  }
   if (!result.complete) out += "<p class=\"warning\">This evaluation was stopped early: the numbers are of a part of the set.</p>";
   if (!result.unreadable.empty()) {
     out += str("<details class=\"warning\"><summary>", "unreadable pictures: ", result.unreadable.size(), "</summary><pre>");

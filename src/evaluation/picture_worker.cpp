@@ -55,19 +55,15 @@ PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) 
   PictureRecord record;
   record.index = index;
   try {
-    image = read_rgb(item.image);
     truth = set_.stored_ids(item);
-    if (image.height != truth.height || image.width != truth.width) {
-      fail(item.image.string(), ": the picture is ", image.width, "×", image.height,
-           ", but its labels ", item.label.string(), " are ", truth.width, "×", truth.height);
-    }
+    image = set_.picture(item, truth);
   } catch (const Error& e) {
     record.state = PictureRecord::State::unreadable;
     record.text = e.what();
     return record;
   }
   const int ignore = set_.info().ignore;
-  apply_ids(truth, set_.id_map(), static_cast<int>(evaluator_.names().size()), ignore, item.label.string());
+  apply_ids(truth, set_.id_map(item), static_cast<int>(evaluator_.names().size()), ignore, item.label.string());
   if (set_.info().skip_unlabelled &&
       std::all_of(truth.ids.begin(), truth.ids.end(), [ignore](int32_t id) { return id == ignore; })) {
     record.state = PictureRecord::State::unlabelled;

@@ -24,9 +24,9 @@ std::string number(double value, int decimals) {
   return out.str();
 }
 
-/// JSON's text of a number as Python writes it: NaN is a bare word.
+/// JSON's text of a number; it has no NaN.
 std::string json_number(double value) {
-  return std::isnan(value) ? "NaN" : OrderedJson(value).dump();
+  return std::isnan(value) ? "null" : OrderedJson(value).dump();
 }
 
 void write_scores(std::ostream& out, const Results& scores, const std::string& indent) {
@@ -38,21 +38,24 @@ void write_scores(std::ostream& out, const Results& scores, const std::string& i
   out << '\n' << indent << '}';
 }
 
+int64_t expected_of(const SetResult& result) { return std::max(result.expected, result.listed); }
+
 OrderedJson about(const SetResult& result) {
   return {{"fingerprint", result.fingerprint}, {"scored", result.scored},       {"listed", result.listed},
-          {"unlabelled", result.unlabelled},   {"unpaired", result.unpaired},     {"unreadable", result.unreadable},
-          {"complete", result.complete},       {"clip_before_training", result.plain_clip}};
+          {"expected", expected_of(result)},   {"unlabelled", result.unlabelled}, {"unpaired", result.unpaired},
+          {"unreadable", result.unreadable},   {"complete", result.complete},     {"clip_before_training", result.plain_clip}};
 }
 
 std::string counted(const SetResult& result) {
   std::string text = str(result.scored);
-  const int64_t meant = result.listed - result.unlabelled;
+  const int64_t meant = expected_of(result) - result.unlabelled;
   if (result.scored != meant) text += str(" of ", meant);
   return text;
 }
 
 std::string remarks(const SetResult& result) {
-  std::string text = result.plain_clip ? kPlainClip : "";
+  std::string text = coverage_remark(result);
+  if (result.plain_clip) text += str(text.empty() ? "" : ", ", kPlainClip);
   if (!result.complete) text += str(text.empty() ? "" : ", ", "stopped early");
   if (result.failed > 0) text += str(text.empty() ? "" : ", ", result.failed, " unreadable");
   if (result.unpaired > 0) text += str(text.empty() ? "" : ", ", result.unpaired, " without their other half");
@@ -93,6 +96,13 @@ void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
 }
 
 }  // namespace
+
+std::string coverage_remark(const SetResult& result) {
+  const int64_t meant = expected_of(result) - result.unlabelled;
+  if (result.scored >= meant) return "";
+  const double share = 100.0 * static_cast<double>(result.scored) / static_cast<double>(meant);
+  return str("ONLY ", number(std::min(share, 99.9), 1), " % OF THE SET: ", result.scored, " of ", meant, " pictures");
+}
 
 double score_of(const Results& results, const std::string& name) {
   for (const auto& [key, value] : results) {
@@ -170,8 +180,8 @@ std::string copypaste_lines(const SetResult& result) {
   for (const char* name : {"mIoU", "fwIoU", "IoU", "mACC", "pACC"}) {
     const double value = score_of(result.scores, name);
     if (std::isnan(value) && std::string(name) == "IoU") continue;
-    names += (names.empty() ? "" : ",") + std::string(name);
-    values += (values.empty() ? "" : ",") + number(value, 4);
+    names += str(names.empty() ? "" : ",", name);
+    values += str(values.empty() ? "" : ",", number(value, 4));
   }
   return "copypaste: Task: sem_seg\ncopypaste: " + names + "\ncopypaste: " + values + "\n";
 }
@@ -201,14 +211,15 @@ void write_results(const fs::path& folder, const std::vector<SetResult>& results
     }
   });
   write_atomically(folder / "results.csv", [&](std::ostream& out) {
-    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,fingerprint\n";
+    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,fingerprint,expected\n";
     for (const SetResult& result : results) {
       out << result.set << ',' << number(headline(result), 6);
       for (const char* name : {"fwIoU", "mACC", "pACC"}) {
         out << ',' << number(score_of(result.scores, name), 6);
       }
       out << ',' << result.scored << ',' << result.listed << ',' << result.unlabelled << ','
-          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << '\n';
+          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << ','
+          << expected_of(result) << '\n';
     }
   });
 }

@@ -1,12 +1,14 @@
 #include "pixelclip/image/codec.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <ostream>
 
 #include "formats.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
 
 namespace pixelclip {
 
@@ -21,6 +23,30 @@ void formats::check_size(int64_t height, int64_t width, const std::string& name,
     fail(name, ": the picture claims ", height, " x ", width, " pixels, more than the ", max_pixels,
          " that are read; a damaged or malicious file, or make it smaller");
   }
+}
+
+void formats::remark(const DecodeOptions& options, const std::string& text) {
+  if (options.remarks) {
+    options.remarks->push_back(text);
+    return;
+  }
+  constexpr int kNamed = 3;
+  static std::atomic<int> count{0};
+  const int before = count.fetch_add(1);
+  if (before < kNamed) log::warn(text);
+  if (before == kNamed) log::warn("more such pictures are not named; `pixelclip doctor` counts them");
+}
+
+void formats::remark_dark_16_bits(const Image& rgb, const std::string& name,
+                                  const DecodeOptions& options) {
+  constexpr int kFew = 64;  // of 256: less than 15 of 16 bits are used
+  if (rgb.pixels.empty()) return;
+  const int most = *std::max_element(rgb.pixels.begin(), rgb.pixels.end());
+  if (most >= kFew) return;
+  int bits = 8;
+  while (bits < 14 && most >> (bits - 8) > 0) ++bits;
+  remark(options, str(name, ": of its 16 bits only the lower ", bits, most == 0 ? " or fewer" : "",
+                      " are used, so that it is nearly black; stretch its values to 0 … 65535"));
 }
 
 namespace {
@@ -113,8 +139,11 @@ ImageInfo probe(Bytes bytes, const std::string& name, const DecodeOptions& optio
   } else if (formats::is_png(bytes)) {
     info = formats::probe_png(bytes, name, options);
   } else {
-    const Image image = formats::decode_other(bytes, name, options);
-    return {image.height, image.width, 1, false};
+    DecodeOptions quiet = options;
+    std::vector<std::string> remarks;  // made again when the picture is wanted
+    quiet.remarks = &remarks;
+    const Image image = formats::decode_other(bytes, name, quiet);
+    info = {image.height, image.width, formats::other_orientation(bytes), false};
   }
   if (options.orient && Turn(info.orientation).swap) std::swap(info.height, info.width);
   return info;
@@ -133,6 +162,7 @@ void decode_rgb_region(Bytes bytes, const std::string& name, const Rect& wanted,
     if (options.orient) orientation = formats::probe_png(bytes, name, options).orientation;
     out.image = formats::decode_png(bytes, name, options);
   } else {
+    if (options.orient) orientation = formats::other_orientation(bytes);
     out.image = formats::decode_other(bytes, name, options);
   }
   out.source_height = out.image.height;

@@ -23,21 +23,59 @@ struct TiffBytes {
 
 }  // namespace
 
-int exif_orientation(Bytes tiff) {
-  if (tiff.size() < 8) return 1;
-  const bool little = tiff[0] == 'I' && tiff[1] == 'I';
-  if (!little && !(tiff[0] == 'M' && tiff[1] == 'M')) return 1;
-  const TiffBytes file{tiff, little};
-  if (file.number(2, 2) != 42) return 1;
-  constexpr uint32_t kOrientation = 0x0112, kShort = 3;
+int exif_orientation(Bytes tiff) { return is_tiff(tiff) ? tiff_layout(tiff).orientation : 1; }
+
+bool is_tiff(Bytes bytes) {
+  return bytes.size() >= 8 && (std::memcmp(bytes.data(), "II*\0", 4) == 0 ||
+                               std::memcmp(bytes.data(), "MM\0*", 4) == 0);
+}
+
+TiffLayout tiff_layout(Bytes bytes) {
+  constexpr uint32_t kBits = 0x0102, kOrientation = 0x0112, kSamples = 0x0115, kFormat = 0x0153;
+  constexpr uint32_t kShort = 3, kFraction = 3;
+  const TiffBytes file{bytes, bytes[0] == 'I'};
+  TiffLayout layout;
   const size_t directory = file.number(4, 4);
   const uint32_t entries = file.number(directory, 2);
   for (uint32_t i = 0; i < entries; ++i) {
     const size_t entry = directory + 2 + size_t{12} * i;
-    if (entry + 12 > tiff.size()) break;
-    if (file.number(entry, 2) != kOrientation) continue;
-    const uint32_t value = file.number(entry + 8, file.number(entry + 2, 2) == kShort ? 2 : 4);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (entry + 12 > bytes.size()) break;
+    const bool is_short = file.number(entry + 2, 2) == kShort;
+    // More than two short values stand elsewhere.
+    const bool elsewhere = is_short && file.number(entry + 4, 4) > 2;
+    const size_t at = elsewhere ? file.number(entry + 8, 4) : entry + 8;
+    const uint32_t value = file.number(at, is_short ? 2 : 4);
+    switch (file.number(entry, 2)) {
+      case kOrientation:
+        layout.orientation = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+        layout.orientation_at = is_short && !elsewhere ? at : 0;
+        break;
+      case kSamples:
+        layout.samples = static_cast<int>(value & 0xFFFF);
+        break;
+      case kBits:
+        layout.bits = static_cast<int>(value & 0xFFFF);
+        break;
+      case kFormat:
+        layout.fractions = value == kFraction;
+        break;
+    }
+  }
+  return layout;
+}
+
+int webp_orientation(Bytes bytes) {
+  // RIFF: a name of four bytes, a size in little-endian order, that many bytes, padded to even.
+  const TiffBytes file{bytes, true};
+  for (size_t at = 12; at + 8 <= bytes.size();) {
+    const size_t size = file.number(at + 4, 4);
+    if (size > bytes.size() - at - 8) break;
+    if (std::memcmp(bytes.data() + at, "EXIF", 4) == 0) {
+      Bytes exif = bytes.subspan(at + 8, size);
+      if (size > 6 && std::memcmp(exif.data(), "Exif\0", 6) == 0) exif = exif.subspan(6);
+      return exif_orientation(exif);
+    }
+    at += 8 + size + size % 2;
   }
   return 1;
 }

@@ -189,7 +189,11 @@ ImageInfo probe_png(Bytes bytes, const std::string& name, const DecodeOptions& o
 }
 
 Image decode_png(Bytes bytes, const std::string& name, const DecodeOptions& options) {
-  return PngReader(bytes, name, options.max_pixels).read_rgb();
+  PngReader reader(bytes, name, options.max_pixels);
+  const int depth = reader.depth();  // reading makes it 8
+  Image image = reader.read_rgb();
+  if (depth == 16) remark_dark_16_bits(image, name, options);
+  return image;
 }
 
 LabelMap decode_png_labels(Bytes bytes, const std::string& name) {

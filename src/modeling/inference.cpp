@@ -81,7 +81,10 @@ ClassBank Inference::class_bank(const std::vector<std::string>& names, const Emb
   std::vector<std::string> rows;
   for (size_t c = 0; c < names.size(); ++c) {
     std::vector<std::string> own = {names[c]};
-    if (config_.synonyms == "max") own = split_synonyms(names[c]);
+    if (config_.synonyms == "max") {
+      own = split_synonyms(names[c]);
+      for (auto& name : own) name = with_escaped_commas(name);
+    }
     if (names[c] == "background") {
       bank.background = static_cast<int64_t>(c);
       if (config_.background.mode == "words") own = read_class_names(config_.background.words);

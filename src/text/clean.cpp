@@ -194,6 +194,15 @@ std::string clean_text(std::string_view text) {
   return unicode::encode(unicode::lower(collapse_spaces(repaired)));
 }
 
+std::string composed(const std::string& text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; })) return text;
+  try {
+    return unicode::encode(unicode::compose(unicode::decode(text)));
+  } catch (const Error&) {
+    return text;
+  }
+}
+
 std::string ascii_letters(const std::string& text) {
   utf8proc_uint8_t* mapped = nullptr;
   const auto size = utf8proc_map(

@@ -98,15 +98,33 @@ std::string fill_template(const std::string& text_template, const std::string& n
   return replace_all(with_article, part, name);
 }
 
+std::vector<std::string> split_names(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '\\' && i + 1 < text.size() && text[i + 1] == separator;
+    if (escaped) parts.back() += text[i++];
+    if (text[i] == separator && !escaped) parts.emplace_back();
+    else parts.back() += text[i];
+  }
+  for (auto& part : parts) part = trimmed(part);
+  return parts;
+}
+
+std::string shown_name(const std::string& name) { return replace_all(name, "\\,", ","); }
+
+std::string with_escaped_commas(const std::string& name) { return replace_all(name, ",", "\\,"); }
+
 std::vector<std::string> split_synonyms(const std::string& name) {
   constexpr std::string_view kSeparator = ", ";
   std::vector<std::string> result;
   size_t start = 0;
-  for (size_t at = 0; (at = name.find(kSeparator, start)) != name.npos;
-       start = at + kSeparator.size()) {
-    result.push_back(name.substr(start, at - start));
+  const auto take = [&](size_t end) { result.push_back(shown_name(name.substr(start, end - start))); };
+  for (size_t at = 0; (at = name.find(kSeparator, at)) != name.npos; at += kSeparator.size()) {
+    if (at > 0 && name[at - 1] == '\\') continue;
+    take(at);
+    start = at + kSeparator.size();
   }
-  result.push_back(name.substr(start));
+  take(name.size());
   std::erase_if(result, [](const std::string& synonym) { return trimmed(synonym).empty(); });
   if (result.empty()) fail("the class name \"", name, "\" is empty");
   return result;

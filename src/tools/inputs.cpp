@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <set>
-#include <sstream>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
@@ -92,26 +91,33 @@ class Finder {
   std::set<std::string> names_;
 };
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, separator);) parts.push_back(trimmed(part));
-  return parts;
-}
-
 /// "dog,puppy" → "dog, puppy", the form of a class with synonyms.
 std::string with_synonyms(const std::string& name) {
   std::string joined;
-  for (const auto& part : split(name, ',')) {
+  for (const auto& part : split_names(name, ',')) {
     if (!part.empty()) joined += (joined.empty() ? "" : ", ") + part;
   }
   return joined;
 }
 
+/// "12 dog", "12: dog", "12. dog", but not "3d printer".
+bool looks_numbered(const std::string& line) {
+  const size_t end = line.find_first_not_of("0123456789");
+  return end > 0 && end != line.npos && std::string_view(" \t:;,.)=").find(line[end]) != std::string_view::npos;
+}
+
 std::vector<std::string> names_in_text_file(const std::string& file) {
-  std::vector<std::string> names;
+  std::vector<std::string> names, odd;
+  size_t number = 0;
   for (const auto& line : read_lines(file)) {
-    if (!line.empty()) names.push_back(with_synonyms(line));
+    ++number;
+    if (line.empty()) continue;
+    names.push_back(with_synonyms(line));
+    if (looks_numbered(line) || line.find('\t') != line.npos) odd.push_back(str("line ", number, ": ", line));
+  }
+  if (!odd.empty()) {
+    log::warn(file, ": ", odd.size(), " of ", names.size(), " lines begin with a number or hold a tab (", odd.front(),
+              "); a line is a name as it stands, so that numbers and columns belong to it: remove them");
   }
   if (names.empty()) fail(file, ": holds no class names; one a line was expected");
   return names;
@@ -174,7 +180,7 @@ std::vector<std::string> read_names(const std::string& text) {
   if (one_word && fs::exists(built_in, ignored)) return read_class_names(built_in);
   if (fs::is_regular_file(text, ignored)) return names_in_text_file(text);
   const bool synonyms = text.find(';') != text.npos;
-  auto names = split(text, synonyms ? ';' : ',');
+  auto names = split_names(text, synonyms ? ';' : ',');
   if (names.size() > 1 && names.back().empty()) names.pop_back();  // a separator at the end
   for (auto& name : names) name = with_synonyms(name);
   return names;

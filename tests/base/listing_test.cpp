@@ -73,5 +73,15 @@ TEST(Listing, AFolderThatCanNotBeReadCostsItsOwnFilesAlone) {
   EXPECT_THAT(list.faults, ElementsAre(HasSubstr("a")));
 }
 
+TEST(Listing, AnyFileBelowStopsAtTheFirst) {
+  const TempFolder folder;
+  for (const char* name : {"1.png", "2.png", "3.png", "._4.png"}) touch_file(folder / name);
+  int seen = 0;
+  EXPECT_TRUE(any_file_below(folder.path(), [&](const auto&) { return ++seen == 2; }));
+  EXPECT_EQ(seen, 2);
+  EXPECT_FALSE(any_file_below(folder.path(), [](const auto& file) { return file.filename() == "._4.png"; }));
+  EXPECT_FALSE(any_file_below(folder / "none", [](const auto&) { return true; }));
+}
+
 }  // namespace
 }  // namespace pixelclip

@@ -220,7 +220,7 @@ TEST_F(ConfigFile, TheEffectiveConfigReadsBackTheSame) {
       "SOLVER: {BASE_LR: 1.2345678901234567e-9, STEPS: [1, 2], GAMMA: 1e300, WEIGHT_DECAY: 3}\n"
       "DATASETS: {TRAIN: ['x, y', \"\"], CUSTOM: [{name: a, images: i, labels: l, names: [p, \"q: "
       "r\"],"
-      " ignore: 0, id_map: {7: 0, 8: 1}}, {name: b, kind: coco, images: i, masks: m.json},"
+      " ignore: 0, label_suffix: _m.tif, image_suffix: _i, list: v.txt, id_map: {7: 0, 8: 1}}, {name: b, kind: coco, images: i, masks: m.json},"
       " {name: c, images: i, labels: l, names: n.json, id_map: [255, 0]}]}\n"
       "SEED: -1\nCUDNN_BENCHMARK: True\nTEST: {AUG: {FLIP: off}}\n");
   const std::string text = to_yaml(c);
@@ -239,12 +239,17 @@ TEST_F(ConfigFile, OwnDataSetsAreRead) {
   const auto sets =
       read(
           "DATASETS:\n  CUSTOM:\n"
-          "    - {name: a, images: i, labels: l, names: n.json, ignore: 9, id_map: [9, 0]}\n"
+          "    - {name: a, images: i, labels: l, names: n.json, ignore: 9, id_map: [9, 0],\n"
+          "       label_suffix: _mask.png, image_suffix: _rgb, list: val.txt}\n"
           "    - name: b\n      kind: id_png\n      images: i\n      masks: m\n")
           .datasets.custom;
   ASSERT_EQ(sets.size(), 2u);
   EXPECT_EQ(sets[0].names_file, "n.json");
   EXPECT_EQ(sets[0].ignore, 9);
+  EXPECT_EQ(sets[0].label_suffix, "_mask.png");
+  EXPECT_EQ(sets[0].image_suffix, "_rgb");
+  EXPECT_EQ(sets[0].list, "val.txt");
+  EXPECT_EQ(sets[1].ignore, -1);
   EXPECT_THAT(sets[0].id_map, ElementsAre(std::pair(0, 9), std::pair(1, 0)));
   EXPECT_EQ(sets[1].kind, "id_png");
 }
@@ -260,6 +265,7 @@ TEST_F(ConfigFile, FaultsOfOwnDataSetsAreNamed) {
          "unknown entry image of a set in DATASETS.CUSTOM (did you mean images?)");
   expect("{name: a, images: i, labels: l}", "has labels but no names");
   expect("{name: a, images: i, labels: l, masks: m, names: [x]}", "declare two sets");
+  expect("{name: a, images: i, masks: m, list: v.txt}", "belong to a set with labels");
   expect("{name: a, images: i, kind: sem}", "kind is \"sem\"; expected one of sa1b");
   expect("{name: a, images: i, ignore: -1}", "ignore is -1; expected an integer from 0 to 65535");
   expect("{name: a, images: i, id_map: {x: 1}}", "id_map is \"x\"");

@@ -11,6 +11,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using namespace testing;
 
 /// A test set of `count` pictures of 8×10 with four classes; `fill(i)` gives the labels' ids.
@@ -101,6 +102,13 @@ TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
   EXPECT_FALSE(examine_test_set(wrapped.info).good());
 }
 
+TEST(Doctor, LabelsOf16BitsThatIgnore65535AreSeen) {
+  MadeSet set(2, [](int64_t p) { return p < 9 ? 65535 : static_cast<int32_t>(p % 4); });
+  EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("(ignore: 65535)?")));
+  set.info.ignore = 65535;
+  EXPECT_TRUE(examine_test_set(set.info).good());
+}
+
 TEST(Doctor, PalettesThatBecameColoursOrGreyAreSeen) {
   const MadeSet set(2);
   Image colours(8, 10, 3);
@@ -118,6 +126,40 @@ TEST(Doctor, PalettesThatBecameColoursOrGreyAreSeen) {
 
   const MadeSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
   EXPECT_THAT(examine_test_set(grey.info).problems, Contains(HasSubstr("grey levels of PASCAL's palette")));
+}
+
+TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
+  const MadeSet set(3);
+  const auto turn = [&](int i, uint8_t orientation) {
+    std::string jpeg = read_text(set.picture(i));
+    const std::string exif("\xFF\xE1\0\x22" "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0", 36);
+    jpeg.insert(2, exif);
+    jpeg[2 + 29] = static_cast<char>(orientation);
+    write_file(set.picture(i), jpeg);
+  };
+  turn(0, 3);  // by half a circle
+  turn(1, 6);  // by a quarter, as its labels are not
+  Checkup checkup = examine_test_set(set.info);
+  EXPECT_TRUE(checkup.good());
+  EXPECT_THAT(checkup.hints, Contains(AllOf(HasSubstr("1 pictures are turned or mirrored by EXIF"), HasSubstr("(p0)"),
+                                            HasSubstr("DATASETS.EXIF_ORIENTATION"))));
+  EXPECT_THAT(checkup.facts, Contains(AllOf(HasSubstr("1 pictures are read unturned"), HasSubstr("(p1)"))));
+  DatasetInfo ignoring = set.info;
+  ignoring.exif_orientation = false;
+  checkup = examine_test_set(ignoring);
+  EXPECT_THAT(checkup.hints, Not(Contains(HasSubstr("EXIF"))));
+  EXPECT_TRUE(checkup.good());
+}
+
+TEST(Doctor, DarkPicturesAndMissingPartsOfASetAreNamed) {
+  MadeSet set(2);
+  set.info.pictures = 5;
+  fs::remove(set.picture(1));
+  LabelMap few{8, 10, std::vector<int32_t>(80, 900)};  // a grey PNG of 16 bits
+  write_label_png(set.folder / "images/p1.png", few);
+  const Checkup checkup = examine_test_set(set.info);
+  EXPECT_THAT(checkup.hints, Contains(AllOf(HasSubstr("1 pictures may look wrong"), HasSubstr("p1.png"))));
+  EXPECT_THAT(checkup.hints, Contains(HasSubstr("only 2 of 5 pictures of the set")));
 }
 
 TEST(Doctor, ALimitReadsFewerPairsAndTheBriefFormNeverThrowsForBadOnes) {

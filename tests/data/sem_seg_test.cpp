@@ -91,6 +91,8 @@ TEST(SemSeg, AnIdWithoutMeaningIsNamedWithFileAndValue) {
                AllOf(HasSubstr("id 20"), HasSubstr("class 19"), HasSubstr("only 10")));
   labels.ids = {1, 77};
   EXPECT_ERROR(apply_ids(labels, voc_ids(false), 20, 255, "v.png"), HasSubstr("the id 77"));
+  labels.ids = {1, 65535};
+  EXPECT_ERROR(apply_ids(labels, {}, 20, 255, "v.png"), HasSubstr("(ignore: 65535)?"));
   labels.ids = {200, 11};
   apply_ids(labels, coco_stuff_ids(), 171, 255, "c.png");
   EXPECT_THAT(labels.ids, ElementsAre(255, 255));
@@ -111,15 +113,6 @@ TEST(SemSeg, DamagedLabelFilesAreNamed) {
   for (const SemSegItem& item : set.items()) {
     EXPECT_ERROR(set.labels(item, 150), HasSubstr(item.label.string()));
   }
-}
-
-TEST(SemSeg, TwoPicturesOfOneStemAreRefused) {
-  const TempFolder folder;
-  const fs::path base = folder / "ADEChallengeData2016";
-  write_picture(base / "images/validation/a.png");
-  write_picture(base / "images/validation/more/a.png");
-  write_ids(base / "annotations/validation/a.png", {0, 1, 2, 3, 4, 5});
-  EXPECT_ERROR(SemSegSet(find(folder.path(), ade)), HasSubstr("share the stem a"));
 }
 
 TEST(SemSeg, CityscapesReadsTrainIdsOrElseLabelIds) {

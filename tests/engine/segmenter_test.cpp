@@ -161,11 +161,18 @@ TEST_F(SegmenterTest, ThreadsMayUseOneSegmenterAtOnce) {
   EXPECT_THAT(found, ::testing::Each(alone));
 }
 
+TEST_F(SegmenterTest, ACommaBehindABackslashMakesNoSynonyms) {
+  const Segmenter segmenter(options());
+  const Words words = segmenter.words({"cat\\, wild", "cat, wild"});
+  EXPECT_THAT(words.names, ::testing::ElementsAre("cat, wild", "cat, wild"));
+  EXPECT_FALSE(torch::allclose(words.embeddings[0], words.embeddings[1]));
+}
+
 TEST_F(SegmenterTest, NamesThatMeanNothingAreRefused) {
   const Segmenter segmenter(options());
   EXPECT_ERROR(segmenter.words({}), HasSubstr("no class names"));
   EXPECT_ERROR(segmenter.words({"dog", " "}), HasSubstr("a class name is empty"));
-  EXPECT_ERROR(segmenter.words({"dog", "cat", " dog"}), AllOf(HasSubstr("\"dog\""), HasSubstr("twice")));
+  EXPECT_ERROR(segmenter.words({"dog", "cat", " dog"}), AllOf(HasSubstr("\"dog\""), HasSubstr("twice, as names 1 and 3")));
   std::string hundred;
   for (int i = 0; i < 100; ++i) hundred += "word ";
   EXPECT_ERROR(segmenter.words({hundred}), AllOf(HasSubstr("tokens"), HasSubstr("at most 77")));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/evaluation/report.hpp"
@@ -113,6 +114,18 @@ TEST(Confusion, KeysComeInDetectron2sOrder) {
               ElementsAre("mIoU", "fwIoU", "IoU-a", "BoundaryIoU-a", "min(IoU, B-Iou)-a", "IoU-b",
                           "BoundaryIoU-b", "min(IoU, B-Iou)-b", "IoU-c", "BoundaryIoU-c",
                           "min(IoU, B-Iou)-c", "mACC", "pACC", "ACC-a", "ACC-b", "ACC-c"));
+}
+
+TEST(Confusion, AClassListThatNamesOneTwiceStillGivesUniqueKeys) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(unique_names({"a", "b", "a", "a (class 2)", "a"}),
+              ElementsAre("a", "b", "a (class 2')", "a (class 2)", "a (class 4)"));
+  Confusion counts(3);
+  counts.counts()[0] = 3;
+  std::set<std::string> keys;
+  const Results results = results_of(counts, nullptr, {"a", "b", "a"}, ScoreRule::mmseg);
+  for (const auto& [key, value] : results) keys.insert(key);
+  EXPECT_EQ(keys.size(), results.size());
 }
 
 TEST(Confusion, CityscapesCallsItsMeanIoUAndScoresSevenCategories) {

@@ -367,6 +367,43 @@ TEST(Evaluate, PicturesAndLabelsWithoutTheOtherAreCounted) {
   const SetResult result = evaluate(set.info, oracle(), {});
   EXPECT_EQ(result.scored, 2);
   EXPECT_EQ(result.unpaired, 2);
+  EXPECT_EQ(result.expected, 3);
+  EXPECT_THAT(results_table({result}), HasSubstr("ONLY 66.7 % OF THE SET: 2 of 3 pictures"));
+}
+
+TEST(Evaluate, APictureThatExifTurnsIsReadAsItsLabelsWereDrawn) {
+  SmallSet set(1);
+  std::string png = read_text(set.info.images[0] / "p0.png");
+  // A chunk eXIf, orientation 6, behind the header of 33 bytes.
+  const std::string chunk("\0\0\0\x1A" "eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 34);
+  uint32_t crc = ~0u;
+  for (const char c : chunk.substr(4)) {
+    crc ^= static_cast<uint8_t>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
+  }
+  crc = ~crc;
+  std::string sum;
+  for (int shift = 24; shift >= 0; shift -= 8) sum += static_cast<char>(crc >> shift);
+  png.insert(33, chunk + sum);
+  write_text(set.info.images[0] / "p0.png", png);
+  ASSERT_EQ(read_rgb(set.info.images[0] / "p0.png").width, 6);
+  EvaluateOptions options;
+  options.examples = 1;
+  const TempFolder out;
+  options.predictions = out.path();
+  const SetResult result = evaluate(set.info, oracle(), options);
+  EXPECT_EQ(result.scored, 1);
+  EXPECT_DOUBLE_EQ(score_of(result.scores, "mIoU"), 100);
+  EXPECT_EQ(result.examples.at(0).image.width, 9);
+}
+
+TEST(Evaluate, NamesWithCommasAreShownWithoutTheirBackslashAndDifferFromSynonyms) {
+  const SmallSet set(1);
+  const SetResult one = evaluate(set.info, oracle(), {.names = {"a\\, x", "b", "c"}});
+  const SetResult two = evaluate(set.info, oracle(), {.names = {"a, x", "b", "c"}});
+  EXPECT_DOUBLE_EQ(score_of(one.scores, "IoU-a, x"), 100);
+  EXPECT_EQ(one.names, two.names);
+  EXPECT_NE(one.fingerprint, two.fingerprint);
 }
 
 TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
@@ -408,6 +445,20 @@ TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
     EXPECT_EQ(example.image.height, example.truth.height);
   }
   EXPECT_THAT(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .examples = 3}).examples, SizeIs(5));
+}
+
+TEST(Evaluate, ExamplesShowClassesAlsoWherePredictionsCarryOtherIds) {
+  SmallSet set(1);
+  set.info.prediction_ids = {5, 90, 7};
+  const TempFolder out;
+  EvaluateOptions options;
+  options.examples = 1;
+  options.predictions = out.path();
+  const SetResult result = evaluate(set.info, oracle(), options);
+  const Example& example = result.examples.at(0);
+  for (size_t i = 0; i < example.truth.ids.size(); ++i) {
+    if (example.truth.ids[i] != 255) EXPECT_EQ(example.prediction.ids[i], example.truth.ids[i]);
+  }
 }
 
 TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {

@@ -9,6 +9,7 @@
 namespace pixelclip {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::TempFolder;
@@ -69,6 +70,27 @@ TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
   EXPECT_ERROR(read_compared(folder / "rows.json"), HasSubstr("row 0 is none"));
 }
 
+TEST(Report, AScoreOfAPartOfASetSaysSoLoudlyInTheTableItself) {
+  SetResult part = example();
+  part.listed = part.scored = 700;
+  part.failed = part.unpaired = 0;
+  part.expected = 1449;
+  EXPECT_THAT(results_table({part}), AllOf(HasSubstr("ONLY 48.3 % OF THE SET: 700 of 1449 pictures"),
+                                           HasSubstr("700 of 1449 ")));
+  part.unlabelled = 49;
+  part.listed = 749;
+  EXPECT_THAT(results_table({part}), HasSubstr("ONLY 50.0 % OF THE SET: 700 of 1400 pictures"));
+  part.expected = 749;
+  EXPECT_EQ(coverage_remark(part), "");
+  part.scored = 699;
+  EXPECT_THAT(coverage_remark(part), HasSubstr("ONLY 99.9 %"));
+  const TempFolder folder;
+  part.expected = 1449;
+  write_results(folder / "eval", {part});
+  EXPECT_THAT(read_text(folder / "eval/results.md"), HasSubstr("OF THE SET"));
+  EXPECT_EQ(read_json(folder / "eval/results.json")["ade20k_150_test_sem_seg"]["evaluation"]["expected"], 1449);
+}
+
 TEST(Report, CopypasteLinesAreDetectron2s) {
   EXPECT_EQ(copypaste_lines(example()),
             "copypaste: Task: sem_seg\ncopypaste: mIoU,fwIoU,mACC,pACC\n"
@@ -79,11 +101,9 @@ TEST(Report, FilesHoldEveryScoreInItsOrder) {
   const TempFolder folder;
   write_results(folder / "eval", {example()});
   const std::string json = read_text(folder / "eval/results.json");
-  EXPECT_THAT(json, HasSubstr("\"IoU-a\": NaN"));
+  EXPECT_THAT(json, HasSubstr("\"IoU-a\": null"));
   EXPECT_LT(json.find("mIoU"), json.find("fwIoU"));
-  std::string strict = json;
-  strict.replace(strict.find("NaN"), 3, "null");
-  const auto parsed = nlohmann::json::parse(strict);
+  const auto parsed = nlohmann::json::parse(json);
   EXPECT_EQ(parsed["ade20k_150_test_sem_seg"]["sem_seg"]["mIoU"], 12.345678);
   EXPECT_EQ(parsed["ade20k_150_test_sem_seg"]["sem_seg"]["IoU-b \"c\""], 3.25);
   EXPECT_THAT(read_text(folder / "eval/results.md"),

@@ -6,6 +6,7 @@
 
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/text/bpe_tokenizer.hpp"
+#include "pixelclip/text/clean.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {
@@ -99,6 +100,20 @@ TEST(SplitSynonyms, SplitsAtCommaAndSpace) {
   EXPECT_THAT(split_synonyms("a, , b, "), ElementsAre("a", "b"));
   EXPECT_ERROR(split_synonyms(", "), HasSubstr("is empty"));
   EXPECT_ERROR(split_synonyms(""), HasSubstr("is empty"));
+}
+
+TEST(SplitSynonyms, ACommaBehindABackslashBelongsToTheName) {
+  EXPECT_THAT(split_synonyms("table\\, dining, desk"), ElementsAre("table, dining", "desk"));
+  EXPECT_THAT(split_synonyms("1\\,000"), ElementsAre("1,000"));
+  EXPECT_EQ(shown_name("table\\, dining, desk"), "table, dining, desk");
+  EXPECT_THAT(split_synonyms(with_escaped_commas("a, b")), ElementsAre("a, b"));
+  EXPECT_THAT(split_names("a\\, b, c\\d ,e", ','), ElementsAre("a\\, b", "c\\d", "e"));
+}
+
+TEST(Composed, MakesLettersOfTheirPartsAndLeavesOtherBytes) {
+  EXPECT_EQ(composed("e\xCC\x81x"), "\xC3\xA9x");
+  EXPECT_EQ(composed("plain"), "plain");
+  EXPECT_EQ(composed("\xFF\xFE"), "\xFF\xFE");
 }
 
 TEST(Vocabularies, HoldTheClassesOfTheFiveTestSets) {

@@ -1,6 +1,7 @@
 #include "inputs.hpp"
 
 #include "pixelclip/base/file.hpp"
+#include "pixelclip/base/log.hpp"
 #include "pixelclip/image/codec.hpp"
 #include "support/support.hpp"
 
@@ -85,6 +86,22 @@ TEST(ReadNames, UnderstandsListsSynonymsFilesAndVocabularies) {
   EXPECT_EQ(read_names("ade150").size(), 150u);
   EXPECT_EQ(read_names("coco").size(), 171u);
   EXPECT_THAT(read_names("dog"), ElementsAre("dog"));
+}
+
+TEST(ReadNames, ACommaBehindABackslashBelongsToTheName) {
+  const TempFolder folder;
+  EXPECT_THAT(read_names("table\\, dining,sky"), ElementsAre("table\\, dining", "sky"));
+  EXPECT_THAT(read_names("table\\, dining,desk;sky"), ElementsAre("table\\, dining, desk", "sky"));
+  write_text(folder / "n.txt", "table\\, dining\nsky\n");
+  EXPECT_THAT(read_names((folder / "n.txt").string()), ElementsAre("table\\, dining", "sky"));
+}
+
+TEST(ReadNames, LinesThatLookNumberedOrHoldColumnsAreWarnedOf) {
+  const TempFolder folder;
+  log::add_file(folder / "log.txt");
+  write_text(folder / "n.txt", "1 dog\n2:\tcat\nred\tfox\n3d printer\n");
+  EXPECT_EQ(read_names((folder / "n.txt").string()).size(), 4u);
+  EXPECT_THAT(read_text(folder / "log.txt"), HasSubstr("3 of 4 lines begin with a number or hold a tab (line 1: 1 dog)"));
 }
 
 TEST(ReadNames, RefusesFilesThatHoldNone) {

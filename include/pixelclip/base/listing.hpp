@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,5 +27,10 @@ struct FileList {
 /// that holds them. A folder in between that can not be read costs its own files alone. Errors: the
 /// folder itself can not be read.
 FileList list_files_below(const std::filesystem::path& folder);
+
+/// Whether some file below satisfies `wanted`, up to which they are looked at; folders that can not be
+/// read hold none.
+bool any_file_below(const std::filesystem::path& folder,
+                    const std::function<bool(const std::filesystem::path&)>& wanted);
 
 }  // namespace pixelclip

@@ -77,6 +77,7 @@ struct DatasetsConfig {
   std::string sam_root = "";
   std::string shards = "";
   std::string crowd_regions = "auto";
+  bool exif_orientation = true;
   std::vector<CustomDataset> custom = {};
 
   void visit(config::Keys& key) {
@@ -92,6 +93,8 @@ struct DatasetsConfig {
         "annotations with iscrowd 1: use them as masks, leave_out, or auto: only COCO's own files leave "
         "them out",
         one_of({"auto", "use", "leave_out"}));
+    key("EXIF_ORIENTATION", exif_orientation,
+        "turn pictures as EXIF says, in training and scoring; False: as they are stored");
     key("CUSTOM", custom, "own sets: a list of maps, see below");
   }
 };

@@ -25,10 +25,14 @@ struct CustomDataset {
   std::string kind;    ///< one of custom_dataset_kinds(); "": recognised by what is given
   std::string images;  ///< folder of pictures, searched recursively
   std::string masks;   ///< training: folder of SA-1B JSON or ID PNGs, or one COCO instance JSON
-  std::string labels;  ///< test: folder of label PNGs, matched to the images by file stem
+  std::string labels;  ///< test: folder of label files, matched to the images by path or stem
+  std::string label_suffix;  ///< test: ends a label's name behind the stem: "_mask.png", "_labelIds"
+  std::string image_suffix;  ///< test: ends a picture's stem without being part of its label's
+  std::string list;          ///< test: text file of the pictures that belong to the set
   std::vector<std::string> names;  ///< class names in label order, written in place
   std::string names_file;          ///< or the JSON file they stand in (YAML: a text under `names`)
-  int64_t ignore = 255;            ///< label that is left out of the score
+  /// Label that is left out of the score; -1: 255, or 65535 where there are more than 255 classes.
+  int64_t ignore = -1;
   std::vector<std::pair<int64_t, int64_t>> id_map;  ///< label on disk → class; the rest → ignore
   bool operator==(const CustomDataset&) const = default;
 };

@@ -28,7 +28,9 @@ struct IdMap {
 /// One place where a set's labels may lie.
 struct LabelSource {
   std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
-  std::string suffix = ".png";      ///< What follows the picture's stem in a label's file name.
+  /// What follows the picture's stem in a label's file name. Without an extension, those of
+  /// label_endings() are looked for.
+  std::string suffix = {};
   IdMap map = {};
   const char* phase =
       "val";              ///< A literal: which pictures of a merged JSON file belong to the set.
@@ -44,6 +46,8 @@ struct DatasetInfo {
   std::vector<LabelSource> labels = {};  ///< Tried in order: as prepared, then as published.
   std::string image_suffix = {};  ///< Ends a picture's stem without being part of its label's.
   std::filesystem::path list = {};  ///< Text file of the stems that belong to the set; may be empty.
+  bool list_required = false;       ///< A missing list is an error; else all pictures belong.
+  int64_t pictures = 0;             ///< Of the published set; 0: unknown.
   bool images_hold_more = false;  ///< Pictures without labels belong to other sets: not reported.
   bool skip_unlabelled = false;   ///< Pictures whose labels are all ignored are left out.
   std::filesystem::path class_json = {};  ///< JSON array of class names.
@@ -53,6 +57,7 @@ struct DatasetInfo {
   int ignore = 255;
   /// category_id of each class in sem_seg_predictions.json; empty: the class's number.
   std::vector<int32_t> prediction_ids = {};
+  bool exif_orientation = true;         ///< See DATASETS.EXIF_ORIENTATION.
   std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
   std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
 };
@@ -88,11 +93,17 @@ class Catalog {
   std::vector<DatasetInfo> sets_;
 };
 
-/// The first folder of pictures and the first labels that are there (a folder counts when it holds
-/// a file with the source's suffix). Errors: what was looked for and how to get it.
+/// The ends of a label's file name that a source accepts, the preferred one first: its suffix, with
+/// .png, .tif, .tiff or .bmp where that has no extension.
+std::vector<std::string> label_endings(const LabelSource& source);
+
+/// The first folder of pictures that is there, and the labels (a folder counts when it holds a file
+/// with one of the source's endings): the first source and those behind it. Errors: what was looked
+/// for and how to get it.
 struct DatasetPaths {
   std::filesystem::path images;
   LabelSource labels;
+  std::vector<LabelSource> more = {};  ///< Other labels of a test set that are there too.
 };
 DatasetPaths locate(const DatasetInfo& info);
 /// Whether locate() would succeed; else `why` says what it would say.

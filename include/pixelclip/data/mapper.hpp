@@ -64,7 +64,7 @@ class Sa1bMapper {
   InputConfig input_;
   Size2 mask_resolution_;
   int64_t max_masks_;
-  bool with_masks_, pinned_;
+  bool with_masks_, orient_, pinned_;
 };
 
 }  // namespace pixelclip

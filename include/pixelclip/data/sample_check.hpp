@@ -19,6 +19,10 @@ struct SampleCheck {
   std::vector<uint8_t> file;  ///< of the picture
   MaskRuns masks;             ///< all of them, whatever MODEL.MAX_MASKS says
   int64_t height = 0, width = 0;
+  bool orient = true;      ///< DATASETS.EXIF_ORIENTATION
+  bool turned = false;     ///< The picture is turned as EXIF says.
+  bool undecided = false;  ///< And sizes cannot tell whether the masks were drawn on it so.
+  std::vector<std::string> remarks;  ///< See DecodeOptions.
 
   /// Errors: what makes the sample useless, with the file's name.
   void read(const Sa1bSample& sample, bool with_masks);

@@ -63,7 +63,10 @@ void add_boundaries(const LabelMap& predicted, const LabelMap& truth, Confusion&
 /// IoU of Cityscapes' seven categories: flat, construction, object, nature, sky, human, vehicle.
 std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusion& confusion);
 
-/// All scores of a set in detectron2's order of keys; `boundary` may be null.
+/// Class names as keys: one that is there already gets its place, "wall (class 7)".
+std::vector<std::string> unique_names(const std::vector<std::string>& names);
+
+/// All scores of a set in detectron2's order of keys, under unique_names(); `boundary` may be null.
 Results results_of(const Confusion& confusion, const Confusion* boundary,
                    const std::vector<std::string>& names, ScoreRule rule);
 

@@ -28,7 +28,8 @@ struct SetResult {
   int64_t listed = 0;      ///< Pairs of the set.
   int64_t unlabelled = 0;  ///< Left out because every pixel is ignored, where the set says so.
   int64_t failed = 0;      ///< Pictures that could not be read, over all ranks.
-  int64_t unpaired = 0;    ///< Pictures without labels and labels without a picture: not listed.
+  int64_t unpaired = 0;    ///< Pictures without labels, the reverse, and unclear pairs: not listed.
+  int64_t expected = 0;    ///< Pictures that belong to the set, listed or not; 0: unknown.
   /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
   std::vector<std::string> unreadable = {};
   bool complete = true;  ///< False when the evaluation was stopped before its end.
@@ -39,6 +40,9 @@ struct SetResult {
   std::string fingerprint = {};
   std::vector<Example> examples = {};  ///< On rank 0.
 };
+
+/// "ONLY 48.3 % OF THE SET: 700 of 1449 pictures" where a score stands for a part of its set; else empty.
+std::string coverage_remark(const SetResult& result);
 
 /// Somebody's results, to stand beside ours.
 struct ComparedRow {
@@ -67,7 +71,7 @@ double score_of(const Results& results, const std::string& name);
 double headline(const SetResult& result);
 
 /// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, pictures, …}}}, results.md and
-/// results.csv.
+/// results.csv. An undefined score is null in JSON, nan in the others.
 void write_results(const std::filesystem::path& folder, const std::vector<SetResult>& results,
                    const std::vector<ComparedRow>& compared = {});
 /// One set as the public tool writes it: {"sem_seg": {…}}.

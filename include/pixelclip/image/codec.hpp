@@ -19,6 +19,9 @@ struct DecodeOptions {
   int scale = 1;
   /// Larger pictures are refused before memory is taken for them.
   int64_t max_pixels = 178956970;  // Pillow's limit
+  /// Takes doubts about a picture's values ("NAME: of its 16 bits only …"); null: the first few are
+  /// logged.
+  std::vector<std::string>* remarks = nullptr;
 };
 
 struct ImageInfo {
@@ -34,7 +37,8 @@ ImageInfo probe(std::span<const uint8_t> bytes, const std::string& name,
                 const DecodeOptions& options = {});
 
 /// RGB as Pillow's `convert("RGB")` gives it: grey is repeated, CMYK converted, alpha dropped,
-/// palettes looked up, 16 bits cut to 8. A JPEG is bit for bit what Pillow decodes (accurate
+/// palettes looked up, 16 bits cut to 8, fractions up to 1 taken as shares of 255, other fractions
+/// clipped to 0 … 255. A JPEG is bit for bit what Pillow decodes (accurate
 /// integer DCT, smooth chroma upsampling).
 Image decode_rgb(std::span<const uint8_t> bytes, const std::string& name,
                  const DecodeOptions& options = {});
@@ -57,7 +61,7 @@ int decode_scale(int64_t size, int64_t target);
 inline int64_t scaled_size(int64_t size, int scale) { return (size + scale - 1) / scale; }
 
 /// Ids as the file holds them: grey of up to 16 bits, or a palette's index (never its colour).
-/// Errors: colours, alpha beside colours.
+/// The orientation in such a file is not looked at. Errors: colours, alpha beside colours.
 LabelMap decode_labels(std::span<const uint8_t> bytes, const std::string& name);
 
 Image read_rgb(const std::filesystem::path& path, const DecodeOptions& options = {});

@@ -20,7 +20,16 @@ std::vector<std::string> read_lines(const std::string& file);
 /// The template with the class name in it.
 std::string fill_template(const std::string& text_template, const std::string& name);
 
-/// The synonyms in a class name: "person, child" → {"person", "child"}.
+/// The synonyms in a class name: "person, child" → {"person", "child"}. A comma behind a backslash
+/// belongs to the name: "table\, dining" → {"table, dining"}.
 std::vector<std::string> split_synonyms(const std::string& name);
+
+/// A class name as people read it: "table\, dining" → "table, dining".
+std::string shown_name(const std::string& name);
+/// The reverse, for a name that is no list of synonyms.
+std::string with_escaped_commas(const std::string& name);
+
+/// The trimmed parts between separators; one behind a backslash separates nothing and stays as it is.
+std::vector<std::string> split_names(const std::string& text, char separator);
 
 }  // namespace pixelclip

@@ -1,0 +1,331 @@
+#include "pairs.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "file_names.hpp"
+#include "pixelclip/base/error.hpp"
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/base/listing.hpp"
+#include "pixelclip/data/merged_labels.hpp"
+
+namespace pixelclip {
+namespace fs = std::filesystem;
+namespace {
+
+struct ByNumber {
+  bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
+};
+using Matches = std::map<std::string, std::string, ByNumber>;  // picture's name to label's
+using Names = std::set<std::string, ByNumber>;
+
+/// One source of labels and what it has for the pictures.
+struct Source {
+  LabelSource from;
+  std::shared_ptr<const MergedLabels> merged = {};
+  FileNames names = {};
+  Matches matches = {};
+  std::vector<std::string> left_out = {};
+};
+
+/// A line of a list: the pictures' name and, where a second column names one, the label's.
+struct Listed {
+  std::string image, label;
+};
+
+/// The name of a picture's file given by its path below a folder; empty when it is none.
+std::string picture_name(const std::string& path, const std::string& suffix) {
+  const fs::path file = path;
+  if (!is_picture_ending(file.extension().string())) return "";
+  const std::string name = as_name((file.parent_path() / file.stem()).string());
+  return suffix.empty() ? name : stem_before(name, {suffix});
+}
+
+/// The name that a list's entry means, with or without what files add to it.
+std::string listed_name(const std::string& entry, const std::string& suffix) {
+  const std::string name = as_name(entry);
+  const std::string picture = picture_name(name, "");
+  const std::string& bare = picture.empty() ? name : picture;
+  const std::string without = suffix.empty() ? "" : stem_before(bare, {suffix});
+  return without.empty() ? bare : without;
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::string text = read_text(path);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  if (text.find('\0') != std::string::npos) {
+    fail(path.string(), ": this is no text in UTF-8; save the list as such");
+  }
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const auto begin = line.find_first_not_of(" \t\r"), end = line.find_last_not_of(" \t\r");
+    if (begin != std::string::npos && line[begin] != '#') {
+      lines.push_back(line.substr(begin, end + 1 - begin));
+    }
+  }
+  if (lines.empty()) fail(path.string(), ": it is empty; a picture's stem a line was expected");
+  return lines;
+}
+
+class Pairing {
+ public:
+  explicit Pairing(const DatasetInfo& info) : info_(info), paths_(locate(info)) {}
+
+  SetPairs run() {
+    report_.images = paths_.images;
+    open(paths_.labels);
+    list_pictures();
+    read_list();
+    choose_sources();
+    SetPairs out;
+    take_items(out);
+    report_missing();
+    for (Source& source : sources_) {
+      out.sources.push_back(source.from);
+      out.merged.push_back(source.merged);
+    }
+    out.report = std::move(report_);
+    return out;
+  }
+
+ private:
+  /// Lists a source of labels, behind those that are open.
+  void open(const LabelSource& from) {
+    Source source{.from = from};
+    if (fs::is_regular_file(from.path)) {
+      source.merged = std::make_shared<MergedLabels>(from.path, from.phase);
+      for (const std::string& stem : source.merged->stems()) source.names.add(stem, from.path);
+    } else {
+      const auto endings = label_endings(from);
+      const FileList listing = list(from.path);
+      for (const fs::path& file : listing.files) {
+        const std::string path = file.lexically_relative(from.path).string();
+        for (size_t i = 0; i < endings.size(); ++i) {
+          const std::string name = stem_before(path, {endings[i]});
+          if (name.empty() || name.ends_with('/')) continue;
+          source.names.add(as_name(name), file, -static_cast<int>(i));
+          break;
+        }
+      }
+      source.left_out = listing.faults;
+    }
+    sources_.push_back(std::move(source));
+  }
+
+  FileList list(const fs::path& folder) const {
+    try {
+      return list_files_below(folder);
+    } catch (const Error& e) {
+      fail("data set ", info_.name, ": ", e.what());
+    }
+  }
+
+  void list_pictures() {
+    // Where pictures and labels share a folder, a label is no picture.
+    std::set<fs::path> labels;
+    for (const auto& [name, path] : sources_.front().names.all()) labels.insert(path);
+    const FileList listing = list(paths_.images);
+    for (const fs::path& file : listing.files) {
+      const auto name =
+          picture_name(file.lexically_relative(paths_.images).string(), info_.image_suffix);
+      if (!name.empty() && !labels.contains(file)) images_.add(name, file);
+    }
+    report_.left_out = listing.faults;
+  }
+
+  /// What a list names becomes `wanted_`; without a list, all pictures are wanted.
+  void read_list() {
+    std::error_code ignored;
+    has_list_ = !info_.list.empty() && (info_.list_required || fs::exists(info_.list, ignored));
+    if (!has_list_) {
+      for (const auto& [name, path] : images_.all()) wanted_.insert(name);
+      for (const std::string& name : images_.doubled()) ambiguous_.insert(name);
+      return;
+    }
+    for (const std::string& line : lines_of(info_.list)) {
+      bool several = false;
+      const Listed entry = find_listed(line, several);
+      if (images_.holds(entry.image)) {
+        wanted_.insert(entry.image);
+        if (!entry.label.empty()) named_labels_[entry.image] = entry.label;
+      } else {
+        (several ? ambiguous_ : without_picture_).insert(entry.image);
+      }
+    }
+  }
+
+  /// The picture that a line means: the whole line, or what stands before a tab, comma or blank.
+  Listed find_listed(const std::string& line, bool& several) const {
+    const std::string whole = listed_name(line, info_.image_suffix);
+    if (images_.holds(whole)) return {whole, ""};
+    for (const char* separators : {"\t", ",", " ", "\n"}) {  // the last: none
+      const size_t end = std::min(line.find_first_of(separators), line.size());
+      if (end == line.size() && *separators != '\n') continue;
+      const std::string name = listed_name(line.substr(0, end), info_.image_suffix);
+      bool these_several = false;
+      const std::string image = images_.find(name, these_several);
+      several = several || these_several;
+      if (image.empty()) continue;
+      const size_t next = line.find_first_not_of(", \t", end);
+      return {image, next == std::string::npos ? "" : line.substr(next)};
+    }
+    return {listed_name(line.substr(0, line.find_first_of(" \t,")), info_.image_suffix), ""};
+  }
+
+  /// Pairs all pictures with the labels of a source, by path and then by stem.
+  void match(Source& source) {
+    for (const auto& [image, path] : images_.all()) {
+      bool several = false;
+      if (const auto named = named_labels_.find(image); named != named_labels_.end()) {
+        const std::string label = stem_before(named->second, label_endings(source.from));
+        const std::string found = label.empty() ? "" : source.names.find(as_name(label), several);
+        if (!found.empty()) {
+          source.matches[image] = found;
+          continue;
+        }
+      }
+      const std::string label = source.names.find(image, several);
+      bool image_several = false;
+      if (!label.empty() && images_.find(label, image_several) == image) {
+        source.matches[image] = label;
+      } else if (several || !label.empty()) {
+        if (wanted_.contains(image)) unclear_.insert(image);
+      }
+    }
+  }
+
+  /// Whether labels of the set are known to be missing in a source.
+  bool lacks(const Source& source) const {
+    int64_t found = 0;
+    for (const std::string& name : wanted_) found += source.matches.contains(name);
+    if (info_.images_hold_more && !has_list_) return found < info_.pictures;
+    return found < static_cast<int64_t>(wanted_.size());
+  }
+
+  void choose_sources() {
+    match(sources_.front());
+    if (paths_.more.empty() || !lacks(sources_.front())) return;
+    for (const LabelSource& from : paths_.more) {
+      open(from);
+      match(sources_.back());
+    }
+    Names any;
+    for (const std::string& name : wanted_) {
+      for (const Source& source : sources_) {
+        if (source.matches.contains(name)) any.insert(name);
+      }
+    }
+    const auto whole = std::find_if(sources_.begin(), sources_.end(), [&](const Source& source) {
+      return std::all_of(any.begin(), any.end(),
+                         [&](const auto& name) { return source.matches.contains(name); });
+    });
+    if (whole == sources_.end()) return;
+    Source only = std::move(*whole);
+    sources_.clear();
+    sources_.push_back(std::move(only));
+  }
+
+  void take_items(SetPairs& out) {
+    std::vector<int64_t> taken(sources_.size());
+    for (const std::string& name : wanted_) {
+      const auto source = std::find_if(sources_.begin(), sources_.end(), [&](const Source& one) {
+        return one.matches.contains(name);
+      });
+      if (source == sources_.end()) {
+        without_labels_.insert(name);
+        continue;
+      }
+      const std::string& label = source->matches.at(name);
+      const size_t place = source - sources_.begin();
+      out.items.push_back({images_.all().at(name), source->names.all().at(label),
+                           source->merged ? label : short_name(name), place});
+      ++taken[place];
+    }
+    std::stable_sort(out.items.begin(), out.items.end(),
+                     [](const auto& a, const auto& b) { return natural_less(a.stem, b.stem); });
+    report_.labels = sources_.front().from.path;
+    for (size_t i = 0; i < sources_.size() && sources_.size() > 1; ++i) {
+      const LabelSource& from = sources_[i].from;
+      if (taken[i] > 0) {
+        report_.filled_up.emplace_back(
+            fs::is_directory(from.path) ? from.path / ("*" + from.suffix) : from.path, taken[i]);
+      }
+    }
+    report_.expected = static_cast<int64_t>(out.items.size());
+  }
+
+  std::string short_name(const std::string& name) const {
+    const std::string stem = stem_of(name);
+    return images_.with_stem(stem) > 1 ? name : stem;
+  }
+
+  void report_missing() {
+    // A prepared folder holds no file for a picture with nothing left to score.
+    const bool may_lack =
+        info_.skip_unlabelled && sources_.size() == 1 && sources_[0].from.prepared;
+    const bool told = !may_lack && (has_list_ || !info_.images_hold_more);
+    for (const std::string& name : without_labels_) {
+      if (unclear_.contains(name))
+        ambiguous_.insert(name);
+      else if (told)
+        report_.images_without_labels.push_back(short_name(name));
+    }
+    for (const std::string& name : without_picture_) report_unfound(name, may_lack);
+    if (!has_list_) {
+      Names orphans;
+      for (const Source& source : sources_) {
+        std::set<std::string> used;
+        for (const auto& [image, label] : source.matches) used.insert(label);
+        for (const auto& [label, path] : source.names.all()) {
+          bool several = false;
+          if (used.contains(label) || !images_.find(label, several).empty() || several) continue;
+          orphans.insert(stem_of(label));
+        }
+      }
+      report_.labels_without_image.assign(orphans.begin(), orphans.end());
+    }
+    report_.ambiguous.assign(ambiguous_.begin(), ambiguous_.end());
+    for (const Source& source : sources_) {
+      report_.left_out.insert(report_.left_out.end(), source.left_out.begin(),
+                              source.left_out.end());
+    }
+    std::sort(report_.left_out.begin(), report_.left_out.end());
+    report_.left_out.erase(std::unique(report_.left_out.begin(), report_.left_out.end()),
+                           report_.left_out.end());
+    report_.expected +=
+        static_cast<int64_t>(report_.images_without_labels.size() + report_.ambiguous.size());
+    if (has_list_) report_.expected += static_cast<int64_t>(report_.labels_without_image.size());
+    // Pictures with nothing to score are few: more lacking files mean a partly prepared folder.
+    const auto wanted = static_cast<int64_t>(wanted_.size());
+    if (may_lack && has_list_ && 20 * report_.expected < 19 * wanted) report_.expected = wanted;
+    if (!may_lack) report_.expected = std::max(report_.expected, info_.pictures);
+  }
+
+  /// An entry of the list without a picture.
+  void report_unfound(const std::string& name, bool may_lack) {
+    bool several = false;
+    const bool label = std::any_of(sources_.begin(), sources_.end(), [&](const Source& source) {
+      return !source.names.find(name, several).empty();
+    });
+    if (label)
+      report_.labels_without_image.push_back(stem_of(name));
+    else if (!may_lack)
+      report_.images_without_labels.push_back(stem_of(name));
+  }
+
+  const DatasetInfo& info_;
+  const DatasetPaths paths_;
+  FileNames images_;
+  std::vector<Source> sources_;
+  bool has_list_ = false;
+  Names wanted_, without_picture_, without_labels_, ambiguous_, unclear_;
+  std::map<std::string, std::string> named_labels_;  ///< by the list's second column
+  PairReport report_;
+};
+
+}  // namespace
+
+SetPairs pair_up(const DatasetInfo& info) { return Pairing(info).run(); }
+
+}  // namespace pixelclip

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "pixelclip/data/sem_seg.hpp"
+
+namespace pixelclip {
+
+/// The pictures of a test set with their labels, as SemSegSet describes.
+struct SetPairs {
+  std::vector<LabelSource> sources;  ///< Those that items take labels from; at least one.
+  std::vector<std::shared_ptr<const MergedLabels>> merged;  ///< Of each source; null for folders.
+  std::vector<SemSegItem> items;
+  PairReport report;
+};
+
+/// Errors: the set is not there, an unreadable list or merged file.
+SetPairs pair_up(const DatasetInfo& info);
+
+}  // namespace pixelclip
