@@ -28,6 +28,10 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
 void log_passed_over(const Config& config) {
   const auto& [keys, remarks] = config.passed_over;
   for (const auto& remark : remarks) log::warn(remark);
+  if (const auto& crop = config.input.crop; crop.enabled && crop.single_category_max_area < 1) {
+    log::warn("INPUT.CROP.SINGLE_CATEGORY_MAX_AREA is ", crop.single_category_max_area,
+              ", which has no effect: masks without names have no categories");
+  }
   if (keys.empty()) return;
   log::info(keys.size(), keys.size() == 1 ? " key" : " keys",
             " of detectron2 without meaning here: passed over (PIXELCLIP_LOG=debug lists them)");

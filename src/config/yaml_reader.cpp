@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string_view>
 
@@ -132,6 +133,13 @@ std::vector<Value> take_bases(Value& file) {
   return named.list;
 }
 
+/// A path that begins with ~ lies in the user's home folder, as detectron2 reads it.
+fs::path from_home(const std::string& text) {
+  const char* home = std::getenv("HOME");
+  return home && (text == "~" || text.starts_with("~/")) ? fs::path(home + text.substr(1))
+                                                         : fs::path(text);
+}
+
 void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<Value>& files) {
   std::error_code unreadable;
   const fs::path canonical = fs::weakly_canonical(path, unreadable);
@@ -153,7 +161,7 @@ void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<V
     if (base.kind != Value::Kind::text) {
       fail(base.place, ": _BASE_ is ", base.describe(), "; expected the path of a YAML file");
     }
-    const fs::path base_path = path.parent_path() / base.text;
+    const fs::path base_path = path.parent_path() / from_home(base.text);
     if (std::error_code ignored; !fs::is_regular_file(base_path, ignored)) {
       fail(base.place, ": _BASE_ names ", base_path.string(), ", which is not there; the path is ",
            "relative to the file that names it");

@@ -234,6 +234,7 @@ Catalog::Catalog(const DatasetRoots& roots)
             context(roots.test, "context_459_test_sem_seg", 459, "val"),
             cityscapes(roots.test, "val"),
             cityscapes(roots.test, "train"),
+            cityscapes(roots.test, "test"),
             voc(roots.test, false),
             voc(roots.test, true),
             coco_sam(roots),

@@ -70,6 +70,7 @@ ScoringPlan test_plan(const Config& config) {
 }
 
 ScoringPlan protocol_plan(const Config& config) {
+  if (config.test.protocol.empty()) fail("TEST.PROTOCOL is empty: name the sets to score");
   const auto& file = config.model.prompt_templates_file;
   return {.sets = config.test.protocol, .class_json = config.test.class_json,
           .templates = templates(file.empty() ? config.test.prompt_ensemble_type : file),
@@ -107,6 +108,7 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
 
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
                                   const fs::path& output, bool folder_per_set, const ResultsFunction& after_each) {
+  if (plan.sets.empty()) return {};
   if (plan.plain_clip && comm.is_main()) log::info("what is scored is CLIP before training");
   const bool was_training = model->is_training();
   model->eval();

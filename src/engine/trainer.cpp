@@ -259,7 +259,7 @@ bool Trainer::evaluate_now() {
   }
   events_->write(std::max<int64_t>(0, at_.iteration - 1));
   const auto& metric = config_.test.best_metric;
-  if (metric.empty()) return true;
+  if (metric.empty() || results_.empty()) return true;
   const double value = score_of(results_.front().scores, metric);
   if (std::isnan(value)) fail("TEST.BEST_METRIC ", metric, " is no score of ", results_.front().set, " (mIoU is one)");
   if (value > at_.best) {

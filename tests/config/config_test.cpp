@@ -124,6 +124,15 @@ TEST_F(ConfigFile, BasesApplyBeforeTheFileThatNamesThem) {
   EXPECT_EQ(c.vis_period, 9);
 }
 
+TEST_F(ConfigFile, ABaseMayLieInTheHomeFolder) {
+  const char* before = std::getenv("HOME");
+  const std::string home = before ? before : "/";
+  write("home/b.yaml", "SEED: 7\n");
+  setenv("HOME", (folder_ / "home").c_str(), 1);
+  EXPECT_EQ(read("_BASE_: ~/b.yaml\n").seed, 7);
+  setenv("HOME", home.c_str(), 1);
+}
+
 TEST_F(ConfigFile, ErrorsInABaseNameTheBase) {
   const auto base = write("b.yaml", "SEED: 1\nSOLVER:\n  MAX_ITERS: 3\n");
   EXPECT_ERROR(read("_BASE_: b.yaml\n"),

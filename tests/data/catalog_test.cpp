@@ -97,7 +97,7 @@ TEST(Catalog, KnowsEveryNameThatThePublicCodeRegisters) {
         "coco_2017_semi_stuff_all_sem_seg", "ade20k_150_test_sem_seg", "voc_2012_test_sem_seg",
         "voc_2012_test_background_sem_seg", "context_59_train_sem_seg", "context_59_test_sem_seg",
         "context_459_test_sem_seg", "cityscapes_fine_sem_seg_train", "cityscapes_fine_sem_seg_val",
-        "ade20k_sem_seg_train", "ade20k_sem_seg_val"}) {
+        "cityscapes_fine_sem_seg_test", "ade20k_sem_seg_train", "ade20k_sem_seg_val"}) {
     const DatasetInfo& info = catalog.find(name);
     EXPECT_EQ(info.kind, DatasetKind::sem_seg) << name;
     EXPECT_EQ(static_cast<int>(class_names(info).size()), info.classes) << name;

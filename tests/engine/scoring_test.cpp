@@ -129,6 +129,16 @@ TEST(Scoring, OneClassListScoresTheSetsThatItFitsAndNamesTheOthers) {
   EXPECT_ERROR(score(), HasSubstr("20 names, but the labels of ade20k_150_test_sem_seg have 150"));
 }
 
+TEST(Scoring, WithoutSetsTrainingGoesOnWithoutScoresAndTheProtocolIsRefused) {
+  SKIP_WITHOUT_SHARED();
+  const TempFolder folder;
+  GoldenRun run(folder, {"DATASETS.TEST", "()", "TEST.PROTOCOL", "()"});
+  EXPECT_TRUE(
+      score_sets(run.model, run.config, test_plan(run.config), run.comm, folder / "out", false)
+          .empty());
+  EXPECT_ERROR(protocol_plan(run.config), HasSubstr("TEST.PROTOCOL is empty"));
+}
+
 TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
   SKIP_WITHOUT_SHARED();
   const TempFolder output;

@@ -43,7 +43,7 @@ using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
 /// list does not fit, are named and left out. All ranks take part; the results are complete on
 /// every rank. A call that a signal ended early goes on where it stopped when it is made again.
 /// `after_each` gets on rank 0 what is scored so far after each set. Errors: none of the sets can
-/// be scored; a class list that does not fit the only set.
+/// be scored; a class list that does not fit the only set. A plan without sets gives no results.
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
                                   const std::filesystem::path& output, bool folder_per_set,
                                   const ResultsFunction& after_each = {});
