@@ -54,11 +54,14 @@ std::string counted(const SetResult& result) {
 }
 
 std::string remarks(const SetResult& result) {
-  std::string text = coverage_remark(result);
-  if (result.plain_clip) text += str(text.empty() ? "" : ", ", kPlainClip);
-  if (!result.complete) text += str(text.empty() ? "" : ", ", "stopped early");
-  if (result.failed > 0) text += str(text.empty() ? "" : ", ", result.failed, " unreadable");
-  if (result.unpaired > 0) text += str(text.empty() ? "" : ", ", result.unpaired, " without their other half");
+  std::string text = result.plain_clip ? kPlainClip : "";
+  const auto add = [&](const std::string& remark) {
+    if (!remark.empty()) text += str(text.empty() ? "" : ", ", remark);
+  };
+  add(coverage_remark(result));
+  if (!result.complete) add("stopped early");
+  if (result.failed > 0) add(str(result.failed, " unreadable"));
+  if (result.unpaired > 0) add(str(result.unpaired, " without their other half"));
   return text;
 }
 
