@@ -168,7 +168,8 @@ double JsonScanner::number() {
 
 std::optional<double> JsonScanner::try_number() {
   const char first = peek();
-  if (first == '-' || (first >= '0' && first <= '9')) return any_number();
+  const bool negative = first == '-' && text_.substr(at_, 2) != "-I";  // -Infinity is none
+  if (negative || (first >= '0' && first <= '9')) return any_number();
   if (first != '"') return skip(), std::nullopt;
   std::string scratch;
   std::string_view digits = string(scratch);

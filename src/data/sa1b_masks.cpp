@@ -253,6 +253,31 @@ void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t num
   json.leave_part();
 }
 
+/// A shape of LabelMe's: {"points": [[x, y], …], "shape_type": "polygon"}; others than polygons are no masks.
+void Sa1bMaskReader::add_shape(JsonScanner& json, const std::string& name, int64_t number,
+                               MaskRuns& out) {
+  json.enter_part("shape", number);
+  Segment segment;
+  bool polygon = true;
+  if (json.peek() == '{') {
+    json.object([&](std::string_view key) {
+      if (key == "points")
+        read_segmentation(json, segment);
+      else if (key == "shape_type")
+        polygon = json.raw() == "\"polygon\"";
+      else
+        json.skip();
+    });
+  } else {
+    json.skip();
+  }
+  if (polygon)
+    take(segment, json, name, out);
+  else
+    leave_out(out, name, json, "has no mask: it is no polygon", false);
+  json.leave_part();
+}
+
 /// Adds the mask that was read, or says why it is none.
 void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const std::string& name,
                           MaskRuns& out) {
@@ -343,6 +368,13 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
       } else if (key == "annotations" && first == '{') {
         listed = true;
         json.object([&](std::string_view) { add(json, name, number++, crowds, out); });
+      } else if (key == "shapes" && first == '[') {  // LabelMe's form
+        listed = true;
+        json.array([&] { add_shape(json, name, number++, out); });
+      } else if (key == "imageHeight") {
+        picture_height_ = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+      } else if (key == "imageWidth") {
+        picture_width_ = std::max<int64_t>(json.try_whole(1, longest_side), 0);
       } else {
         listed = listed || (key == "annotations" && first == 'n');
         json.skip();
@@ -350,6 +382,7 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
     });
   }
   json.finish();
+  if (picture_height_ == 0 || picture_width_ == 0) picture_height_ = picture_width_ = 0;
   if (!listed) fail(name, ": there is no \"annotations\" in it: SA-1B's JSON form was expected");
   if (pictures > 1) {
     fail(name, ": it lists ", pictures,

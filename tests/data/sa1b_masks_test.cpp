@@ -127,6 +127,7 @@ TEST(Sa1bMasks, AnAnnotationWithoutAUsableMaskIsLeftOutAlone) {
       {R"("segmentation":[[1,1,"x",1,5,5]])", "coordinate"},
       {R"("segmentation":[[1,1,null,1,5,5]])", "coordinate"},
       {R"("segmentation":[[1,1,NaN,1,5,5]])", "coordinate"},
+      {R"("segmentation":[[1,1,-Infinity,1,5,5]])", "coordinate"},
       {R"("segmentation":[[1,1,1e400,1,5,5]])", "coordinate"},
       {R"("segmentation":[[1,1,1e300,1,5,5]])", "coordinate"},
       {R"("segmentation":[1,2,[3,4],5,6,7,8])", "beside lists"},
@@ -224,6 +225,20 @@ TEST(Sa1bMasks, TheListThatSamsScriptWritesNeedsNoPictureAroundIt) {
   EXPECT_EQ(areas(parse(keyed.dump())), (std::vector<int64_t>{15, 4}));
 }
 
+TEST(Sa1bMasks, LabelMesPolygonsAreReadAndItsOtherShapesLeftOutAlone) {
+  const MaskRuns masks = parse(R"({"version":"5.2.1","flags":{},"shapes":[
+    {"label":"a","points":[[2.0,1.0],[8.0,1.0],[8.0,4.0],[2.0,4.0]],"group_id":null,"shape_type":"polygon","flags":{}},
+    {"label":"b","points":[[0,0],[9,9]],"shape_type":"rectangle"},
+    {"label":"c","points":[[0,0],[9,9],[0,9]],"shape_type":"linestrip"},
+    {"label":"d","points":[[0,0],[1,0],[1,1],[0,1]]}, 7],
+    "imagePath":"x.jpg","imageData":"aGVsbG8=","imageHeight":10,"imageWidth":12})");
+  EXPECT_EQ(areas(masks), (std::vector<int64_t>{18, 1}));
+  EXPECT_EQ(masks.height, 10);
+  EXPECT_EQ(masks.width, 12);
+  EXPECT_EQ(masks.left_out.unusable, 3);
+  EXPECT_THAT(masks.left_out.first, HasSubstr("shape 1 has no mask"));
+}
+
 TEST(Sa1bMasks, AMissingSizeComesFromOtherMasksOrThePicture) {
   const std::string polygon = R"({"segmentation":[[0,0,5,0,5,2,0,2]]})";
   for (const char* image :
@@ -278,6 +293,7 @@ TEST(Sa1bMasks, MutatedOddFilesAreErrorsOrHarmless) {
       R"([{"id":1,"segmentation":[[2,1],[8,1],[8,4],[2,4]]},{"segmentation":{"size":[10,10],"counts":"b'e02'"}}])",
       R"({"annotations":{"a":{"segmentation":[{"x":2,"y":1},{"x":8,"y":1},{"x":8,"y":4}],"iscrowd":"1"}},"image":{"height":"9","width":9}})",
       R"({"images":[{"height":10,"width":10}],"annotations":[{"segmentation":[[[2,1,8,1,8,4]],[1,1,5,5,"3",1]]},null]})",
+      R"({"shapes":[{"points":[[2,1],[8,1],[8,4]],"shape_type":"polygon"}],"imageHeight":10,"imageWidth":"10"})",
       R"([{"segmentation":{"size":["10",10],"counts":"21 3 7 3, 66"}},{"segmentation":[1,2,3,4,5,6]},{"bbox":[1,2]}])"};
   const char* const alphabet = "{}[],:\"0189-eb'\\.";
   Random random(11);

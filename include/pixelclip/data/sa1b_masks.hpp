@@ -50,7 +50,7 @@ struct MaskSource {
 
 /// Reads SA-1B's JSON (the same form from any tool): {"image": {height, width}, "annotations":
 /// [{"segmentation": {"size": [h, w], "counts": "RLE" or [runs]}, "iscrowd"}]}, or the list of
-/// annotations alone, as SAM's script writes it. A segmentation may also be COCO's list of
+/// annotations alone, as SAM's script writes it, or LabelMe's "shapes". A segmentation may also be COCO's list of
 /// polygons. A size that is missing is taken from the picture. An annotation that holds no mask is
 /// left out alone and counted. Empty masks are dropped; of the rest the `max_masks` largest are
 /// kept. Areas are counted, not believed. Keeps its memory; one for each thread.
@@ -75,6 +75,7 @@ class Sa1bMaskReader {
  private:
   struct Segment;
   void walk(std::string_view text, const std::string& name, bool crowds, MaskRuns& out);
+  void add_shape(JsonScanner& json, const std::string& name, int64_t number, MaskRuns& out);
   void read_segmentation(JsonScanner& json, Segment& segment);
   bool read_object(JsonScanner& json, Segment& segment);
   void read_counts(JsonScanner& json, Segment& segment);
