@@ -40,21 +40,25 @@ def convnext_dense(visual, images):
 def main(folder):
     torch.manual_seed(0)
     expected = {}
-    for kind, name, side in (("vit", "ViT-B-16-quickgelu", 224), ("convnext", "convnext_base_w_320", 320)):
+    for kind, name, side in (("vit", "ViT-B-16-quickgelu", 224), ("vit_gelu", "ViT-B-16", 224),
+                             ("convnext", "convnext_base_w_320", 320)):
         model = open_clip.create_model(name).eval()
         for parameter_name, parameter in model.named_parameters():
             if parameter.ndim == 1:  # biases, scales: fresh models hold the same number everywhere
                 parameter.add_(0.1 * torch.randn_like(parameter))
         tokens = open_clip.get_tokenizer(name)(TEXTS)
         pooled, dense = torch.randn(2, 3, side, side), torch.randn(1, 3, 320, 384)
-        compute = vit_dense if kind == "vit" else convnext_dense
+        compute = convnext_dense if kind == "convnext" else vit_dense
         expected |= {f"{kind}.pooled.in": pooled, f"{kind}.pooled.out": model.encode_image(pooled),
                      f"{kind}.dense.in": dense, f"{kind}.dense.out": compute(model.visual, dense).contiguous(),
                      f"{kind}.tokens": tokens, f"{kind}.text": model.encode_text(tokens)}
-        if kind == "vit":
-            torch.save(model.state_dict(), f"{folder}/vit.pt")
-        else:
+        if kind == "convnext":
             save_file(model.state_dict(), f"{folder}/convnext.safetensors")
+            continue
+        # Each with its configuration beside it, as open_clip's repositories hold it.
+        torch.save(model.state_dict(), f"{folder}/{kind}.pt")
+        with open(f"{folder}/{kind}.json", "w") as file:
+            json.dump({"model_cfg": open_clip.get_model_config(name)}, file)
     save_file(expected, f"{folder}/expected.safetensors", {"texts": json.dumps(TEXTS)})
 
 

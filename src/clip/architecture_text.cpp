@@ -18,12 +18,13 @@ Activation activation_in(const json& object) {
 json written(const TextOptions& text) {
   return {{"width", text.width},           {"layers", text.layers},         {"heads", text.heads},
           {"context", text.context},       {"vocabulary", text.vocabulary}, {"embedding", text.embedding},
-          {"activation", name_of(text.activation)}};
+          {"mlp", text.mlp},               {"activation", name_of(text.activation)}};
 }
 
 json written(const VitOptions& vit) {
   return {{"width", vit.width}, {"layers", vit.layers},       {"patch", vit.patch},
-          {"grid", vit.grid},   {"embedding", vit.embedding}, {"activation", name_of(vit.activation)}};
+          {"grid", vit.grid},   {"embedding", vit.embedding}, {"heads", vit.heads},
+          {"mlp", vit.mlp},     {"activation", name_of(vit.activation)}};
 }
 
 json written(const ConvNextOptions& convnext) {
@@ -35,6 +36,7 @@ VitOptions read_vit_options(const json& object) {
   VitOptions vit;
   vit.width = object.at("width"), vit.layers = object.at("layers"), vit.patch = object.at("patch");
   vit.grid = object.at("grid"), vit.embedding = object.at("embedding");
+  vit.heads = object.at("heads"), vit.mlp = object.at("mlp");
   vit.activation = activation_in(object);
   return vit;
 }
@@ -50,7 +52,7 @@ TextOptions read_text_options(const json& object) {
   TextOptions text;
   text.width = object.at("width"), text.layers = object.at("layers"), text.heads = object.at("heads");
   text.context = object.at("context"), text.vocabulary = object.at("vocabulary");
-  text.embedding = object.at("embedding");
+  text.embedding = object.at("embedding"), text.mlp = object.at("mlp");
   text.activation = activation_in(object);
   return text;
 }

@@ -34,6 +34,12 @@ class Weights {
     return n;
   }
 
+  /// The width inside the MLPs of a transformer; 0 where they are missing, which the load reports.
+  int64_t mlp(const std::string& transformer) const {
+    const std::string first = transformer + "resblocks.0.mlp.c_fc.weight";
+    return has(first) ? shape(first, 2)[0] : 0;
+  }
+
  private:
   const StateDict& weights_;
   std::string prefix_;
@@ -48,11 +54,12 @@ VitOptions read_vit(const Weights& weights) {
   const int64_t positions = weights.shape("visual.positional_embedding", 2)[0];
   vit.grid = static_cast<int64_t>(std::lround(std::sqrt(positions - 1.0)));
   vit.embedding = weights.shape("visual.proj", 2)[1];
-  if (vit.grid * vit.grid + 1 != positions || vit.layers == 0 || vit.width % 64 != 0) {
+  if (vit.grid * vit.grid + 1 != positions || vit.layers == 0) {
     fail("these weights hold no vision transformer that can be used: ", positions, " positions, ",
-         vit.layers, " layers, width ", vit.width, " (a square grid and a class token, at least one ",
-         "layer and a multiple of 64 are expected)");
+         vit.layers, " layers, width ", vit.width, " (a square grid and a class token and at least one ",
+         "layer are expected)");
   }
+  vit.mlp = weights.mlp("visual.transformer.");
   return vit;
 }
 
@@ -110,10 +117,11 @@ ClipArchitecture clip_architecture(const StateDict& state_dict, const std::strin
   text.layers = weights.count("transformer.resblocks.", ".attn.in_proj_weight");
   text.context = weights.shape("positional_embedding", 2)[0];
   text.embedding = weights.shape("text_projection", 2)[1];
-  if (text.layers == 0 || text.width % text.heads != 0) {
+  if (text.layers == 0) {
     fail("these weights hold no text tower that can be used: ", text.layers, " layers, width ",
          text.width);
   }
+  text.mlp = weights.mlp("transformer.");
   if (text.embedding != image_embedding) {
     fail("the text tower's embedding has ", text.embedding, " numbers, the image encoder's ",
          image_embedding, ": these weights do not belong together");
@@ -136,7 +144,9 @@ void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder) {
 }
 
 CLIPImpl::CLIPImpl(const ClipArchitecture& architecture)
-    : TextEncoderImpl(architecture.text), visual(make_image_encoder(architecture)) {
+    : TextEncoderImpl(architecture.text),
+      visual(make_image_encoder(architecture)),
+      architecture_(architecture) {
   register_module("visual", visual);
 }
 

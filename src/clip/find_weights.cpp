@@ -68,9 +68,11 @@ const Published* find_published(const std::string& name) {
   return holds("base") ? find_published("convnext_base") : holds("large") ? find_published("convnext_large") : nullptr;
 }
 
-constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin"};
+constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin", ".pkl"};
 constexpr const char* kFilesOfFolders[] = {"model_final.pth", "open_clip_model.safetensors", "model.safetensors",
-                                           "open_clip_pytorch_model.bin", "pytorch_model.bin"};
+                                           "open_clip_pytorch_model.bin", "pytorch_model.bin",
+                                           "open_clip_model.safetensors.index.json", "model.safetensors.index.json",
+                                           "open_clip_pytorch_model.bin.index.json", "pytorch_model.bin.index.json"};
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -82,6 +84,10 @@ fs::path inside_folder(const fs::path& folder) {
   for (const char* file : kFilesOfFolders) {
     if (is_file(folder / file)) return folder / file;
   }
+  // The folder of a run that has not ended.
+  std::string last;
+  std::ifstream(folder / "last_checkpoint") >> last;
+  if (!last.empty() && last.find('/') == std::string::npos && is_file(folder / last)) return folder / last;
   return {};
 }
 
@@ -207,7 +213,7 @@ fs::path find_weights(const std::string& name_or_path) {
     if (auto found = inside_folder(name_or_path); !found.empty()) return found;
     fail(name_or_path,
          ": is a folder without a weights file; expected open_clip_model.safetensors, ",
-         "model.safetensors, open_clip_pytorch_model.bin or pytorch_model.bin in it");
+         "model.safetensors, open_clip_pytorch_model.bin, pytorch_model.bin or their .index.json in it");
   }
   const auto extension = fs::path(name_or_path).extension();
   if (std::find(std::begin(kEndings), std::end(kEndings), extension) != std::end(kEndings)) {

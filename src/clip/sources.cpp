@@ -9,6 +9,7 @@ namespace pixelclip {
 namespace {
 
 constexpr std::string_view kStudent = "sem_seg_head.predictor.clip_model.";
+constexpr const char* kPrompts = "sem_seg_head.predictor.prompt_tokens";
 
 struct Rename {
   std::string_view from, to;
@@ -155,6 +156,11 @@ StateDict to_clip_names(StateDict state) {
     if (tensor.is_floating_point()) tensor = tensor.to(torch::kFloat);
   }
   return state;
+}
+
+bool is_pixelclip(const StateDict& weights) {
+  const auto first = weights.lower_bound(std::string(kStudent));
+  return weights.count(kPrompts) || (first != weights.end() && first->first.starts_with(kStudent));
 }
 
 }  // namespace pixelclip

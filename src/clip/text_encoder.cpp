@@ -11,7 +11,7 @@ using torch::Tensor;
 TextEncoderImpl::TextEncoderImpl(const TextOptions& options) : options_(options) {
   const int64_t width = options.width;
   transformer = register_module(
-      "transformer", Transformer(width, options.layers, options.heads, options.activation));
+      "transformer", Transformer(width, options.layers, options.heads, options.activation, options.mlp));
   token_embedding =
       register_module("token_embedding", torch::nn::Embedding(options.vocabulary, width));
   positional_embedding =

@@ -26,7 +26,8 @@ VisionTransformerImpl::VisionTransformerImpl(const VitOptions& options) : option
       "positional_embedding", scale * torch::randn({options.grid * options.grid + 1, width}));
   ln_pre = register_module("ln_pre", norm());
   transformer = register_module(
-      "transformer", Transformer(width, options.layers, width / 64, options.activation));
+      "transformer", Transformer(width, options.layers, options.image_heads(), options.activation,
+                                 options.mlp));
   ln_post = register_module("ln_post", norm());
   proj = register_parameter("proj", scale * torch::randn({width, options.embedding}));
 }

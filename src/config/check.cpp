@@ -50,12 +50,23 @@ bool is_weights_path(const std::string& name) {
   return suffix == ".pt" || suffix == ".pth" || suffix == ".bin" || suffix == ".safetensors";
 }
 
+/// A file, or a folder as Hugging Face publishes models or a training leaves.
+void need_weights(const char* key, const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return need_file(key, path);
+  for (const auto& entry : fs::directory_iterator(path, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (is_weights_path(name) || name.ends_with(".index.json") || name == "last_checkpoint") return;
+  }
+  fail(key, ": ", path, " is a folder; expected a file, or a folder with weights in it");
+}
+
 void check_model(const ModelConfig& model, Purpose purpose) {
   if (!is_device(model.device)) {
     fail("MODEL.DEVICE is \"", model.device, "\"; expected cpu, cuda or cuda:N");
   }
   refuse_address("MODEL.WEIGHTS", model.weights);
-  if (!model.weights.empty()) need_file("MODEL.WEIGHTS", model.weights);
+  if (!model.weights.empty()) need_weights("MODEL.WEIGHTS", model.weights);
   const auto& head = model.sem_seg_head;
   if (head.clip_pretrained.empty() && model.weights.empty()) {
     fail(

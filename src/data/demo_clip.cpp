@@ -15,6 +15,7 @@
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/base/signal.hpp"
+#include "pixelclip/clip/traits.hpp"
 #include "pixelclip/clip/vit.hpp"
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/image/codec.hpp"
@@ -284,7 +285,9 @@ void make_demo_clip(const fs::path& folder, const DemoClipOptions& options,
   if (demo_clip_ready(folder, options)) return;
   fs::remove(folder / "clip.json");
   CLIP clip = train_demo_clip(folder, options, progress);
-  write_torch_file(folder / "clip.pth", to_value(state_of(*clip)));
+  Dict file = to_value(state_of(*clip)).as_dict();
+  for (const auto& [key, text] : record_of(clip->architecture())) file.set(key, text);
+  write_torch_file(folder / "clip.pth", file);
   write_json(folder / "clip.json", clip_stamp(folder, options));
 }
 

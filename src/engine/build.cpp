@@ -15,13 +15,7 @@
 namespace pixelclip {
 namespace {
 
-constexpr char kStudent[] = "sem_seg_head.predictor.clip_model.";
 constexpr char kPrompts[] = "sem_seg_head.predictor.prompt_tokens";
-
-bool is_pixelclip(const StateDict& weights) {
-  const auto first = weights.lower_bound(kStudent);
-  return weights.count(kPrompts) || (first != weights.end() && first->first.starts_with(kStudent));
-}
 
 /// Training with MODEL.DINO keeps the frozen DINO beside the model.
 bool holds_dino(const StateDict& weights) {
@@ -29,9 +23,10 @@ bool holds_dino(const StateDict& weights) {
   return first != weights.end() && first->first.starts_with("dino.");
 }
 
-std::filesystem::path source_of(const Config& config) {
+/// What MODEL.WEIGHTS or, without it, CLIP_PRETRAINED names.
+const std::string& asked_for(const Config& config) {
   const auto& checkpoint = config.model.weights;
-  return checkpoint.empty() ? find_weights(config.model.sem_seg_head.clip_pretrained) : std::filesystem::path(checkpoint);
+  return checkpoint.empty() ? config.model.sem_seg_head.clip_pretrained : checkpoint;
 }
 
 /// A wrong number of clusters would only show as a wrong shape; say what to set instead.
@@ -80,17 +75,15 @@ torch::Device pick_device(const Config& config, int local_rank) {
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank % torch::cuda::device_count())};
 }
 
-ClipArchitecture architecture_in(const std::string& file, const StateDict& weights, const std::string& prefix) {
-  try {
-    return clip_architecture(weights, prefix);
-  } catch (const Error& e) {
-    fail(file, ": ", e.what());
-  }
+ClipTraits configured_traits(const Config& config) {
+  const auto& head = config.model.sem_seg_head;
+  return chosen_traits(head.clip_activation, head.clip_heads, "set in MODEL.SEM_SEG_HEAD");
 }
 
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source) {
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source,
+                                         const Dict& entries) {
   check_prompts(config, weights, source);
-  return architecture_in(source, weights, kStudent);
+  return understand_pixelclip(weights, source, entries, configured_traits(config));
 }
 
 PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture) {
@@ -105,21 +98,22 @@ void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::stri
 
 LoadedModel load_model(const Config& config, torch::Device device) {
   LoadedModel loaded;
-  loaded.source = source_of(config);
+  loaded.source = find_weights(asked_for(config));
   const auto name = loaded.source.string();
-  auto weights = read_state_dict(loaded.source);
+  const WeightsFile file = read_weights_file(loaded.source);
+  const StateDict weights = to_state_dict(file);
   if (is_pixelclip(weights) && !config.model.weights.empty()) {
-    loaded.architecture = checkpoint_architecture(config, weights, name);
+    loaded.architecture = checkpoint_architecture(config, weights, name, file.rest);
     log::info("weights from ", name, ": PixelCLIP, ", loaded.architecture.describe());
     loaded.model = make_model(config, loaded.architecture);
     load_checkpoint(loaded.model, weights, name);
     loaded.dino_masks = holds_dino(weights);
   } else {
-    weights = to_clip_names(std::move(weights));
-    loaded.architecture = architecture_in(name, weights);
+    const auto clip = open_clip(file, weights, asked_for(config), loaded.source, configured_traits(config));
+    loaded.architecture = clip.architecture;
     log::info("starting from the CLIP in ", name, ": ", loaded.architecture.describe());
     loaded.model = make_model(config, loaded.architecture);
-    loaded.model->start_from_clip(weights, name);
+    loaded.model->start_from_clip(clip.weights, name);
     loaded.plain_clip = true;
   }
   loaded.model->to(device);
@@ -129,13 +123,13 @@ LoadedModel load_model(const Config& config, torch::Device device) {
 PixelCLIP build_model(const Config& config, torch::Device device) { return load_model(config, device).model; }
 
 void check_weights(const Config& config) {
-  const auto source = source_of(config);
-  const auto weights = read_state_dict(source);
-  if (is_pixelclip(weights) && !config.model.weights.empty()) {
-    checkpoint_architecture(config, weights, source.string());
-  } else {
-    architecture_in(source.string(), to_clip_names(weights));
-  }
+  const auto source = find_weights(asked_for(config));
+  const WeightsFile file = read_weights_file(source);
+  StateDict shapes = by_name(file);
+  // Tensors without data: renaming would copy some of them.
+  for (auto& [name, tensor] : shapes) tensor = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
+  if (is_pixelclip(shapes) && !config.model.weights.empty()) check_prompts(config, shapes, source.string());
+  understand(file, shapes, asked_for(config), source, configured_traits(config), /*say=*/false);
 }
 
 }  // namespace pixelclip

@@ -12,6 +12,7 @@
 #include "pixelclip/base/log.hpp"
 #include "pixelclip/base/parallel.hpp"
 #include "pixelclip/base/signal.hpp"
+#include "pixelclip/clip/traits.hpp"
 #include "pixelclip/evaluation/fingerprint.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/modeling/inference.hpp"
@@ -20,6 +21,23 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
+/// Activations and heads that tensors do not tell, where they are not those that ViT and ConvNeXt of the paper have.
+std::vector<std::string> unusual_traits(const ClipArchitecture& architecture) {
+  auto usual = architecture;
+  usual.text.activation = architecture.vit ? Activation::quick_gelu : Activation::gelu;
+  usual.text.heads = std::max<int64_t>(1, architecture.text.width / 64);
+  if (usual.vit) {
+    usual.vit->activation = Activation::quick_gelu;
+    usual.vit->heads = 0;
+  }
+  std::vector<std::string> traits;
+  const auto record = record_of(usual);
+  for (const auto& [key, text] : record_of(architecture)) {
+    if (record.at(key) != text) traits.push_back(key + " " + text);
+  }
+  return traits;
+}
+
 /// Of the tensors whose name begins with `prefix` (or does not, when `without`), in order of their names.
 std::string checksum(PixelCLIP& model, const std::string& prefix, bool without = false) {
   std::map<std::string, torch::Tensor> tensors;
@@ -27,6 +45,7 @@ std::string checksum(PixelCLIP& model, const std::string& prefix, bool without =
     if (item.key().starts_with(prefix) != without) tensors.emplace(item.key(), item.value());
   }
   Fingerprint print;
+  for (const auto& trait : unusual_traits(model->clip()->architecture())) print.add(trait);
   for (const auto& [name, tensor] : tensors) {
     const auto bytes = tensor.detach().to(torch::kCPU).contiguous();
     print.add(name).add({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});

@@ -41,6 +41,14 @@ Size2 usual_resolution(const ClipArchitecture& architecture) {
   return {patches * architecture.vit->patch, patches * architecture.vit->patch};
 }
 
+/// The configuration of the weights: the one named, else config.yaml beside them; empty where there is none.
+fs::path config_of(const SegmenterOptions& options, const fs::path& weights) {
+  if (!options.config.empty()) return options.config;
+  std::error_code ignored;
+  const fs::path file = (fs::is_directory(weights, ignored) ? weights : weights.parent_path()) / "config.yaml";
+  return fs::exists(file, ignored) ? file : fs::path();
+}
+
 /// Cells along one side and where the windows on them start.
 struct Axis {
   int64_t cells;
@@ -85,8 +93,11 @@ Segmenter::Segmenter(const SegmenterOptions& options)
     fail("unknown precision \"", options.precision, "\": expected float32 or bfloat16");
   }
   const fs::path path = find_weights(options.weights);
-  const auto weights = to_clip_names(read_state_dict(path));
-  const auto architecture = architecture_in(path.string(), weights);
+  const fs::path file = config_of(options, path);
+  const Config config = load_config(file);
+  auto by_hand = chosen_traits(options.activation, options.heads, "set by --activation and --heads");
+  if (options.activation == "auto" && options.heads.empty()) by_hand = configured_traits(config);
+  const auto [found, weights, architecture] = open_clip(options.weights, by_hand);
   clip_ = CLIP(architecture);
   load_into(*clip_, weights, {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
   clip_->eval();
@@ -94,18 +105,11 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   clip_->to(device_);
   description_ = architecture.describe();
   resolution_ = usual_resolution(architecture);
-  read_config(options, path);
+  read_config(options, config, !file.empty());
 }
 
-void Segmenter::read_config(const SegmenterOptions& options, const fs::path& weights) {
-  fs::path file = options.config;
-  if (file.empty()) {
-    std::error_code ignored;
-    file = (fs::is_directory(weights, ignored) ? weights : weights.parent_path()) / "config.yaml";
-    if (!fs::exists(file, ignored)) file.clear();
-  }
-  const Config config = load_config(file);
-  if (!file.empty()) {
+void Segmenter::read_config(const SegmenterOptions& options, const Config& config, bool given) {
+  if (given) {
     resolution_ = config.model.clip_resolution;
     short_side_ = config.input.min_size_test;
     long_side_ = config.input.max_size_test;

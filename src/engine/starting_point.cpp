@@ -13,16 +13,6 @@
 namespace pixelclip {
 namespace {
 
-/// What our own checkpoints say of the model beyond its tensors; sizes are those of the tensors.
-void take_what_tensors_do_not_tell(ClipArchitecture& architecture, const Value& state, const std::string& source) {
-  const auto* own = state.as_dict(source).find("pixelclip");
-  const auto* text = own && own->is<Dict>() ? own->get_if<Dict>()->find("architecture") : nullptr;
-  if (!text) return;
-  const auto told = architecture_from_text(text->as_string("architecture"));
-  architecture.text.activation = told.text.activation;
-  if (architecture.vit && told.vit) architecture.vit->activation = told.vit->activation;
-}
-
 /// What rank 0 tells the others of the checkpoint it found; empty when there is none.
 std::string told(const StartingPoint& start) {
   if (!start.goes_on) return "";
@@ -41,8 +31,8 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
       start.source = last->first;
       start.state = std::move(last->second);
       weights = to_state_dict(start.state, start.source.string());
-      start.architecture = checkpoint_architecture(config, weights, start.source.string());
-      take_what_tensors_do_not_tell(start.architecture, start.state, start.source.string());
+      const auto source = start.source.string();
+      start.architecture = checkpoint_architecture(config, weights, source, start.state.as_dict(source));
     }
   }
   const auto news = resume ? comm.broadcast(told(start), "which checkpoint the run goes on from") : "";

@@ -4,7 +4,7 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/clip/architecture_text.hpp"
+#include "pixelclip/clip/traits.hpp"
 #include "pixelclip/data/catalog.hpp"
 #include "pixelclip/engine/trainer.hpp"
 #include "pixelclip/io/state_dict.hpp"
@@ -102,12 +102,12 @@ Value Trainer::state() const {
   own.set("world_size", comm_.world_size());
   own.set("accumulate_steps", config_.solver.accumulate_steps);
   own.set("ims_per_batch", config_.solver.ims_per_batch);
-  own.set("architecture", to_text(start_.architecture));
   Dict state;
   state.set("model", to_value(state_of(*model_)));
   state.set("trainer", public_state());
   state.set("iteration", at_.iteration - 1);
   state.set("pixelclip", std::move(own));
+  for (const auto& [key, text] : record_of(start_.architecture)) state.set(key, text);
   return state;
 }
 

@@ -79,7 +79,13 @@ std::optional<Ref> Objects::known_call(std::string_view name, const Refs& args) 
   }
   if (name == "collections.defaultdict") return add(DictObject());
   if (name == "_codecs.encode") return encode(args);
-  return std::nullopt;
+  if (name == "torch.storage._load_from_bytes" && args.size() == 1) return load_from_bytes(args);
+  // A device's tensor that was brought over as an array.
+  if (name == "torch._utils._rebuild_device_tensor_from_numpy" && !args.empty() &&
+      std::get_if<torch::Tensor>(&objects_[args[0]])) {
+    return args[0];
+  }
+  return numpy_call(name, args);
 }
 
 Ref Objects::dict_from_pairs(Ref list) {
@@ -115,8 +121,10 @@ Ref Objects::persistent(Ref id) {
   if (type.rfind("torch.", 0) != 0 || (!dtype && !untyped)) return add_unknown(type, {});
   const int64_t numel = expect<int64_t>(parts[4], "a storage's size");
   if (numel < 0) corrupt("a storage has a negative size");
-  return add(std::make_unique<Storage>(Storage{expect<std::string>(parts[2], "a storage's key"),
-                                               untyped ? torch::kByte : dtype->type, numel}));
+  Storage storage{expect<std::string>(parts[2], "a storage's key"), untyped ? torch::kByte : dtype->type, numel};
+  const bool is_view = parts.size() > 5 && !std::get_if<std::monostate>(&objects_[parts[5]]);
+  seen_.emplace(storage.key, SeenStorage{storage.dtype, numel, is_view});
+  return add(std::make_unique<Storage>(std::move(storage)));
 }
 
 std::vector<int64_t> Objects::numbers(Ref tuple, const char* what) {
@@ -175,6 +183,10 @@ torch::Tensor Objects::view(const Storage& storage, torch::ScalarType dtype, con
     if (repeated_bytes_ > kMostRepeatedBytes) {
       corrupt(str("tensors repeat their elements to more than ", kMostRepeatedBytes, " bytes"));
     }
+  }
+  if (const auto inner = inner_storages_.find(storage.key); inner != inner_storages_.end()) {
+    const auto& data = inner->second;
+    return (data.scalar_type() == dtype ? data : data.view(dtype)).as_strided(sizes, strides, offset);
   }
   return storage_(storage.key, dtype, storage_numel).as_strided(sizes, strides, offset);
 }

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "pickle_stream.hpp"
 #include "pixelclip/io/pickle.hpp"
 
 /// Python's objects while a pickle is being read. They refer to each other by number, so cycles,
@@ -50,8 +51,11 @@ class Objects {
   Ref call(Ref callable, Ref args);
   /// What a persistent id stands for: a tensor's storage.
   Ref persistent(Ref id);
+  /// Gives `state` to an object of an unknown class; numpy's arrays become tensors by it.
+  void build(Ref target, Ref state);
   /// The tree below `root`.
   Value unfold(Ref root);
+  const SeenStorages& seen() const { return seen_; }
 
   [[noreturn]] void corrupt(const std::string& what) const;
   template <typename T>
@@ -68,12 +72,31 @@ class Objects {
   /// The strided view of a storage that `args` (storage, offset, sizes, strides, …) describe.
   torch::Tensor view(const Storage& storage, torch::ScalarType dtype, const Refs& args);
   Ref encode(const Refs& args);
+  /// A storage that was pickled without torch.save: a legacy stream as bytes.
+  Ref load_from_bytes(const Refs& args);
+
+  /// numpy's dtype, when torch has it.
+  struct ElementType {
+    torch::ScalarType type = torch::kFloat;
+    bool big_endian = false;
+  };
+  std::optional<ElementType> numpy_type(Ref ref);
+  std::optional<Ref> numpy_call(std::string_view name, const Refs& args);
+  std::optional<Ref> numpy_scalar(const Refs& args);
+  /// An array's copy as a tensor; nothing when its elements are no numbers that torch has.
+  std::optional<torch::Tensor> numpy_array(Ref dtype, Ref shape, bool fortran, Ref data);
+  std::string* raw_bytes(Ref ref);
   Ref dict_from_pairs(Ref list);
 
   const std::string& source_;
   size_t pickle_size_;
   const StorageLookup& storage_;
   std::deque<Object> objects_;
+  SeenStorages seen_;
+  static constexpr int kMostInnerStreams = 10'000;
+  int inner_streams_ = 0;
+  std::map<std::string, torch::Tensor> inner_storages_;
+  uint64_t copied_bytes_ = 0;  ///< into tensors of their own
   double repeated_bytes_ = 0;  ///< of tensors whose elements overlap themselves
 };
 

@@ -15,6 +15,8 @@ class Machine {
  public:
   Machine(std::span<const uint8_t> bytes, Objects& objects) : bytes_(bytes), objects_(objects) {}
 
+  size_t used() const { return at_; }
+
   /// Runs to the STOP opcode; the object it leaves.
   Ref run() {
     if (bytes_.size() < 2 || bytes_[0] != 0x80) objects_.corrupt("it is not a pickle");
@@ -87,7 +89,7 @@ class Machine {
   }
   bool set(uint64_t index) {
     // A pickler numbers its memo without gaps, and every object takes bytes.
-    if (index > bytes_.size()) objects_.corrupt("a memo number is too large");
+    if (index > at_) objects_.corrupt("a memo number is too large");
     if (index >= memo_.size()) memo_.resize(index + 1, kNothing);
     memo_[index] = top();
     return true;
@@ -212,7 +214,7 @@ class Machine {
       }
       case 'b': {  // BUILD: a state for the object below it; plain values have no use for one
         const Ref state = pop();
-        if (auto* unknown = std::get_if<UnknownObject>(&objects_[top()])) (*unknown)->state = {state};
+        objects_.build(top(), state);
         return true;
       }
       case 'Q': return push_ref(objects_.persistent(pop()));                 // BINPERSID
@@ -232,9 +234,18 @@ class Machine {
 
 Value unpickle(std::span<const uint8_t> bytes, const std::string& source,
                const StorageLookup& storage) {
+  size_t used = 0;
+  return io::unpickle_first(bytes, source, storage, used);
+}
+
+Value io::unpickle_first(std::span<const uint8_t> bytes, const std::string& source, const StorageLookup& storage, size_t& used,
+                         SeenStorages* seen) {
   Objects objects(source, bytes.size(), storage);
   Machine machine(bytes, objects);
-  return objects.unfold(machine.run());
+  const Ref root = machine.run();
+  used = machine.used();
+  if (seen) *seen = objects.seen();
+  return objects.unfold(root);
 }
 
 }  // namespace pixelclip

@@ -1,12 +1,13 @@
 #include "pixelclip/io/torch_file.hpp"
 
-#include <algorithm>
-#include <map>
+#include <functional>
+#include <optional>
 
-#include "mapped_tensor.hpp"
+#include "legacy_torch.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/io/pickle.hpp"
 #include "pixelclip/io/zip.hpp"
+#include "storages.hpp"
 
 namespace pixelclip {
 namespace {
@@ -18,20 +19,10 @@ std::string_view as_text(std::span<const uint8_t> bytes) {
 }
 
 /// Names what the file is instead of a zip archive.
-[[noreturn]] void refuse_other_form(const MappedFile& file) {
+[[noreturn]] void refuse_form(const MappedFile& file) {
   const std::string name = file.path().string();
   const std::string_view text = as_text(file.bytes());
-  // torch.save before PyTorch 1.6 began with the pickled number 0x1950a86a20f9469cfc6c.
-  const std::string_view magic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
   if (text.empty()) fail(name, ": the file is empty");
-  if (text.size() > 14 && text[0] == '\x80' && text.substr(2, 12) == magic) {
-    fail(name, ": this is the old non-zip form of torch.save; convert it once in Python with "
-         "torch.save(torch.load(PATH, map_location='cpu'), NEW_PATH)");
-  }
-  if (text[0] == '\x80') {
-    fail(name, ": this is a bare pickle, not a torch.save file; load it in Python and save its "
-         "tensors with torch.save");
-  }
   if (text.starts_with("version https://git-lfs")) {
     fail(name, ": this is a Git LFS pointer, not the file itself; run git lfs pull");
   }
@@ -41,6 +32,20 @@ std::string_view as_text(std::span<const uint8_t> bytes) {
   }
   fail(name, ": this is not a torch.save file (a zip archive was expected); give a .pth, .pt or "
        ".safetensors file");
+}
+
+/// What torch.save wrote before it wrote archives, or a pickle of numpy arrays.
+Value read_other_form(const MappedFile& file, std::string* form) {
+  if (io::looks_like_legacy_torch(file.bytes())) {
+    if (form) *form = "torch.save before PyTorch 1.6";
+    return io::read_legacy_torch(file);
+  }
+  if (file.bytes().size() < 2 || file.bytes()[0] != 0x80) refuse_form(file);
+  if (form) *form = "pickle";
+  const std::string name = file.path().string();
+  return unpickle(file.bytes(), name, [&](const std::string&, torch::ScalarType, int64_t) -> torch::Tensor {
+    fail(name, ": this pickle names a storage that it does not hold, so torch.save did not make it");
+  });
 }
 
 /// The folder in the archive that holds data.pkl, with its slash.
@@ -54,34 +59,6 @@ std::string find_folder(const ZipReader& zip) {
   }
   fail(zip.file().path().string(), ": this zip archive holds no data.pkl, so torch.save did not make it");
 }
-
-/// Storages by key and type, each mapped once so that tensors share them as they did when saved.
-class Storages {
- public:
-  Storages(const ZipReader& zip, std::string folder) : zip_(zip), folder_(std::move(folder)) {}
-
-  torch::Tensor operator()(const std::string& key, torch::ScalarType dtype, int64_t numel) {
-    const auto id = std::make_pair(key, dtype);
-    if (const auto known = known_.find(id); known != known_.end() && known->second.numel() >= numel) {
-      return known->second;
-    }
-    const std::string name = zip_.file().path().string();
-    const ZipRecord* record = zip_.find(folder_ + "data/" + key);
-    if (!record) fail(name, ": the record of storage '", printable(key), "' is missing");
-    const auto bytes = zip_.bytes(*record);
-    const size_t item = c10::elementSize(dtype);
-    if (bytes.size() / item < static_cast<uint64_t>(numel)) {
-      fail(name, ": storage '", printable(key), "' should hold ", numel, " elements of ", item,
-           " bytes, but its record has ", bytes.size(), " bytes");
-    }
-    return known_[id] = io::on_mapping(zip_.file(), bytes, dtype, numel);
-  }
-
- private:
-  const ZipReader& zip_;
-  std::string folder_;
-  std::map<std::pair<std::string, torch::ScalarType>, torch::Tensor> known_;
-};
 
 bool is_script_module(const Value& value) {
   const auto* object = value.get_if<Opaque>();
@@ -101,9 +78,9 @@ void collect_parameters(const Value& module, const std::string& prefix, Dict& in
 
 }  // namespace
 
-Value read_torch_file(const std::filesystem::path& path) {
+Value read_torch_file(const std::filesystem::path& path, std::string* form) {
   const MappedFile file(path);
-  if (!looks_like_zip(file.bytes())) refuse_other_form(file);
+  if (!looks_like_zip(file.bytes())) return read_other_form(file, form);
   const ZipReader zip(file);
   const std::string folder = find_folder(zip);
   const std::string name = path.string();
@@ -118,8 +95,15 @@ Value read_torch_file(const std::filesystem::path& path) {
   }
   const auto pickle = zip.bytes(record);
   zip.verify();
-  Value value = unpickle(pickle, name, Storages(zip, folder));
-  if (!is_script_module(value)) return value;
+  io::Storages storages(file, [&](const std::string& key) -> std::optional<std::span<const uint8_t>> {
+    const ZipRecord* found = zip.find(folder + "data/" + key);
+    if (!found) return std::nullopt;
+    return zip.bytes(*found);
+  });
+  Value value = unpickle(pickle, name, std::ref(storages));
+  const bool script = is_script_module(value);
+  if (form) *form = script ? "TorchScript archive" : "torch.save";
+  if (!script) return value;
   Dict tensors;
   collect_parameters(value, "", tensors);
   return tensors;

@@ -30,12 +30,11 @@ Size2 grid_of(Size2 input, bool keeps_aspect) {
 
 /// A copy whose matrices lie in bfloat16, so that autocast need not convert them for every picture.
 ImageEncoder bfloat16_copy(PixelCLIP& model) {
-  StateDict weights, visual;
+  StateDict visual;
   for (const auto& item : model->clip()->named_parameters()) {
-    weights.emplace(item.key(), item.value().detach());
     if (item.key().starts_with("visual.")) visual.emplace(item.key().substr(7), item.value().detach());
   }
-  auto encoder = make_image_encoder(clip_architecture(weights));
+  auto encoder = make_image_encoder(model->clip()->architecture());
   load_into(*encoder, visual);
   encoder->to(model->device());
   encoder->eval();

@@ -58,18 +58,18 @@ Tensor AttentionImpl::forward_after(const Tensor& prefix, const Tensor& x) {
 
 Tensor AttentionImpl::value_path(const Tensor& x) { return join(project(x, 2)[0]); }
 
-MlpImpl::MlpImpl(int64_t width, Activation activation) : activation_(activation) {
-  c_fc = register_module("c_fc", torch::nn::Linear(width, 4 * width));
-  c_proj = register_module("c_proj", torch::nn::Linear(4 * width, width));
+MlpImpl::MlpImpl(int64_t width, int64_t hidden, Activation activation) : activation_(activation) {
+  c_fc = register_module("c_fc", torch::nn::Linear(width, hidden));
+  c_proj = register_module("c_proj", torch::nn::Linear(hidden, width));
 }
 
 Tensor MlpImpl::forward(const Tensor& x) { return c_proj(activate(c_fc(x), activation_)); }
 
-ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation) {
+ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation, int64_t hidden) {
   ln_1 = register_module("ln_1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
   attn = register_module("attn", Attention(width, heads));
   ln_2 = register_module("ln_2", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
-  mlp = register_module("mlp", Mlp(width, activation));
+  mlp = register_module("mlp", Mlp(width, hidden > 0 ? hidden : 4 * width, activation));
 }
 
 Tensor ResidualBlockImpl::forward(const Tensor& x, bool causal) {
@@ -87,11 +87,10 @@ Tensor ResidualBlockImpl::dense(const Tensor& x) {
   return y + mlp(ln_2(y));
 }
 
-TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads,
-                                 Activation activation) {
+TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation, int64_t hidden) {
   TORCH_CHECK(layers > 0, "a transformer needs at least one block");
   resblocks = register_module("resblocks", torch::nn::ModuleList());
-  for (int64_t i = 0; i < layers; ++i) resblocks->push_back(ResidualBlock(width, heads, activation));
+  for (int64_t i = 0; i < layers; ++i) resblocks->push_back(ResidualBlock(width, heads, activation, hidden));
 }
 
 Tensor TransformerImpl::forward(Tensor x, bool causal) {

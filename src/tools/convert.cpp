@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/clip/sources.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"
 #include "weights_file.hpp"
@@ -94,14 +95,43 @@ void write_as_safetensors(const Options& options, const Dict& weights, const Dic
 
 void write_as_torch(const Options& options, const Dict& weights, const Dict& rest, bool nested,
                     std::optional<torch::ScalarType> floating) {
+  if (options.only == "encoder") {
+    // Alone, as OpenAI's loader takes it, unless something must be said of it; open_clip's takes this form as well.
+    Dict root;
+    root.set("state_dict", weights);
+    for (const char* key : {"clip_activation", "clip_heads"}) {
+      if (const Value* text = rest.find(key)) root.set(key, *text);
+    }
+    return write_torch_file(options.out, root.size() > 1 ? root : weights, floating);
+  }
   if (!nested) return write_torch_file(options.out, weights, floating);
   Dict root;
   root.set("model", weights);
   for (const auto& [key, value] : rest.items) {
-    // What safetensors wants in its metadata says nothing here.
-    if (key_text(key) != "format") root.items.emplace_back(key, value);
+    // What safetensors wants in its metadata says nothing here; other weights than those taken would be taken for them.
+    if (key_text(key) != "format" && key_text(key) != "model") root.items.emplace_back(key, value);
   }
   write_torch_file(options.out, root, floating);
+}
+
+/// The encoder alone would no longer tell that it comes from a PixelCLIP checkpoint, whose activation and heads are known.
+/// They are recorded beside it where they are not OpenAI's, or `always`.
+void keep_traits(WeightsFile& file, const Dict& weights, bool always) {
+  StateDict shapes;
+  for (const auto& [key, tensor] : weights.items) {
+    shapes[*key.get_if<std::string>()] = torch::empty(tensor.as_tensor().sizes(), torch::TensorOptions().device(torch::kMeta));
+  }
+  try {
+    auto architecture = clip_architecture(shapes);
+    const auto usual = record_of(architecture);
+    settle_traits(architecture, pixelclip_sources({}, "the checkpoint", file.rest, architecture), "the checkpoint");
+    const auto record = record_of(architecture);
+    for (const auto& [key, text] : record) {
+      if (always || record != usual) file.rest.set(key, text);
+    }
+  } catch (const Error& e) {
+    log::warn("activation and heads are not recorded: ", e.what());
+  }
 }
 
 void convert(const Options& options) {
@@ -111,11 +141,13 @@ void convert(const Options& options) {
     fail(options.out.string(), ": the form of the output is told by its name, which must end in .pth, "
          ".pt, .bin or .safetensors");
   }
-  WeightsFile file = read_weights_file(options.in);
+  WeightsFile file = read_known_weights(options.in);
+  for (const auto& remark : file.remarks) log::info(remark);
   const Dict weights = select(file.weights, options);
   // A training state in half precision would be of no use.
   const bool only_scalars = options.strip || options.half || to_safetensors || options.only != "all";
   const std::string dropped = only_scalars ? keep_scalars(file.rest) : "";
+  if (options.only == "encoder") keep_traits(file, weights, to_safetensors);
   const auto floating = options.half ? std::optional(torch::kHalf) : std::nullopt;
   if (options.half) warn_of_overflow(weights);
   if (to_safetensors) {
@@ -123,7 +155,7 @@ void convert(const Options& options) {
   } else {
     const bool public_form = weights.items.front().first.as_string().starts_with("sem_seg_head.") ||
                              weights.find(kPrompts) != nullptr;
-    const bool nested = options.only != "encoder" && (file.nested || public_form);
+    const bool nested = options.only != "encoder" && (file.nested() || public_form);
     write_as_torch(options, weights, file.rest, nested, floating);
   }
   log::info("wrote ", options.out.string(), ": ", weights.size(), " of ", file.weights.size(),

@@ -80,26 +80,43 @@ std::string describe(const Value& value) {
   return count > 0 ? str(value.kind(), " with ", count, " tensors, ", human_size(bytes)) : value.kind();
 }
 
-std::string architecture(const StateDict& weights) {
+/// Sizes, then activation and heads with the reason for each.
+std::string architecture(const fs::path& path, const WeightsFile& file, const StateDict& weights) {
   if (weights.contains("cls_token") && weights.contains("blocks.0.attn.qkv.weight")) {
     return str("ViT in DINO's names, width ", weights.at("cls_token").size(-1));
   }
   StateDict shapes;  // tensors without data: renaming would copy some of them
-  bool trained = false;
   for (const auto& [name, tensor] : weights) {
     shapes[name] = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
-    trained |= name.starts_with("sem_seg_head.predictor.clip_model.");
   }
+  const bool trained = is_pixelclip(shapes);
+  std::string text;
   try {
-    return (trained ? "PixelCLIP on CLIP " : "CLIP ") + clip_architecture(to_clip_names(shapes)).describe();
-  } catch (const Error&) {
-    return "not recognised";
+    auto found = clip_architecture(to_clip_names(shapes));
+    text = (trained ? "PixelCLIP on CLIP " : "CLIP ") + found.describe() + "\ncomputes with: ";
+    const auto sources = trained ? pixelclip_sources({}, path.string(), file.rest, found)
+                                 : sources_of_traits({}, "", path, file.form, file.rest, found);
+    const auto settled = settle_traits(found, sources, path.string());
+    return text + settled.choice + (settled.warning.empty() ? "" : "\nwarning: " + settled.warning);
+  } catch (const Error& e) {
+    return text.empty() ? "not recognised" : text + e.what();
   }
+}
+
+/// Where in the file the weights stood, a line each; nothing where they stand alone under their own names.
+std::string chosen(const WeightsFile& file) {
+  std::string text, entries, prefixes;
+  for (const auto& entry : file.entries) entries += (entries.empty() ? "" : ".") + printable(entry);
+  for (const auto& prefix : file.prefixes) prefixes += prefix;
+  if (!entries.empty()) text += "weights under: " + entries + "\n";
+  if (!prefixes.empty()) text += "prefix dropped from all names: " + prefixes + "\n";
+  for (const auto& remark : file.remarks) text += "note: " + remark + "\n";
+  return text;
 }
 
 void inspect(const fs::path& path) {
   const torch::NoGradGuard no_grad;
-  const WeightsFile file = read_weights_file(path);
+  const WeightsFile file = read_known_weights(path);
   size_t width = 4;
   int64_t parameters = 0;
   StateDict weights;
@@ -111,7 +128,7 @@ void inspect(const fs::path& path) {
   }
   std::cout << path.string() << ": " << file.form << ", "
             << human_size(static_cast<double>(fs::file_size(path))) << "\n"
-            << "architecture: " << architecture(weights) << "\n"
+            << chosen(file) << "architecture: " << architecture(path, file, weights) << "\n"
             << "weights: " << weights.size() << " tensors, " << parameters << " numbers\n";
   for (const auto& [key, value] : file.rest.items) {
     std::cout << describe(key) << ": " << describe(value) << "\n";

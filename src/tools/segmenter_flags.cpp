@@ -23,6 +23,17 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
       ->capture_default_str();
   command.add_option("--precision", options->precision, "float32 or bfloat16")->capture_default_str();
   command
+      .add_option("--activation", options->activation,
+                  "of the CLIP's blocks: gelu, quick_gelu, or auto: as the JSON beside the weights or a published name says")
+      ->check(CLI::IsMember({"auto", "gelu", "quick_gelu"}))
+      ->capture_default_str();
+  command
+      .add_option("--heads", options->heads,
+                  "attention heads of the image encoder and the text tower, such as 16,16 (default: found out)")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(CLI::Range(0, 4096));
+  command
       .add_option_function<int64_t>(
           "--resolution", [options](const int64_t& side) { options->resolution = {side, side}; },
           "side of the encoder's square input, pixels (default: as trained)")

@@ -5,8 +5,6 @@
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -32,45 +30,11 @@ bool is_known(const Value& value, std::string& unknown) {
   return true;
 }
 
-WeightsFile from_safetensors(const std::filesystem::path& path) {
-  const Safetensors file = read_safetensors(path);
-  WeightsFile result{"safetensors", *to_value(file.tensors).get_if<Dict>(), {}, false};
-  for (const auto& [key, text] : file.metadata) {
-    const bool whole = !text.empty() && text.size() < 18 &&
-                       text.find_first_not_of("0123456789") == std::string::npos;
-    result.rest.set(key, whole ? Value(static_cast<int64_t>(std::stoll(text))) : Value(text));
-  }
-  return result;
-}
-
 }  // namespace
 
-WeightsFile read_weights_file(const std::filesystem::path& path) {
-  if (is_safetensors(path)) return from_safetensors(path);
-  const Value root = read_torch_file(path);
-  to_state_dict(root, path.string());  // refuses what holds no weights
-  WeightsFile result{"torch archive", {}, {}, false};
-  const Dict& top = *root.get_if<Dict>();
-  const Value* weights = nullptr;
-  for (const char* key : {"model", "state_dict"}) {
-    const Value* inner = top.find(key);
-    if (!weights && inner && inner->is<Dict>()) weights = inner;
-  }
-  result.nested = weights != nullptr;
-  const Dict& named = weights ? *weights->get_if<Dict>() : top;
-  for (const auto& [key, item] : named.items) {
-    if (key.is<std::string>() && item.is<torch::Tensor>()) {
-      result.weights.items.emplace_back(key, item);
-    } else if (!weights) {
-      result.rest.items.emplace_back(key, item);
-    }
-  }
-  if (weights) {
-    for (const auto& [key, item] : top.items) {
-      if (&item != weights) result.rest.items.emplace_back(key, item);
-    }
-  }
-  std::erase_if(result.rest.items, [&](const auto& entry) {
+WeightsFile read_known_weights(const std::filesystem::path& path) {
+  WeightsFile file = pixelclip::read_weights_file(path);
+  std::erase_if(file.rest.items, [&](const auto& entry) {
     std::string unknown;
     if (is_known(entry.first, unknown) && is_known(entry.second, unknown)) return false;
     const auto* name = entry.first.template get_if<std::string>();
@@ -78,7 +42,7 @@ WeightsFile read_weights_file(const std::filesystem::path& path) {
               "' holds an object of the unknown class ", printable(unknown), " and is left out");
     return true;
   });
-  return result;
+  return file;
 }
 
 std::string human_size(double bytes) {

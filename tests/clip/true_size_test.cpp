@@ -18,11 +18,11 @@ TEST(TrueSize, EncodersTextAndTokensAreOpenClips) {
   torch::NoGradGuard no_grad;
   const auto file = read_safetensors(std::filesystem::path(folder) / "expected.safetensors");
   const auto& expected = file.tensors;
-  for (const std::string kind : {"vit", "convnext"}) {
-    const auto weights = to_clip_names(
-        read_state_dict(std::filesystem::path(folder) / (kind == "vit" ? "vit.pt" : "convnext.safetensors")));
-    CLIP clip(clip_architecture(weights));
-    load_into(*clip, weights);
+  for (const std::string kind : {"vit", "vit_gelu", "convnext"}) {
+    const auto name = kind + (kind == "convnext" ? ".safetensors" : ".pt");
+    const auto opened = open_clip((std::filesystem::path(folder) / name).string());
+    CLIP clip(opened.architecture);
+    load_into(*clip, opened.weights);
     clip->eval();
     const auto get = [&](const std::string& name) { return expected.at(kind + "." + name); };
     EXPECT_TRUE(testing::close(clip->visual->pooled(get("pooled.in")), get("pooled.out"), 1e-4)) << kind;

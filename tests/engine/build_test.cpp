@@ -2,12 +2,15 @@
 
 #include <torch/utils.h>
 
+#include "pixelclip/base/file.hpp"
+#include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_clip.hpp"
 
 namespace pixelclip {
 namespace {
+namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -23,10 +26,13 @@ class BuildModel : public ::testing::Test {
     for (auto& [name, tensor] : weights_) tensor = tensor.detach().clone();
     config_.model.weights = (folder_ / "model.pth").string();
   }
-  PixelCLIP load() {
-    write_torch_file(folder_ / "model.pth", Dict{{{"model", to_value(weights_)}}});
+  PixelCLIP load(const std::map<std::string, std::string>& record = {}) {
+    Dict file{{{"model", to_value(weights_)}}};
+    for (const auto& [key, text] : record) file.set(key, text);
+    write_torch_file(folder_ / "model.pth", file);
     return build_model(config_, torch::kCPU);
   }
+  Activation activation_of(const PixelCLIP& model) const { return model->clip()->architecture().vit->activation; }
 
   testing::TempFolder folder_;
   Config config_;
@@ -44,6 +50,38 @@ TEST_F(BuildModel, PassesOverTheDinoOfAPublishedCheckpointAndNamesWhatElseIsNotU
                           Not(HasSubstr("dino.cls_token")), HasSubstr("1 tensors are not used"),
                           HasSubstr("criterion.empty_weight")));
   EXPECT_EQ(state_of(*model).at("head.proj.bias").mean().item<float>(), 7);
+}
+
+TEST_F(BuildModel, ComputesWithTheActivationThatTheKeyOrTheRecordTells) {
+  EXPECT_EQ(activation_of(load()), Activation::quick_gelu) << "as the public code";
+  EXPECT_EQ(activation_of(load({{"clip_activation", "gelu"}, {"clip_heads", "1,1"}})), Activation::gelu);
+  config_.model.sem_seg_head.clip_activation = "gelu";
+  config_.model.sem_seg_head.clip_heads = {2, 4};
+  const auto model = load();
+  EXPECT_EQ(activation_of(model), Activation::gelu);
+  EXPECT_EQ(model->clip()->architecture().vit->heads, 2);
+  EXPECT_EQ(model->clip()->architecture().text.heads, 4);
+  config_.model.sem_seg_head.clip_heads = {3, 4};
+  EXPECT_ERROR(load(), HasSubstr("do not divide its width 64"));
+}
+
+TEST_F(BuildModel, TakesAFolderAsHuggingFacePublishesModelsForItsWeights) {
+  const auto model = folder_ / "hf";
+  fs::create_directories(model);
+  const auto clip = read_state_dict(folder_ / "clip.pth");
+  StateDict first, second;
+  std::string map;
+  for (const auto& [name, tensor] : clip) {
+    (name.starts_with("visual.") ? first : second)[name] = tensor;
+    map += (map.empty() ? "" : ", ") + str('"', name, "\": \"", name.starts_with("visual.") ? "a" : "b", ".safetensors\"");
+  }
+  write_safetensors(model / "a.safetensors", first);
+  write_safetensors(model / "b.safetensors", second);
+  write_text(model / "model.safetensors.index.json", str(R"({"metadata": {}, "weight_map": {)", map, "}}"));
+  config_.model.weights = model.string();
+  const auto loaded = load_model(config_, torch::kCPU);
+  EXPECT_TRUE(loaded.plain_clip);
+  EXPECT_TRUE(torch::equal(state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj"), clip.at("visual.proj")));
 }
 
 TEST_F(BuildModel, ListsAllNamesThatAreMissingOrOfAnotherShape) {

@@ -1,8 +1,10 @@
 #include "archives.hpp"
+#include "legacy.hpp"
 #include "pixelclip/base/random.hpp"
 #include "pixelclip/io/pickle.hpp"
 #include "pixelclip/io/safetensors.hpp"
 #include "pixelclip/io/torch_file.hpp"
+#include "pixelclip/io/weights_file.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -119,6 +121,46 @@ TEST(Fuzz, DamagedPicklesAreReadOrRefused) {
       });
     }
   }
+}
+
+/// Reads mutations of a file's bytes as weights are read.
+void fuzz_weights(const std::string& seed, uint64_t key, const fs::path& path) {
+  fuzz(seed, key, [&](const std::string& bytes) {
+    write_bytes(path, bytes);
+    use(read_weights_file(path).weights);
+  });
+}
+
+TEST(Fuzz, DamagedLegacyTorchFilesAreReadOrRefused) {
+  const TempFolder folder;
+  fuzz_weights(legacy_file(), 4, folder / "a.pth");
+}
+
+TEST(Fuzz, DamagedPicklesOfNumpyArraysAreReadOrRefused) {
+  const TempFolder folder;
+  const std::string word = std::string("\0\0\0", 3);
+  fuzz_weights("\x80\x02}X\x05" + word + "model}(X\x01" + word + "w" + numpy_array() + "X\x01" + word + "v" +
+                   numpy_array({.module = "numpy._core.multiarray", .order = ">", .fortran = "\x88"}) + "us.",
+               5, folder / "a.pkl");
+}
+
+TEST(Fuzz, StoragesPickledWithoutTorchSaveAreReadOrRefused) {
+  const TempFolder folder;
+  // As pickle.dump writes a tensor: its storage is a legacy stream of its own, here one that holds a whole dict.
+  const std::string stream = legacy_file();
+  const auto length = static_cast<uint32_t>(stream.size());
+  const std::string bytes = "B" + std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + stream;
+  fuzz_weights("\x80\x04}X\x01" + std::string("\0\0\0", 3) + "w" "ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\n" +
+                   bytes + "\x85R" + std::string("K\0", 2) + "K\x02K\x03\x86K\x03K\x01\x86\x89" "ccollections\nOrderedDict\n)RtRs.",
+               6, folder / "a.pkl");
+}
+
+TEST(Fuzz, DamagedIndexesOfShardsAreReadOrRefused) {
+  const TempFolder folder;
+  write_safetensors(folder / "a.safetensors", {{"a", torch::ones({2, 3})}});
+  write_torch_file(folder / "b.bin", Dict{{{"b", torch::ones({4})}}});
+  fuzz_weights(R"({"metadata": {"total_size": 40}, "weight_map": {"a": "a.safetensors", "b": "b.bin"}})", 7, folder / "x.index.json");
+  fuzz_weights(file_bytes(folder / "a.safetensors"), 8, folder / "b.safetensors");
 }
 
 TEST(Fuzz, DamagedSafetensorsAreReadOrRefused) {

@@ -192,8 +192,8 @@ class TorchFileRefusal : public ::testing::Test {
 
 TEST_F(TorchFileRefusal, OtherFormsAreNamed) {
   expect_refused("", "is empty");
-  expect_refused("\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", "old non-zip form");
-  expect_refused("\x80\x04]\x94.", "bare pickle");
+  expect_refused("\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", "is not a pickle");
+  expect_refused(tensor_pickle("K\x06", "K\x01"), "a storage that it does not hold");
   expect_refused("<!DOCTYPE html>", "web page");
   expect_refused("version https://git-lfs.github.com/spec/v1\n", "git lfs pull");
   expect_refused("hello", "not a torch.save file");

@@ -93,6 +93,32 @@ TEST_F(Weights, GiveTheEncoderAloneInClipsOwnNamesAndThePromptsAlone) {
   EXPECT_FALSE(fs::exists(folder_ / "none.pth"));
 }
 
+TEST_F(Weights, KeepWhatTensorsDoNotTellOnEveryWay) {
+  Dict file = read_torch_file(folder_ / "in.pth").as_dict();
+  file.set("clip_activation", "gelu");
+  file.set("clip_heads", "1,1");
+  write_torch_file(folder_ / "gelu.pth", file);
+  const std::string told = "computes with: GELU (the file's own record)";
+  EXPECT_THAT(inspect("gelu.pth"), HasSubstr(told));
+  ASSERT_EQ(convert("gelu.pth", "a.safetensors"), "");
+  EXPECT_THAT(inspect("a.safetensors"), HasSubstr(told));
+  ASSERT_EQ(convert("gelu.pth", "encoder.pth", {"--only", "encoder"}), "");
+  EXPECT_THAT(inspect("encoder.pth"), HasSubstr(told));
+  ASSERT_EQ(convert("in.pth", "plain.safetensors", {"--only", "encoder"}), "");
+  EXPECT_THAT(inspect("plain.safetensors"), HasSubstr("computes with: QuickGELU (the file's own record)"));
+}
+
+TEST_F(Weights, AreShownWithWhereTheyStoodAndWhatWasDropped) {
+  Dict wrapped;
+  for (const auto& [name, tensor] : read("clip.pth")) wrapped.set("module." + name, tensor);
+  write_torch_file(folder_ / "ema.pth", Dict{{{"model", wrapped}, {"model_ema", wrapped}}});
+  EXPECT_THAT(inspect("ema.pth"), AllOf(HasSubstr("weights under: model_ema\n"), HasSubstr("prefix dropped from all names: module.\n"),
+                                        HasSubstr("architecture: CLIP ViT, width 64"), HasSubstr("warning: nothing tells"),
+                                        Not(HasSubstr("\nmodule."))));
+  ASSERT_EQ(convert("ema.pth", "plain.pth"), "");
+  expect_equal(read("plain.pth"), read("clip.pth"));
+}
+
 TEST_F(Weights, MayBeConvertedOverThemselves) {
   const auto before = read("in.pth").at(kPrompts).clone();
   ASSERT_EQ(convert("in.pth", "in.pth", {"--strip"}), "");

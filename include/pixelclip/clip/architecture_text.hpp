@@ -6,8 +6,7 @@
 
 namespace pixelclip {
 
-/// All numbers of an architecture as JSON, for another process and for checkpoints: what tensors do not tell (the
-/// activation) stays known.
+/// All numbers of an architecture as JSON, for another process.
 std::string to_text(const ClipArchitecture& architecture);
 /// Errors: a text that to_text did not write.
 ClipArchitecture architecture_from_text(const std::string& text);

@@ -21,7 +21,8 @@ struct ClipArchitecture {
   std::string describe() const;
 };
 
-/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. Errors: tensors that tell
+/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. What they cannot tell, activations and heads, is
+/// that of OpenAI's models for a ViT and of open_clip's for a ConvNeXt; settle_traits knows better. Errors: tensors that tell
 /// the architecture are missing, or their shapes contradict each other. Other shapes are checked
 /// when the weights are loaded.
 ClipArchitecture clip_architecture(const StateDict& weights, const std::string& prefix = "");
@@ -33,6 +34,10 @@ class CLIPImpl : public TextEncoderImpl {
   explicit CLIPImpl(const ClipArchitecture& architecture);
 
   ImageEncoder visual;
+  const ClipArchitecture& architecture() const { return architecture_; }
+
+ private:
+  ClipArchitecture architecture_;
 };
 TORCH_MODULE(CLIP);
 

@@ -15,6 +15,7 @@ struct TextOptions {
   int64_t context = 77;      // positions
   int64_t vocabulary = 49408;
   int64_t embedding = 512;
+  int64_t mlp = 0;           // width inside the MLPs; 0: 4 · width
   Activation activation = Activation::quick_gelu;
 };
 

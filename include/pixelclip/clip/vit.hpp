@@ -11,10 +11,14 @@ struct VitOptions {
   int64_t patch = 16;      // pixels
   int64_t grid = 14;       // patches a side of the position embedding
   int64_t embedding = 512;
+  int64_t heads = 0;       // 0: width / 64
+  int64_t mlp = 0;         // width inside the MLPs; 0: 4 · width
   Activation activation = Activation::quick_gelu;
+
+  int64_t image_heads() const { return heads > 0 ? heads : width < 64 ? 1 : width / 64; }
 };
 
-/// CLIP's vision transformer in OpenAI's layout; heads = width / 64.
+/// CLIP's vision transformer in OpenAI's layout.
 class VisionTransformerImpl : public ImageEncoderImpl {
  public:
   explicit VisionTransformerImpl(const VitOptions& options);

@@ -13,6 +13,8 @@ struct SemSegHeadConfig {
   std::string test_class_json = "datasets/ade150.json";
   int64_t prompt_length = 0;
   std::string clip_pretrained = "ViT-B/16";
+  std::string clip_activation = "auto";
+  std::vector<int64_t> clip_heads = {};
   std::string clip_finetune = "attention";
 
   void visit(config::Keys& key) {
@@ -29,6 +31,12 @@ struct SemSegHeadConfig {
     key("PROMPT_LENGTH", prompt_length, "learnable tokens a cluster", between(0, 64));
     key("CLIP_PRETRAINED", clip_pretrained,
         "CLIP to start from: a name (ViT-B/16, convnext_base, convnext_large) or a weights file");
+    key("CLIP_ACTIVATION", clip_activation,
+        "of the CLIP's blocks; auto: as the JSON beside the weights, a published name or the checkpoint says",
+        one_of({"auto", "gelu", "quick_gelu"}));
+    key("CLIP_HEADS", clip_heads,
+        "attention heads of the image encoder and of the text tower, 0: find out; empty: find out both",
+        between(0, 4096));
     key("CLIP_FINETUNE", clip_finetune,
         "what trains of the image encoder: attention and position parameters, all, names that hold "
         "`conv` or `prompt`, nothing",

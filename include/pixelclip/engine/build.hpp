@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "pixelclip/clip/traits.hpp"
 #include "pixelclip/config/config.hpp"
 #include "pixelclip/modeling/pixelclip.hpp"
 
@@ -14,12 +15,14 @@ void set_up_torch(const Config& config, int processes = 1);
 /// MODEL.DEVICE on the GPU of this process; the CPU, with a warning, where there is no GPU.
 torch::Device pick_device(const Config& config, int local_rank = 0);
 
-/// clip_architecture, whose errors name the file.
-ClipArchitecture architecture_in(const std::string& file, const StateDict& weights, const std::string& prefix = "");
+/// The activation and heads that MODEL.SEM_SEG_HEAD.CLIP_ACTIVATION and CLIP_HEADS set.
+ClipTraits configured_traits(const Config& config);
 
-/// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at. Errors: it holds no
+/// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at, and activation and heads
+/// among the `entries` beside the weights. Errors: it holds no
 /// CLIP that can be used, or another number of clusters or tokens than the configuration says.
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source);
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source,
+                                         const Dict& entries);
 
 /// A model of that architecture with fresh parameters, on the CPU; what trains is set. The teacher's text tensors are
 /// the student's own until it is moved to another device.

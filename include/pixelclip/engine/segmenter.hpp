@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "pixelclip/clip/clip.hpp"
-#include "pixelclip/config/keys.hpp"
+#include "pixelclip/config/config.hpp"
 #include "pixelclip/evaluation/sheet.hpp"
 #include "pixelclip/image/image.hpp"
 #include "pixelclip/image/rle.hpp"
@@ -22,6 +22,8 @@ struct SegmenterOptions {
   std::string templates = "imagenet_select";  ///< As text/prompts.hpp's templates().
   std::string device = "auto";           ///< auto: a GPU when there is one.
   std::string precision = "float32";     ///< Or bfloat16.
+  std::string activation = "auto";         ///< Of the CLIP's blocks: auto (found out), gelu or quick_gelu.
+  std::vector<int64_t> heads = {};         ///< Of the image encoder and the text tower; empty: found out.
   Size2 resolution = {0, 0};               ///< Of the encoder's input; 0: as trained.
   int64_t window = 0;  ///< Side of the windows encoded, pixels of a picture with short side MIN_SIZE_TEST;
                        ///< 0: the picture whole, unless it is longer than three times its short side.
@@ -111,7 +113,7 @@ class Segmenter {
   torch::Tensor features(const std::vector<torch::Tensor>& views) const;
   /// The encoder's views [1, 3, h, w] of a picture; sets the image's rows, columns and windows' places.
   std::vector<torch::Tensor> cut_views(const Image& rgb, EncodedImage& image) const;
-  void read_config(const SegmenterOptions& options, const std::filesystem::path& weights);
+  void read_config(const SegmenterOptions& options, const Config& config, bool given);
 
   mutable CLIP clip_{nullptr};
   torch::Device device_ = torch::kCPU;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pixelclip/io/value.hpp"
+#include "pixelclip/io/weights_file.hpp"
 
 namespace pixelclip {
 
@@ -17,14 +18,15 @@ using StateDict = std::map<std::string, torch::Tensor>;
 /// True when the file's first bytes are those of a safetensors file.
 bool is_safetensors(const std::filesystem::path& path);
 
-/// The weights of a torch.save, TorchScript or safetensors file, recognised by content. Looks under
-/// "model" or "state_dict" when the file has such a dict, and drops a prefix "module." that all
-/// names share. `dropped`, when given, receives how many entries were no tensors.
-/// Tensors lie on the mapped file. Errors: as read_torch_file and read_safetensors; no tensors.
+/// The weights of any file that read_weights_file takes; what it chose is said in the log. `dropped`, when
+/// given, receives how many entries were no tensors. Errors: as read_weights_file.
 StateDict read_state_dict(const std::filesystem::path& path, int64_t* dropped = nullptr);
 
 /// The same from a value already read; `source` names the file in errors.
 StateDict to_state_dict(const Value& value, const std::string& source, int64_t* dropped = nullptr);
+StateDict to_state_dict(const WeightsFile& file);
+/// The same without a word in the log.
+StateDict by_name(const WeightsFile& file);
 
 /// A dict for write_torch_file.
 Value to_value(const StateDict& state);

@@ -7,14 +7,16 @@
 
 namespace pixelclip {
 
-/// Reads a file made by Python's torch.save (the zip form) or torch.jit.save. Nothing in it is ever
+/// Reads a file made by Python's torch.save (the zip form, or the one before PyTorch 1.6), torch.jit.save, or pickle
+/// (numpy's arrays become tensors). Nothing in it is ever
 /// executed: known tensor and container classes are rebuilt, others become Opaque. A TorchScript
 /// archive becomes a Dict of its modules' tensors under dotted names.
 /// Tensors lie on the mapped file (copy on write, kept alive by them) without copying, with the
 /// strides, offsets and sharing they were saved with, and without requires_grad.
-/// Errors, quickly and before any large allocation: not such a file, the old non-zip form, cut
+/// Errors, quickly and before any large allocation: not such a file, cut
 /// short, damaged (checksums included), compressed, inconsistent or hostile.
-Value read_torch_file(const std::filesystem::path& path);
+/// `form`, when given, receives what people call it: "torch.save", "TorchScript archive".
+Value read_torch_file(const std::filesystem::path& path, std::string* form = nullptr);
 
 /// Writes what Python's torch.load(path, weights_only=True) loads. Tensors may lie on any device and
 /// have any strides; they are written contiguous, and tensors that overlap in memory share one

@@ -7,7 +7,7 @@
 
 namespace pixelclip {
 
-/// OpenAI's CLIP uses x·σ(1.702x); open_clip's ConvNeXt models use the exact GELU.
+/// OpenAI's CLIP uses x·σ(1.702x); most of open_clip's models use the exact GELU.
 enum class Activation { quick_gelu, gelu };
 
 /// Multi-head self-attention with PyTorch's parameter names (in_proj_weight, out_proj.weight, …).
@@ -39,7 +39,7 @@ TORCH_MODULE(Attention);
 
 class MlpImpl : public torch::nn::Module {
  public:
-  MlpImpl(int64_t width, Activation activation);
+  MlpImpl(int64_t width, int64_t hidden, Activation activation);
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
@@ -51,7 +51,8 @@ TORCH_MODULE(Mlp);
 /// Pre-norm block: x + attn(ln_1(x)), then + mlp(ln_2(·)).
 class ResidualBlockImpl : public torch::nn::Module {
  public:
-  ResidualBlockImpl(int64_t width, int64_t heads, Activation activation);
+  /// `hidden` is the width inside the MLP; 0: four times the width.
+  ResidualBlockImpl(int64_t width, int64_t heads, Activation activation, int64_t hidden = 0);
 
   torch::Tensor forward(const torch::Tensor& x, bool causal);
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
@@ -70,7 +71,7 @@ TORCH_MODULE(ResidualBlock);
 
 class TransformerImpl : public torch::nn::Module {
  public:
-  TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation);
+  TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation, int64_t hidden = 0);
 
   /// x [B, N, W] → [B, N, W].
   torch::Tensor forward(torch::Tensor x, bool causal);
