@@ -75,11 +75,15 @@ TEST(Trainer, DatasetsTestIsScoredAfterTheLastStepUnderDetectron2sNames) {
   const auto last = log.rfind("results\n");
   EXPECT_THAT(log.substr(0, last), HasSubstr("CLIP before training"));
   EXPECT_THAT(log.substr(last), Not(HasSubstr("CLIP before training")));
-  // A list of names that does not fit is refused before the first step.
-  auto wrong = changes;
-  write_file(world / "names.json", R"(["cat", "dog", "cow"])");
-  EXPECT_EQ(world.train("refused", wrong), 1);
-  EXPECT_TRUE(world.metrics("refused").empty());
+  // What could not be scored or compared is refused before the first step.
+  write_file(world / "rows.json", "[1]");
+  for (const auto& [key, value] : {std::pair("TEST.BEST_METRIC", std::string("IoU-cow")),
+                                   std::pair("TEST.COMPARE", (world / "rows.json").string())}) {
+    auto wrong = changes;
+    wrong.insert(wrong.end(), {key, value});
+    EXPECT_EQ(world.train("refused", wrong), 1) << key;
+    EXPECT_TRUE(world.metrics("refused").empty()) << key;
+  }
 }
 
 TEST(Trainer, PythonReadsTheCheckpoints) {
