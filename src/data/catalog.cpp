@@ -98,7 +98,9 @@ DatasetInfo cityscapes(const fs::path& root, const std::string& split) {
           .labels = {{.path = labels, .suffix = "_gtFine_labelTrainIds.png", .prepared = true},
                      {.path = labels, .suffix = "_gtFine_labelIds.png", .map = cityscapes_ids()}},
           .image_suffix = "_leftImg8bit",
-          .pictures = split == "val" ? 500 : 2975,
+          .pictures = split == "val"    ? 500
+                      : split == "test" ? 1525
+                                        : 2975,
           .class_json = "datasets/cityscapes.json",
           .classes = 19,
           .rule = ScoreRule::cityscapes,
@@ -331,6 +333,8 @@ DatasetPaths locate(const DatasetInfo& info) {
     if (info.kind == DatasetKind::sa1b) {
       return {info.images[i], i < info.labels.size() ? info.labels[i] : LabelSource{}};
     }
+    // Another place may hold what an empty folder does not.
+    if (i + 1 < info.images.size() && fs::is_empty(info.images[i], ignored)) continue;
     std::vector<std::string> tried;
     std::vector<LabelSource> there;
     for (const LabelSource& source : info.labels) {

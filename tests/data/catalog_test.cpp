@@ -145,6 +145,19 @@ TEST(Catalog, FindsCocoStuffInEveryPlaceWhereItIsKept) {
   }
 }
 
+TEST(Catalog, AnEmptyFolderOfPicturesGivesWayToAnotherPlace) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder / "coco-stuff/images/val2017");
+  for (const char* name : {"coco/val2017/1.jpg", "coco/annotations_detectron2/val2017/1.png"}) {
+    std::filesystem::create_directories((folder / name).parent_path());
+    write_text(folder / name, "x");
+  }
+  EXPECT_EQ(
+      locate(Catalog(DatasetRoots{folder.path(), ""}).find("coco_2017_test_stuff_all_sem_seg"))
+          .images,
+      folder / "coco/val2017");
+}
+
 TEST(Catalog, AMissingCocoStuffNamesAllPlacesTried) {
   const TempFolder folder;
   const DatasetInfo info =
