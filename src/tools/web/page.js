@@ -31,8 +31,8 @@ const post = (path, body) =>
 
 function words() {
   const text = $("names").value;
-  const names = text.split(text.includes(";") ? ";" : /[,\n]/);
-  return [...new Set(names.map((name) => name.split(",").map((part) => part.trim()).filter(Boolean).join(", ")))].filter(Boolean);
+  const names = text.split(text.includes(";") ? ";" : /(?<!\\),|\n/);
+  return [...new Set(names.map((name) => name.split(/(?<!\\),/).map((part) => part.trim()).filter(Boolean).join(", ")))].filter(Boolean);
 }
 
 function query(extra) {
