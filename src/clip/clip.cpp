@@ -143,6 +143,8 @@ void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder) {
   }
 }
 
+bool CLIPImpl::cuts_long_texts() const { return std::dynamic_pointer_cast<ConvNextImpl>(visual) != nullptr; }
+
 CLIPImpl::CLIPImpl(const ClipArchitecture& architecture)
     : TextEncoderImpl(architecture.text),
       visual(make_image_encoder(architecture)),

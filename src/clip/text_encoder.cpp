@@ -41,12 +41,27 @@ Tensor TextEncoderImpl::encode_embedded(const Tensor& embedded, const Tensor& en
 Tensor TextEncoderImpl::with_positions(const Tensor& embedded, int64_t first) {
   const int64_t end = first + embedded.size(1);
   TORCH_CHECK(end <= options_.context, "a text of ", end, " tokens exceeds the context of ", options_.context);
-  return embedded + positional_embedding.slice(0, first, end);
+  const auto type = text_projection.scalar_type();
+  return embedded.to(type) + positional_embedding.slice(0, first, end).to(type);
 }
 
 Tensor TextEncoderImpl::project(const Tensor& x, const Tensor& ends) {
   const auto rows = x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
-  return torch::matmul(ln_final(rows), text_projection);
+  return torch::matmul(normalised(ln_final, rows), text_projection);
+}
+
+std::shared_ptr<TextEncoderImpl> float16_text_encoder(const TextEncoderImpl& encoder) {
+  torch::NoGradGuard no_grad;
+  auto copy = std::make_shared<TextEncoderImpl>(encoder.text_options());
+  const auto from = encoder.named_parameters();
+  for (auto& item : copy->named_parameters()) {
+    const auto& name = item.key();
+    const bool keeps = name.find("ln_") != name.npos || name.find("embedding") != name.npos;
+    item.value().set_requires_grad(false);
+    item.value().set_data(from[name].detach().to(keeps ? torch::kFloat : torch::kHalf));
+  }
+  copy->eval();
+  return copy;
 }
 
 Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids) {

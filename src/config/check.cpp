@@ -133,9 +133,6 @@ void check_training_input(const Config& config) {
         "INPUT.MIN_SIZE_TRAIN must be two ascending sizes when INPUT.MIN_SIZE_TRAIN_SAMPLING is "
         "\"range\"");
   }
-  if (input.size_divisibility == 0) {
-    fail("INPUT.SIZE_DIVISIBILITY is 0; expected -1 (no padding) or a side in pixels");
-  }
   if (const auto& sampler = config.dataloader.sampler_train; sampler != "TrainingSampler") {
     fail("DATALOADER.SAMPLER_TRAIN is ", sampler,
          ", which draws other samples; only TrainingSampler trains here",

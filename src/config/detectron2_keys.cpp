@@ -16,7 +16,7 @@ struct Group {
 
 const std::vector<Group>& groups() {
   static const std::vector<Group> table = {
-      {"DATALOADER", {"ASPECT_RATIO_GROUPING", "REPEAT_SQRT", "REPEAT_THRESHOLD"}},
+      {"DATALOADER", {"REPEAT_SQRT", "REPEAT_THRESHOLD"}},
       {"DATASETS",
        {"PRECOMPUTED_PROPOSAL_TOPK_TEST", "PRECOMPUTED_PROPOSAL_TOPK_TRAIN", "PROPOSAL_FILES_TEST",
         "PROPOSAL_FILES_TRAIN", "VAL_ALL"}},

@@ -1,5 +1,7 @@
 #include "pixelclip/data/loader.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -19,6 +21,20 @@ constexpr int64_t kFewestForShare = 100;
 constexpr int64_t kBatchesAhead = 2;
 constexpr uint64_t kSubstituteDrawSalt = 0x7375627365656400ull;
 
+/// Gives crops of different sizes the frame of the largest, and their masks in it.
+void share_frame(TrainBatch& part) {
+  Size2 frame{0, 0};
+  for (const TrainSample& sample : part) {
+    frame = {std::max(frame.height, sample.image.size(1)), std::max(frame.width, sample.image.size(2))};
+  }
+  for (TrainSample& sample : part) {
+    sample.frame = frame;
+    const bool smaller = sample.image.size(1) < frame.height || sample.image.size(2) < frame.width;
+    if (smaller && sample.masks_in) sample.mask_bits = sample.masks_in(frame);
+    sample.masks_in = nullptr;  // it holds the masks as runs
+  }
+}
+
 }  // namespace
 
 /// One place in the stream, made by one thread.
@@ -28,20 +44,49 @@ struct TrainLoader::Result {
   std::exception_ptr failure;
 };
 
-/// A ring of slots: ordinals [head, head + slots) may be in work or wait to be taken.
-struct TrainLoader::Workers {
+/// The samples of one rank: a ring of slots, of which ordinals [taken, taken + slots) may be in work or
+/// wait to be taken, and the buckets that they go to.
+struct TrainLoader::Stream {
   struct Slot {
     Result result;
     bool ready = false;
   };
-  std::mutex mutex;
-  std::condition_variable room, ready;
+  struct Waiting {
+    int64_t position;
+    TrainSample sample;
+  };
+
+  StreamPlace start;
+  int64_t stride;  // ranks
+  int64_t batch_size;
   std::vector<Slot> slots;
-  int64_t head = 0, issued = 0;
-  std::atomic<bool> stopping{false};
-  std::vector<std::thread> threads;
+  int64_t taken = 0, issued = 0;  // ordinals
+  std::array<std::vector<Waiting>, 2> buckets;
 
   Slot& slot(int64_t ordinal) { return slots[ordinal % static_cast<int64_t>(slots.size())]; }
+  int64_t room() const { return static_cast<int64_t>(slots.size()) - (issued - taken); }
+  /// What waited comes first: in their order the buckets fill as they did.
+  int64_t position_of(int64_t ordinal) const {
+    const auto waited = static_cast<int64_t>(start.waiting.size());
+    return ordinal < waited ? start.waiting[ordinal] : start.next + (ordinal - waited) * stride;
+  }
+  StreamPlace place() const {
+    const auto waited = static_cast<int64_t>(start.waiting.size());
+    StreamPlace place{start.next + std::max<int64_t>(0, taken - waited) * stride, {}};
+    for (const auto& bucket : buckets) {
+      for (const Waiting& waiting : bucket) place.waiting.push_back(waiting.position);
+    }
+    for (int64_t i = taken; i < waited; ++i) place.waiting.push_back(start.waiting[i]);
+    std::sort(place.waiting.begin(), place.waiting.end());
+    return place;
+  }
+};
+
+struct TrainLoader::Workers {
+  std::mutex mutex;
+  std::condition_variable room, ready;
+  std::atomic<bool> stopping{false};
+  std::vector<std::thread> threads;
 };
 
 TrainLoader::TrainLoader(Make make, TrainingSampler sampler, const LoaderOptions& options)
@@ -50,13 +95,21 @@ TrainLoader::TrainLoader(Make make, TrainingSampler sampler, const LoaderOptions
       options_(options),
       position_(options.start),
       workers_(std::make_unique<Workers>()) {
-  if (options.batch_size < 1 || options.rank < 0 || options.rank >= options.world_size ||
-      options.num_workers < 0 || options.start < 0) {
+  const int64_t ranks = int64_t{options.world_size} * options.parts;
+  if (options.batch_size < 1 || options.rank < 0 || options.rank >= options.world_size || options.parts < 1 ||
+      options.batch_size % options.parts != 0 || options.num_workers < 0 || options.start < 0 ||
+      (!options.places.empty() && static_cast<int64_t>(options.places.size()) != ranks)) {
     throw std::invalid_argument("TrainLoader: options out of range");
   }
-  if (options.num_workers == 0) return;
-  workers_->slots.resize(
-      static_cast<size_t>(kBatchesAhead * options.batch_size + options.num_workers));
+  const int64_t ahead = kBatchesAhead * options.batch_size + options.num_workers;
+  for (int part = 0; part < options.parts; ++part) {
+    const int64_t rank = options.rank + int64_t{part} * options.world_size;
+    Stream& stream = streams_.emplace_back();
+    stream.start = options.places.empty() ? StreamPlace{options.start + rank, {}} : options.places[rank];
+    stream.stride = ranks;
+    stream.batch_size = options.batch_size / options.parts;
+    stream.slots.resize(static_cast<size_t>((ahead + options.parts - 1) / options.parts));
+  }
   try {
     for (int i = 0; i < options.num_workers; ++i) {
       workers_->threads.emplace_back([this] { work(); });
@@ -80,12 +133,6 @@ void TrainLoader::stop() {
   workers_->threads.clear();
 }
 
-SampleKey TrainLoader::key_of(int64_t ordinal) {
-  const int64_t batch = ordinal / options_.batch_size, place = ordinal % options_.batch_size;
-  const int64_t before = batch * options_.batch_size * options_.world_size;
-  return sampler_.at(options_.start + before + place * options_.world_size + options_.rank);
-}
-
 TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
   Result result;
   try {
@@ -100,8 +147,7 @@ TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
         result.bad.emplace_back(e.what());
         continue;
       }
-      const torch::Tensor& masks = result.sample.mask_bits;
-      if (!options_.skip_empty || !masks.defined() || masks.size(0) > 0) return result;
+      if (!options_.skip_empty || result.sample.annotated) return result;
       const std::string& why = result.sample.why_left_out;
       result.empty.push_back(result.sample.file_name + (why.empty() ? "" : " (" + why + ")"));
     }
@@ -118,35 +164,38 @@ TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
 void TrainLoader::work() {
   Workers& w = *workers_;
   std::unique_lock lock(w.mutex);
+  const auto by_room = [](const Stream& a, const Stream& b) { return a.room() < b.room(); };
   while (true) {
+    auto stream = streams_.begin();
     w.room.wait(lock, [&] {
-      return w.stopping || w.issued < w.head + static_cast<int64_t>(w.slots.size());
+      stream = std::max_element(streams_.begin(), streams_.end(), by_room);
+      return w.stopping || stream->room() > 0;
     });
     if (w.stopping) return;
-    const int64_t ordinal = w.issued++;
+    const int64_t ordinal = stream->issued++;
     Result result;
     try {
-      const SampleKey key = key_of(ordinal);
+      const SampleKey key = sampler_.at(stream->position_of(ordinal));
       lock.unlock();
       result = produce(key);
     } catch (...) {
       result.failure = std::current_exception();
     }
     if (!lock.owns_lock()) lock.lock();
-    w.slot(ordinal) = {std::move(result), true};
+    stream->slot(ordinal) = {std::move(result), true};
     w.ready.notify_one();
   }
 }
 
-TrainLoader::Result TrainLoader::take() {
-  if (options_.num_workers == 0) return produce(key_of(taken_++));
+TrainLoader::Result TrainLoader::take(Stream& stream) {
+  if (options_.num_workers == 0) return produce(sampler_.at(stream.position_of(stream.taken++)));
   Workers& w = *workers_;
   std::unique_lock lock(w.mutex);
-  Workers::Slot& slot = w.slot(taken_);
+  Stream::Slot& slot = stream.slot(stream.taken);
   w.ready.wait(lock, [&] { return slot.ready; });
   slot.ready = false;
   Result result = std::exchange(slot.result, {});
-  w.head = ++taken_;
+  ++stream.taken;
   lock.unlock();
   w.room.notify_one();
   return result;
@@ -192,22 +241,45 @@ void TrainLoader::account_masks(const TrainSample& sample) {
   }
 }
 
+TrainBatch TrainLoader::next_part(Stream& stream) {
+  while (true) {
+    const int64_t position = stream.position_of(stream.taken);
+    Result result = take(stream);
+    account(result);
+    const Size2& picture = result.sample.picture;
+    const bool second = options_.group_by_shape && picture.width <= picture.height;
+    auto& bucket = stream.buckets[second];
+    bucket.push_back({position, std::move(result.sample)});
+    if (static_cast<int64_t>(bucket.size()) < stream.batch_size) continue;
+    TrainBatch part;
+    for (auto& waiting : bucket) part.push_back(std::move(waiting.sample));
+    bucket.clear();
+    share_frame(part);
+    return part;
+  }
+}
+
 TrainBatch TrainLoader::next() {
   if (failure_) std::rethrow_exception(failure_);
-  TrainBatch batch;
-  batch.reserve(static_cast<size_t>(options_.batch_size));
+  std::vector<TrainBatch> parts;
   try {
-    for (int64_t i = 0; i < options_.batch_size; ++i) {
-      Result result = take();
-      account(result);
-      batch.push_back(std::move(result.sample));
-    }
+    for (Stream& stream : streams_) parts.push_back(next_part(stream));
   } catch (...) {
     failure_ = std::current_exception();
     throw;
   }
+  TrainBatch batch;
+  for (int64_t i = 0; i < options_.batch_size; ++i) {
+    batch.push_back(std::move(parts[i % options_.parts][i / options_.parts]));
+  }
   position_ += options_.batch_size * options_.world_size;
   return batch;
+}
+
+std::vector<StreamPlace> TrainLoader::places() const {
+  std::vector<StreamPlace> places;
+  for (const Stream& stream : streams_) places.push_back(stream.place());
+  return places;
 }
 
 }  // namespace pixelclip

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <memory>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/data/sample_check.hpp"
@@ -17,7 +19,6 @@
 namespace pixelclip {
 namespace {
 
-constexpr uint8_t kPadding = 128;
 /// The model can not pool over a mask of one cell.
 constexpr int64_t kSmallestMask = 2;
 
@@ -65,32 +66,64 @@ Rect draw_crop(const CropConfig& crop, int64_t height, int64_t width, Random& ra
   return rect;
 }
 
-int64_t round_up(int64_t length, int64_t divisor) {
-  return divisor > 0 ? (length + divisor - 1) / divisor * divisor : length;
-}
-
 void flip_vertically(Image& image) {
   for (int64_t y = 0; y < image.height / 2; ++y) {
     std::swap_ranges(image.row(y), image.row(y) + image.stride(), image.row(image.height - 1 - y));
   }
 }
 
-/// The crop's part of a tensor [3, H, W] of INPUT.FORMAT; the rest of it becomes grey.
-Planes padded_view(const torch::Tensor& tensor, const Rect& crop, bool bgr) {
+/// A tensor [3, H, W] of INPUT.FORMAT.
+Planes view_of(const torch::Tensor& tensor, bool bgr) {
   auto* const data = tensor.data_ptr<uint8_t>();
   const int64_t height = tensor.size(1), width = tensor.size(2), plane = height * width;
-  Planes view{{data, data + plane, data + 2 * plane}, crop.height, crop.width, width};
-  if (crop.height < height || crop.width < width) {
-    for (int c = 0; c < 3; ++c) {
-      for (int64_t y = 0; y < crop.height; ++y) {
-        std::memset(view.row(c, y) + crop.width, kPadding, static_cast<size_t>(width - crop.width));
-      }
-      std::memset(view.row(c, crop.height), kPadding,
-                  static_cast<size_t>((height - crop.height) * width));
-    }
-  }
+  Planes view{{data, data + plane, data + 2 * plane}, height, width, width};
   if (bgr) std::swap(view.plane[0], view.plane[2]);
   return view;
+}
+
+/// One a thread, so that nothing is allocated for a mask.
+struct MaskScratch {
+  AxisMap rows{1}, columns{1};
+  MaskSampler sampler;
+  std::vector<uint8_t> bits;
+};
+
+/// Masks [M, grid height, ceil(grid width / 8)] of a crop that is the top left part of `frame`, without
+/// those that have less than two cells.
+torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
+                           const Size2& frame, const Size2& grid, bool pinned) {
+  thread_local MaskScratch scratch;
+  const int64_t row_bytes = (grid.width + 7) / 8, mask_bytes = grid.height * row_bytes;
+  int64_t kept = 0;
+  if (!masks.masks.empty()) {
+    const Rect& crop = geometry.crop;
+    scratch.rows.reset(masks.height).resize(geometry.height).crop(crop.y, crop.height);
+    scratch.columns.reset(masks.width).resize(geometry.width).crop(crop.x, crop.width);
+    if (geometry.flip_y) scratch.rows.flip();
+    if (geometry.flip_x) scratch.columns.flip();
+    scratch.rows.pad(frame.height).sample(grid.height);
+    scratch.columns.pad(frame.width).sample(grid.width);
+    scratch.sampler.prepare(scratch.rows, scratch.columns,
+                            covered_cells(cutout, frame.height, frame.width, grid.height, grid.width));
+    scratch.bits.resize(masks.masks.size() * static_cast<size_t>(mask_bytes));
+    for (const MaskRuns::Mask& mask : masks.masks) {
+      uint8_t* bits = scratch.bits.data() + kept * mask_bytes;
+      if (scratch.sampler.sample(masks.runs(mask), bits, row_bytes) >= kSmallestMask) ++kept;
+    }
+  }
+  torch::Tensor out = torch::empty({kept, grid.height, row_bytes},
+                                   torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned));
+  if (kept > 0) {
+    std::memcpy(out.data_ptr<uint8_t>(), scratch.bits.data(), static_cast<size_t>(kept * mask_bytes));
+  }
+  return out;
+}
+
+/// False when no crop of the run is larger on either side.
+bool may_be_padded(const InputConfig& input, const Rect& crop) {
+  const CropConfig& c = input.crop;
+  const bool fixed = c.enabled && c.type == "absolute";
+  return !fixed || static_cast<double>(crop.height) < c.size[0] || static_cast<double>(crop.width) < c.size[1];
 }
 
 }  // namespace
@@ -110,12 +143,6 @@ CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t wid
   return geometry;
 }
 
-SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputConfig& input) {
-  const Size2 padded{round_up(crop_height, input.size_divisibility),
-                     round_up(crop_width, input.size_divisibility)};
-  return {.image = padded, .masks = input.pad_masks ? padded : Size2{crop_height, crop_width}};
-}
-
 /// One a thread, so that nothing is allocated for a mask or a row.
 struct Sa1bMapper::Scratch {
   std::vector<uint8_t> file;
@@ -125,15 +152,12 @@ struct Sa1bMapper::Scratch {
   Resizer resizer;
   Image crop;
   AugmentScratch augment;
-  AxisMap rows{1}, columns{1};
-  MaskSampler sampler;
-  std::vector<uint8_t> bits;
 };
 
 Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
     : input_(config.input),
       mask_resolution_(config.model.mask_resolution),
-      max_masks_(config.model.max_masks),
+      max_masks_(config.model.limit_masks ? config.model.max_masks : std::numeric_limits<int64_t>::max()),
       with_masks_(!config.model.dino),
       orient_(config.datasets.exif_orientation),
       pinned_(pinned) {
@@ -182,7 +206,6 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   load_crop(scratch, sample.image, info, options, geometry, spent);
   lap = Lap();
   const Rect& crop = geometry.crop;
-  const SampleFrame frame = padded_frame(crop.height, crop.width, input_);
   TrainSample out;
   out.file_name = sample.image;
   if (with_masks_) {
@@ -191,11 +214,12 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
     out.masks_left_out = left_out.unusable;
     out.why_left_out = left_out.first;
   }
-  out.image = empty_picture(frame.image);
-  if (input_.strong_aug) out.image_strong = empty_picture(frame.image);
+  out.picture = {info.height, info.width};
+  out.image = empty_picture(crop);
+  if (input_.strong_aug) out.image_strong = empty_picture(crop);
   const bool bgr = input_.format == "BGR";
-  const Planes weak = padded_view(out.image, crop, bgr);
-  const Planes strong = input_.strong_aug ? padded_view(out.image_strong, crop, bgr) : Planes();
+  const Planes weak = view_of(out.image, bgr);
+  const Planes strong = input_.strong_aug ? view_of(out.image_strong, bgr) : Planes();
   lap.to(spent.tensors);
   const SsdJitter jitter = input_.color_aug_ssd ? SsdJitter::draw(random) : SsdJitter();
   StrongAugment augment;
@@ -203,7 +227,8 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   make_views(scratch.crop, jitter, input_.strong_aug ? &augment : nullptr, weak, strong,
              scratch.augment);
   lap.to(spent.augment);
-  if (with_masks_) out.mask_bits = sample_masks(scratch, geometry, frame, augment.cutout);
+  out.seed = random.next();
+  if (with_masks_) add_masks(scratch.masks, geometry, augment.cutout, out);
   lap.to(spent.masks);
   return out;
 }
@@ -227,42 +252,22 @@ void Sa1bMapper::load_crop(Scratch& scratch, const std::string& name, const Imag
   lap.to(times.resize);
 }
 
-torch::Tensor Sa1bMapper::empty_picture(const Size2& frame) const {
-  return torch::empty({3, frame.height, frame.width},
+torch::Tensor Sa1bMapper::empty_picture(const Rect& crop) const {
+  return torch::empty({3, crop.height, crop.width},
                       torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
 }
 
-torch::Tensor Sa1bMapper::sample_masks(Scratch& scratch, const CropGeometry& geometry,
-                                       const SampleFrame& frame, const Rect& cutout) const {
-  const MaskRuns& masks = scratch.masks;
-  const auto [grid_height, grid_width] = mask_resolution_;
-  const int64_t row_bytes = (grid_width + 7) / 8, mask_bytes = grid_height * row_bytes;
-  int64_t kept = 0;
-  if (!masks.masks.empty()) {
-    const Rect& crop = geometry.crop;
-    scratch.rows.reset(masks.height).resize(geometry.height).crop(crop.y, crop.height);
-    scratch.columns.reset(masks.width).resize(geometry.width).crop(crop.x, crop.width);
-    if (geometry.flip_y) scratch.rows.flip();
-    if (geometry.flip_x) scratch.columns.flip();
-    scratch.rows.pad(frame.masks.height).sample(grid_height);
-    scratch.columns.pad(frame.masks.width).sample(grid_width);
-    scratch.sampler.prepare(
-        scratch.rows, scratch.columns,
-        covered_cells(cutout, frame.masks.height, frame.masks.width, grid_height, grid_width));
-    scratch.bits.resize(masks.masks.size() * static_cast<size_t>(mask_bytes));
-    for (const MaskRuns::Mask& mask : masks.masks) {
-      uint8_t* bits = scratch.bits.data() + kept * mask_bytes;
-      if (scratch.sampler.sample(masks.runs(mask), bits, row_bytes) >= kSmallestMask) ++kept;
-    }
-  }
-  torch::Tensor out =
-      torch::empty({kept, grid_height, row_bytes},
-                   torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
-  if (kept > 0) {
-    std::memcpy(out.data_ptr<uint8_t>(), scratch.bits.data(),
-                static_cast<size_t>(kept * mask_bytes));
-  }
-  return out;  // [M, Hm, ceil(Wm / 8)]
+void Sa1bMapper::add_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
+                           TrainSample& sample) const {
+  const Rect& crop = geometry.crop;
+  sample.annotated = !masks.masks.empty();
+  sample.mask_bits =
+      sample_masks(masks, geometry, cutout, {crop.height, crop.width}, mask_resolution_, pinned_);
+  if (!input_.pad_masks || !may_be_padded(input_, crop)) return;
+  sample.masks_in = [runs = std::make_shared<const MaskRuns>(masks), geometry, cutout,
+                     grid = mask_resolution_, pinned = pinned_](const Size2& frame) {
+    return sample_masks(*runs, geometry, cutout, frame, grid, pinned);
+  };
 }
 
 }  // namespace pixelclip

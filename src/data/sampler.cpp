@@ -1,8 +1,10 @@
 #include "pixelclip/data/sampler.hpp"
 
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/utils.h>
+
+#include <algorithm>
 #include <limits>
-#include <numeric>
-#include <utility>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/random.hpp"
@@ -10,29 +12,40 @@
 namespace pixelclip {
 namespace {
 
-// Keep these draws apart from those of the samples, whose key is (seed, epoch, index).
-constexpr uint64_t kOrderSalt = 0x6F72646572ull;
+constexpr int64_t kKeptIndices = 1 << 16;
+// Keeps these draws apart from those of the samples, whose key is (seed, epoch, index).
 constexpr uint64_t kSubstituteSalt = 0x7375627374ull;
 
 }  // namespace
 
-TrainingSampler::TrainingSampler(int64_t samples, uint64_t seed) : samples_(samples), seed_(seed) {
+TrainingSampler::TrainingSampler(int64_t samples, uint64_t seed)
+    : samples_(samples), seed_(seed), generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {
   if (samples < 1) fail("the training set is empty: there is nothing to draw from");
   if (samples > std::numeric_limits<uint32_t>::max()) {
     fail("the training set has ", samples, " samples; at most 4294967295 are supported");
   }
+  epochs_.resize(static_cast<size_t>(std::clamp<int64_t>(kKeptIndices / samples, 2, 256)));
+}
+
+void TrainingSampler::draw(int64_t number, std::vector<uint32_t>& order) {
+  if (number < drawn_) {
+    generator_ = at::make_generator<at::CPUGeneratorImpl>(seed_);
+    drawn_ = 0;
+  }
+  torch::Tensor permutation;
+  for (; drawn_ <= number; ++drawn_) permutation = torch::randperm(samples_, generator_, torch::kLong);
+  const auto* indices = permutation.const_data_ptr<int64_t>();
+  order.assign(indices, indices + samples_);
 }
 
 SampleKey TrainingSampler::at(int64_t position) {
-  const int64_t epoch = position / samples_;
-  if (epoch != epoch_) {
-    order_.resize(static_cast<size_t>(samples_));
-    std::iota(order_.begin(), order_.end(), 0u);
-    Random random(seed_ ^ kOrderSalt, static_cast<uint64_t>(epoch));
-    for (int64_t i = samples_ - 1; i > 0; --i) std::swap(order_[i], order_[random.integer(0, i + 1)]);
-    epoch_ = epoch;
+  const int64_t number = position / samples_;
+  auto& [kept, order] = epochs_[static_cast<size_t>(number) % epochs_.size()];
+  if (number != kept) {
+    draw(number, order);
+    kept = number;
   }
-  return {position, epoch, order_[static_cast<size_t>(position % samples_)]};
+  return {position, number, order[static_cast<size_t>(position % samples_)]};
 }
 
 int64_t TrainingSampler::substitute(int64_t position, int64_t attempt) const {

@@ -108,14 +108,18 @@ Sa1bIndex open_training_set(const Config& config) {
 }
 
 std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
-                                               int world_size, int64_t start, bool pinned) {
+                                               int world_size, int64_t start, bool pinned,
+                                               std::vector<StreamPlace> places) {
   const auto index = std::make_shared<const Sa1bIndex>(open_training_set(config));
   const auto mapper = std::make_shared<const Sa1bMapper>(config, pinned);
   const LoaderOptions options{.batch_size = config.solver.ims_per_batch / world_size,
                               .num_workers = static_cast<int>(config.dataloader.num_workers),
                               .rank = rank,
                               .world_size = world_size,
+                              .parts = static_cast<int>(config.solver.accumulate_steps),
+                              .group_by_shape = config.dataloader.aspect_ratio_grouping,
                               .start = start,
+                              .places = std::move(places),
                               .skip_empty = config.dataloader.filter_empty_annotations,
                               .max_bad_samples = config.dataloader.max_bad_samples};
   return std::make_unique<TrainLoader>(

@@ -87,6 +87,7 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
                                  {"KEEP_ASPECT", test.keep_aspect},
                                  {"SYNONYMS", test.synonyms},
                                  {"REFINE", test.refine}};
+  if (model.text_precision != "float32") text["TEXT_PRECISION"] = model.text_precision;
   // Keys of what is off decide nothing (see views_of).
   const auto& window = test.sliding_window;
   const bool own_shape = !window.enabled && keeps_shape(test);
@@ -119,6 +120,7 @@ torch::Tensor cached_class_embeddings(PixelCLIP& model, const std::vector<std::s
                                       bool is_main) {
   Fingerprint print;
   print.add(checksum(model, "visual.", /*without=*/true));
+  if (model->text_precision() != "float32") print.add(model->text_precision());
   for (const auto* texts : {&templates, &names}) {
     print.add(str(texts->size()));
     for (const auto& text : *texts) print.add(text);

@@ -99,7 +99,6 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   log::set_rank(world.rank);
   make_writable_folder(folder);
   make_named_demo(config, purpose, needed.model.weights != config.model.weights);
-  if (config.seed >= 0) torch::manual_seed(static_cast<uint64_t>(config.seed));  // the decoder starts from it
   set_up_torch(config, world.local_world_size);
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");

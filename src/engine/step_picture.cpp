@@ -38,7 +38,10 @@ Image step_picture(const TrainSample& sample, const Tensor& bits, const Tensor& 
                    const Tensor& logits) {
   torch::NoGradGuard no_grad;
   const int64_t clusters = logits.size(0), height = logits.size(1), width = logits.size(2);
-  const auto picture = resize_bilinear(sample.image.to(torch::kFloat).unsqueeze(0), height, width)[0].permute({1, 2, 0});
+  const int64_t below = std::max<int64_t>(0, sample.frame.height - sample.image.size(1));
+  const int64_t right = std::max<int64_t>(0, sample.frame.width - sample.image.size(2));
+  const auto framed = at::constant_pad_nd(sample.image, {0, right, 0, below}).to(torch::kFloat);
+  const auto picture = resize_bilinear(framed.unsqueeze(0), height, width)[0].permute({1, 2, 0});
   const auto masks = unpack_masks(bits, width).to(torch::kCPU), chosen = assignment.to(torch::kCPU);
   auto number = torch::full({height, width}, -1, torch::kLong), cluster = number.clone();
   for (int64_t m = 0; m < masks.size(0); ++m) {  // the largest first, so that small ones stay visible

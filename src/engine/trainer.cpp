@@ -89,13 +89,13 @@ std::vector<SetResult> Trainer::run() {
     const bool asked_to_stop = train_one();
     if (!patience) patience.emplace("the step in hand is finished, then the state is saved");
     const bool last = at_.iteration == solver.max_iter;
+    const bool checkpoint = solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0;
+    if (asked_to_stop || last || checkpoint || evaluation_is_due()) note_places();
     if (asked_to_stop && !last) {
       stop();
       break;
     }
-    if (solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0) {
-      save(Checkpointer::numbered(at_.iteration - 1));
-    }
+    if (checkpoint) save(Checkpointer::numbered(at_.iteration - 1));
     if (last) save("model_final");
     if (evaluation_is_due() && !evaluate_now()) {
       stop();
@@ -114,7 +114,7 @@ void Trainer::prepare() {
   if (at_.iteration < config_.solver.max_iter) {
     if (config_.model.dino) dino_.emplace(config_.model, model_->device());
     loader_ = make_train_loader(config_, at_.seed, comm_.rank(), comm_.world_size(), at_.position,
-                                model_->device().is_cuda());
+                                model_->device().is_cuda(), at_.places);
   }
   if (!comm_.is_main()) return;
   if (!start_.resume) set_earlier_run_aside(config_.output_dir);

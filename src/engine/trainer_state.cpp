@@ -13,6 +13,46 @@
 namespace pixelclip {
 namespace {
 
+nlohmann::json to_json(const std::vector<StreamPlace>& places) {
+  auto json = nlohmann::json::array();
+  for (const auto& place : places) json.push_back({place.next, place.waiting});
+  return json;
+}
+
+std::vector<StreamPlace> places_in(const nlohmann::json& json) {
+  std::vector<StreamPlace> places;
+  for (const auto& place : json) places.push_back({place.at(0), place.at(1)});
+  return places;
+}
+
+/// In a checkpoint: for each rank the next position, then those that wait.
+ValueList to_value(const std::vector<StreamPlace>& places) {
+  ValueList list;
+  for (const auto& place : places) {
+    ValueList numbers{place.next};
+    for (const int64_t position : place.waiting) numbers.emplace_back(position);
+    list.emplace_back(std::move(numbers));
+  }
+  return list;
+}
+
+/// None when they are damaged or of another number of ranks.
+std::vector<StreamPlace> places_in(const Value& value, int64_t ranks) {
+  std::vector<StreamPlace> places;
+  for (const auto& rank : value.as_list("places")) {
+    StreamPlace place{-1, {}};
+    for (const auto& number : rank.as_list("places")) {
+      const int64_t position = number.as_int("places");
+      if (position < 0) return {};
+      if (place.next < 0) place.next = position;
+      else place.waiting.push_back(position);
+    }
+    if (place.next < 0) return {};
+    places.push_back(std::move(place));
+  }
+  return static_cast<int64_t>(places.size()) == ranks ? places : std::vector<StreamPlace>();
+}
+
 /// The value under the first of `paths` that exists; null when none does.
 const Value* find(const Dict& state, const std::vector<std::vector<std::string>>& paths) {
   for (const auto& path : paths) {
@@ -62,10 +102,17 @@ void Trainer::start_seed() {
 }
 
 void Trainer::share_state() {
-  const nlohmann::json own = {at_.seed, at_.iteration, at_.position, at_.evaluated, at_.skipped, at_.best};
+  const nlohmann::json own = {at_.seed,      at_.iteration, at_.position,       at_.evaluated,
+                              at_.skipped,   at_.best,      to_json(at_.places)};
   const auto all = nlohmann::json::parse(comm_.broadcast(own.dump(), "where the run stands"));
-  at_ = {all[0], all[1], all[2], all[3], all[4], all[5]};
-  if (!start_.goes_on) {  // the decoder's first values
+  at_ = {.seed = all[0],
+         .iteration = all[1],
+         .position = all[2],
+         .places = places_in(all[6]),
+         .evaluated = all[3],
+         .skipped = all[4],
+         .best = all[5]};
+  if (!start_.goes_on) {
     broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
     broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
   }
@@ -92,10 +139,21 @@ Value Trainer::public_state() const {
   return outer;
 }
 
+void Trainer::note_places() {
+  const auto all = comm_.all_gather(to_json(loader_->places()).dump(), "where the loaders stand");
+  const int64_t ranks = comm_.world_size(), parts = config_.solver.accumulate_steps;
+  at_.places.assign(ranks * parts, {});
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const auto places = places_in(nlohmann::json::parse(all[rank]));
+    for (int64_t part = 0; part < parts; ++part) at_.places[rank + ranks * part] = places[part];
+  }
+}
+
 Value Trainer::state() const {
   Dict own;  // what the public implementation does not keep
   own.set("seed", static_cast<int64_t>(at_.seed));
   own.set("position", at_.position);
+  own.set("places", to_value(at_.places));
   own.set("evaluated", at_.evaluated);
   own.set("skipped", at_.skipped);
   own.set("best", at_.best);
@@ -141,6 +199,8 @@ void Trainer::load(const std::filesystem::path& path, const Value& value) {
     const auto& own = found->as_dict("pixelclip");
     at_.seed = static_cast<uint64_t>(own.at("seed").as_int("seed"));
     at_.position = own.at("position").as_int("position");
+    const int64_t ranks = comm_.world_size() * config_.solver.accumulate_steps;
+    if (const auto* places = own.find("places")) at_.places = places_in(*places, ranks);
     at_.best = own.at("best").as_double("best");
     if (const auto* evaluated = own.find("evaluated")) at_.evaluated = evaluated->as_int("evaluated");
     if (const auto* skipped = own.find("skipped")) at_.skipped = skipped->as_int("skipped");
@@ -169,7 +229,10 @@ void Trainer::say_what_differs(const Dict& own) const {
     log::warn(change, "the stream of samples goes on at number ", at_.position,
               ", but steps see other images than in a run without the change");
   } else if (ranks * parts != old_ranks * old_parts) {
-    log::warn(change, "the same images in each step, but the loss is a mean over other parts");
+    const bool grouped = config_.dataloader.aspect_ratio_grouping;
+    log::warn(change, grouped ? "the loss is a mean over other parts, and with DATALOADER.ASPECT_RATIO_GROUPING steps see "
+                                "other images than in a run without the change"
+                              : "the same images in each step, but the loss is a mean over other parts");
   } else if (ranks != old_ranks) {
     log::info(change, "only rounding differs");
   }

@@ -14,7 +14,7 @@ SsdJitter SsdJitter::draw(Random& random) {
   jitter.saturation = random.chance(0.5);
   jitter.saturation_factor = static_cast<float>(random.uniform(0.5, 1.5));
   jitter.hue = random.chance(0.5);
-  jitter.hue_delta = static_cast<int>(random.integer(-18, 18));
+  jitter.hue_delta = static_cast<int>(random.integer(-18, 19));
   return jitter;
 }
 

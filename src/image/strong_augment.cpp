@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "pillow_hue.hpp"
@@ -9,6 +10,19 @@
 #include "pixelclip/image/augment.hpp"
 
 namespace pixelclip {
+
+namespace {
+
+/// One axis of the public cut-out: `size` pixels about a centre that may stand one place too far, and
+/// what lies beyond `length` is cut off.
+std::pair<int64_t, int64_t> draw_cut(Random& random, int64_t size, int64_t length) {
+  const int64_t half = size / 2, last = length + (size % 2 == 0 ? 1 : 0) - half;
+  const int64_t start = random.integer(std::min(half, last), std::max(half, last) + 1) - half;
+  const int64_t begin = std::clamp<int64_t>(start, 0, length), end = std::clamp<int64_t>(start + size, begin, length);
+  return {begin, end - begin};
+}
+
+}  // namespace
 
 StrongAugment StrongAugment::draw(Random& random, int64_t height, int64_t width) {
   StrongAugment a;
@@ -23,10 +37,11 @@ StrongAugment StrongAugment::draw(Random& random, int64_t height, int64_t width)
   a.grey = random.chance(0.2);
   a.blur = random.chance(0.5);
   a.sigma = static_cast<float>(random.uniform(0.1, 2.0));
-  a.cutout.width = static_cast<int64_t>(random.uniform(0.1, 0.5) * static_cast<double>(width));
-  a.cutout.height = static_cast<int64_t>(random.uniform(0.1, 0.5) * static_cast<double>(height));
-  a.cutout.x = random.integer(0, width - a.cutout.width + 1);
-  a.cutout.y = random.integer(0, height - a.cutout.height + 1);
+  // The public code takes the share of the height along x and that of the width along y.
+  const auto along_x = static_cast<int64_t>(random.uniform(0.1, 0.5) * static_cast<double>(height));
+  const auto along_y = static_cast<int64_t>(random.uniform(0.1, 0.5) * static_cast<double>(width));
+  std::tie(a.cutout.x, a.cutout.width) = draw_cut(random, along_x, width);
+  std::tie(a.cutout.y, a.cutout.height) = draw_cut(random, along_y, height);
   return a;
 }
 

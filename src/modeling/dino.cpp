@@ -4,12 +4,16 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/random.hpp"
 #include "pixelclip/modeling/mask_clusters.hpp"
+#include "pixelclip/nn/functional.hpp"
 
 namespace pixelclip {
 namespace nn = torch::nn;
@@ -147,7 +151,38 @@ Tensor DinoImpl::forward(const Tensor& images) {
   return norm(x.slice(1, 1));
 }
 
-Tensor kmeans(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds, double tolerance) {
+Tensor lloyd(const Tensor& features, const Tensor& starts, int64_t rounds, double tolerance) {
+  torch::NoGradGuard no_grad;
+  auto centres = starts;
+  auto clusters = torch::zeros({features.size(0), features.size(1)}, features.options().dtype(torch::kLong));
+  auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
+  const auto lengths = features.square().sum(2, true);
+  for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
+    const auto products = torch::matmul(features, centres.transpose(1, 2));  // [B, N, K]
+    const auto likeness = 2 * products - lengths - centres.square().sum(2).unsqueeze(1);
+    clusters = torch::where(moving.squeeze(2), likeness.argmax(2), clusters);
+    const auto members = torch::zeros_like(likeness).scatter_(2, clusters.unsqueeze(2), 1.0);
+    const auto sizes = members.sum(1).unsqueeze(2);  // [B, K, 1]; an empty one's sum is 0
+    const auto moved = torch::matmul(members.transpose(1, 2), features) / sizes.clamp_min(1);
+    const auto moves = (moved - centres).square().sum({1, 2}).view({-1, 1, 1});
+    centres = torch::where(moving, moved, centres);
+    moving = moving.logical_and(moves > tolerance);
+  }
+  return clusters;
+}
+
+Tensor kmeans_random(const Tensor& features, int64_t count, std::span<const uint64_t> seeds) {
+  TORCH_CHECK(static_cast<int64_t>(seeds.size()) == features.size(0), "one seed an image");
+  auto starts = torch::empty({features.size(0), count}, torch::kLong);
+  auto* start = starts.data_ptr<int64_t>();
+  for (const uint64_t seed : seeds) {
+    Random random(seed);
+    for (int64_t i = 0; i < count; ++i) *start++ = random.integer(0, features.size(1));
+  }
+  return lloyd(features, pick(features, starts.to(features.device())));
+}
+
+Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds, double tolerance) {
   torch::NoGradGuard no_grad;
   TORCH_CHECK(features.dim() == 3 && count > 0 && features.size(1) >= count, "k-means of ", features.sizes(),
               " into ", count, " clusters");
@@ -167,39 +202,64 @@ DinoMasks::DinoMasks(const ModelConfig& config, torch::Device device)
       device_(device),
       mean_(torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
       deviation_(torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device)),
+      padding_(torch::tensor(config.clip_pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
       dino_(read_state_dict(config.dino_weights), config.dino_weights) {
   dino_->to(device);
-  log::info("masks from DINO (", config.dino_weights, "): ", config.dino_clusters, " clusters an image");
+  log::info("masks from DINO (", config.dino_weights, "): ", config.dino_clusters, " clusters an image, k-means ",
+            config.dino_kmeans);
 }
 
 void DinoMasks::add_masks(TrainBatch& batch) {
-  // Pictures of one size go through DINO together; crops all have one size.
+  // Pictures of one size go through DINO together.
   std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> sizes;
   for (size_t i = 0; i < batch.size(); ++i) {
-    sizes[{batch[i].image.size(1), batch[i].image.size(2)}].push_back(i);
+    const auto& [image, frame] = std::tie(batch[i].image, batch[i].frame);
+    sizes[{std::max(image.size(1), frame.height), std::max(image.size(2), frame.width)}].push_back(i);
   }
+  const int64_t needed = config_.dino_kmeans == "plusplus" ? config_.dino_clusters : 1;
   for (const auto& [size, members] : sizes) {
     const int64_t patch = dino_->patch();
     const int64_t cells = size.first / patch * (size.second / patch);
-    if (cells < config_.dino_clusters) {
+    if (cells < needed) {
       fail(batch[members[0]].file_name, ": its crop of ", size.first, "×", size.second, " pixels has ", cells,
-           " patches of DINO, fewer than the ", config_.dino_clusters, " of MODEL.DINO_CLUSTERS");
+           " patches of DINO, fewer than the ", needed, needed == 1 ? " needed" : " of MODEL.DINO_CLUSTERS");
     }
     std::vector<Tensor> images;
-    for (const size_t i : members) images.push_back(batch[i].image);
-    const auto bits = masks(torch::stack(images));
+    std::vector<uint64_t> seeds;
+    for (const size_t i : members) {
+      images.push_back(framed(batch[i]));
+      seeds.push_back(batch[i].seed);
+    }
+    const auto bits = masks(torch::stack(images), seeds);
     for (size_t m = 0; m < members.size(); ++m) batch[members[m]].mask_bits = bits[static_cast<int64_t>(m)];
   }
 }
 
-Tensor DinoMasks::masks(const Tensor& images) {
+Tensor DinoMasks::framed(const TrainSample& sample) const {
+  const auto image = sample.image.to(device_).to(torch::kFloat);
+  const int64_t height = std::max(image.size(1), sample.frame.height), width = std::max(image.size(2), sample.frame.width);
+  if (image.size(1) == height && image.size(2) == width) return image;
+  auto canvas = padding_.expand({3, height, width}).clone();
+  canvas.slice(1, 0, image.size(1)).slice(2, 0, image.size(2)).copy_(image);
+  return canvas;
+}
+
+Tensor DinoMasks::masks(const Tensor& images, std::span<const uint64_t> seeds) {
   torch::NoGradGuard no_grad;
   const int64_t height = images.size(2), width = images.size(3), patch = dino_->patch();
-  const int64_t rows = height / patch, columns = width / patch;
-  const auto cut = images.slice(2, 0, rows * patch).slice(3, 0, columns * patch);
-  const auto features = dino_((cut.to(device_).to(torch::kFloat) - mean_) / deviation_);
-  // One fixed seed: the same crop has the same masks in every run, on every rank.
-  const auto clusters = kmeans(features, config_.dino_clusters, /*seed=*/0).view({-1, rows, columns});
+  const int64_t rows = height / patch, columns = width / patch, count = config_.dino_clusters;
+  const bool whole = height == rows * patch && width == columns * patch;
+  auto input = (images - mean_) / deviation_;
+  Tensor clusters;
+  if (config_.dino_kmeans == "plusplus") {
+    // One fixed seed: the same crop has the same masks in every run, on every rank.
+    input = input.slice(2, 0, rows * patch).slice(3, 0, columns * patch);
+    clusters = kmeans_plusplus(dino_(input), count, /*seed=*/0);
+  } else {
+    if (!whole) input = resize_bilinear(input, rows * patch, columns * patch);
+    clusters = kmeans_random(dino_(input), count, seeds);
+  }
+  clusters = clusters.view({-1, rows, columns});
   const auto& grid = config_.mask_resolution;
   const auto map = clusters.index_select(1, grid_rows(grid.height, height, rows, device_))
                        .index_select(2, grid_rows(grid.width, width, columns, device_));  // [B, Hm, Wm]

@@ -1,6 +1,10 @@
 #include "pixelclip/modeling/pixelclip.hpp"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
+
+#include <algorithm>
+#include <mutex>
 
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/nn/autocast.hpp"
@@ -18,7 +22,16 @@ Tensor channel_values(const std::vector<double>& values) {
   return torch::tensor(values, torch::kFloat).view({3, 1, 1});
 }
 
-/// The architecture of the student with training's stochastic depth.
+/// What all pictures of a batch are padded to.
+Size2 frame_of(const TrainBatch& batch) {
+  Size2 frame{0, 0};
+  for (const auto& sample : batch) {
+    frame = {std::max(frame.height, sample.frame.height), std::max(frame.width, sample.frame.width)};
+  }
+  return frame;
+}
+
+/// The architecture with training's stochastic depth.
 ClipArchitecture with_drop_path(ClipArchitecture architecture, double rate) {
   if (architecture.convnext) architecture.convnext->drop_path_rate = rate;
   return architecture;
@@ -74,13 +87,10 @@ PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& archi
       "sem_seg_head",
       SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate), head_config.num_classes,
                            head_config.prompt_length)));
-  teacher_encoder = register_module("teacher_encoder", TeacherEncoder(architecture, clip()));
+  const double teacher_rate = config_.teacher_drop_path ? config_.drop_path_rate : 0.0;
+  teacher_encoder =
+      register_module("teacher_encoder", TeacherEncoder(with_drop_path(architecture, teacher_rate), clip()));
   head = register_module("head", ConvHead());
-}
-
-void PixelCLIPImpl::train(bool on) {
-  torch::nn::Module::train(on);
-  teacher_encoder->eval();
 }
 
 void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string& source) {
@@ -92,6 +102,22 @@ void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string&
   load_into(*teacher_encoder->visual, visual, {.source = source});
   torch::NoGradGuard no_grad;
   prompt_tokens().copy_(initial_prompt_tokens(clip(), prompt_tokens().size(0), prompt_tokens().size(1)));
+  start_decoder();
+}
+
+/// The public model seeds all draws with 0, takes those of the prompts' words, then makes its decoder: it
+/// starts alike whatever SEED is.
+void PixelCLIPImpl::start_decoder() {
+  auto generator = at::detail::getDefaultCPUGenerator();  // the one that new layers draw from
+  const auto locked = [&] { return std::scoped_lock(generator.mutex()); };
+  const auto before = (locked(), generator.get_state());
+  (locked(), generator.set_current_seed(0));
+  initial_prompt_ids(clip(), prompt_tokens().size(0), prompt_tokens().size(1), generator);
+  const ConvHead fresh;
+  (locked(), generator.set_state(before));
+  torch::NoGradGuard no_grad;
+  const auto to = head->parameters(), from = fresh->parameters();
+  for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
 }
 
 void PixelCLIPImpl::update_teacher() {
@@ -107,20 +133,25 @@ Tensor PixelCLIPImpl::encode_clusters() {
   return encode_prompts(clip(), prompt_tokens(), templates_).to(torch::kFloat);
 }
 
-Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images) const {
+Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images, Size2 frame) const {
+  for (const auto& image : images) {
+    frame = {std::max(frame.height, image.size(1)), std::max(frame.width, image.size(2))};
+  }
   const auto mean = pixel_mean_.to(device()), deviation = pixel_std_.to(device());
   std::vector<Tensor> resized;
   for (const auto& image : images) {
     const auto pixels = image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
-    const auto x = (pixels.to(torch::kFloat) - mean) / deviation;
+    auto x = (pixels.to(torch::kFloat) - mean) / deviation;
+    const int64_t below = frame.height - x.size(1), right = frame.width - x.size(2);
+    if (below > 0 || right > 0) x = at::constant_pad_nd(x, {0, right, 0, below});
     resized.push_back(resize_bilinear(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
   }
   return torch::cat(resized);  // [B, 3, h, w]
 }
 
-Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images) {
+Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images, const Size2& frame) {
   const Autocast autocast(device(), is_training() ? training_type_ : inference_type_);
-  return l2_normalise(clip()->visual->dense(preprocess(images)).to(torch::kFloat));
+  return l2_normalise(clip()->visual->dense(preprocess(images, frame)).to(torch::kFloat));
 }
 
 Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
@@ -128,7 +159,7 @@ Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
   std::vector<Tensor> images;
   for (const auto& sample : batch) images.push_back(sample.image);
   const Autocast autocast(device(), training_type_);
-  return teacher_encoder->visual->dense(preprocess(images)).to(torch::kFloat);
+  return teacher_encoder->visual->dense(preprocess(images, frame_of(batch))).to(torch::kFloat);
 }
 
 TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters) {
@@ -139,7 +170,8 @@ TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto bits = batch[i].mask_bits.to(device(), torch::kUInt8, /*non_blocking=*/true);
     const auto masks = unpack_masks(bits, config_.mask_resolution.width);
-    const auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten().slice(0, 0, config_.max_masks);
+    auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten();
+    if (config_.limit_masks) kept = kept.slice(0, 0, config_.max_masks);
     taught.mask_bits.push_back(bits.index_select(0, kept));
     pooled.push_back(pool_masks(features[i], masks.index_select(0, kept)));
   }
@@ -168,7 +200,7 @@ Tensor PixelCLIPImpl::cost_maps(const TrainBatch& batch, const Tensor& clusters)
   for (const auto& sample : batch) {
     images.push_back(sample.image_strong.defined() ? sample.image_strong : sample.image);
   }
-  const auto features = dense_features(images);  // [B, h, w, C]
+  const auto features = dense_features(images, frame_of(batch));  // [B, h, w, C]
   const auto cost = torch::matmul(l2_normalise(clusters), features.flatten(1, 2).transpose(1, 2));
   return cost.view({cost.size(0), cost.size(1), features.size(1), features.size(2)});
 }
@@ -216,7 +248,9 @@ Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {
 
 Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,
                                        const std::vector<std::string>& sentences) {
-  return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
+  if (config_.text_precision != "float16") return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
+  const auto text = float16_text_encoder(*clip());
+  return l2_normalise(encode_classes(*text, clip()->cuts_long_texts(), names, sentences).mean(0));
 }
 
 void set_trainable(PixelCLIP& model, const std::string& finetune) {

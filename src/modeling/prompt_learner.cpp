@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "pixelclip/base/error.hpp"
+#include "pixelclip/base/log.hpp"
 #include "pixelclip/nn/functional.hpp"
 #include "pixelclip/text/bpe_tokenizer.hpp"
 #include "pixelclip/text/prompts.hpp"
@@ -36,36 +37,66 @@ size_t common_length(const std::vector<Ids>& texts) {
 
 /// Encodes texts of one template, in batches of similar length, their common beginning only once a
 /// batch; returns [texts, C] in the order given.
-Tensor encode_texts(CLIP& clip, const std::vector<Ids>& texts) {
+Tensor encode_texts(TextEncoderImpl& text, const std::vector<Ids>& texts) {
   std::vector<int64_t> order(texts.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return texts[a].size() < texts[b].size(); });
 
-  const auto device = clip->parameters().front().device();
+  const auto device = text.parameters().front().device();
   const auto shared = static_cast<int64_t>(common_length(texts));
   const auto prefix = torch::tensor(Ids(texts[0].begin(), texts[0].begin() + shared)).to(device);
   std::vector<Tensor> batches;
   for (size_t start = 0; start < order.size(); start += kTextBatch) {
     std::vector<Ids> batch;
     for (size_t i = start; i < std::min(order.size(), start + kTextBatch); ++i) {
-      const auto& text = texts[order[i]];
-      batch.emplace_back(text.begin() + shared, text.end());
+      const auto& ids = texts[order[i]];
+      batch.emplace_back(ids.begin() + shared, ids.end());
     }
     const auto tokens = pad_tokens(batch).to(device);
-    batches.push_back(shared > 0 ? clip->encode_text_after(prefix, tokens) : clip->encode_text(tokens));
+    batches.push_back(shared > 0 ? text.encode_text_after(prefix, tokens) : text.encode_text(tokens));
   }
   const auto sorted = torch::cat(batches);
   return torch::empty_like(sorted).index_copy_(0, torch::tensor(order).to(device), sorted);
 }
 
+/// Tokenises class sentences as the CLIP's own tokeniser would.
+class ClassTexts {
+ public:
+  explicit ClassTexts(bool cut_long_texts) : cut_long_texts_(cut_long_texts) {}
+
+  Ids encode(const std::string& text) {
+    if (!cut_long_texts_) return BpeTokenizer::shared().encode(text);
+    bool cut = false;
+    auto ids = BpeTokenizer::shared().encode(text, &cut);
+    if (cut && cut_++ == 0) first_cut_ = text;
+    return ids;
+  }
+
+  ~ClassTexts() {
+    if (cut_ == 0) return;
+    log::warn(cut_, cut_ == 1 ? " class text is" : " class texts are", " cut to ", BpeTokenizer::kContext,
+              " tokens, as open_clip's tokeniser does; the first: \"", first_cut_.substr(0, 100), "\"");
+  }
+  ClassTexts(const ClassTexts&) = delete;
+  ClassTexts& operator=(const ClassTexts&) = delete;
+
+ private:
+  bool cut_long_texts_;
+  int64_t cut_ = 0;
+  std::string first_cut_;
+};
+
 }  // namespace
+
+Tensor initial_prompt_ids(CLIP& clip, int64_t clusters, int64_t length, const at::Generator& generator) {
+  return torch::randint(0, clip->text_options().vocabulary - 10, {clusters, length}, generator, torch::kLong);
+}
 
 Tensor initial_prompt_tokens(CLIP& clip, int64_t clusters, int64_t length) {
   torch::NoGradGuard no_grad;
-  const auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0);
-  const auto ids = torch::randint(0, clip->text_options().vocabulary - 10, {clusters, length}, generator,
-                                  torch::kLong);
+  const auto ids =
+      initial_prompt_ids(clip, clusters, length, at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0));
   return clip->embed_tokens(ids.to(clip->parameters().front().device())).clone();
 }
 
@@ -106,7 +137,13 @@ Tensor encode_prompts(CLIP& clip, const Tensor& prompt_tokens,
 
 Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
                       const std::vector<std::string>& templates) {
+  return encode_classes(*clip, clip->cuts_long_texts(), names, templates);
+}
+
+Tensor encode_classes(TextEncoderImpl& text, bool cut_long_texts, const std::vector<std::string>& names,
+                      const std::vector<std::string>& templates) {
   torch::NoGradGuard no_grad;
+  ClassTexts tokenizer(cut_long_texts);
   std::map<std::string, int64_t> rows;  // each synonym once
   std::vector<std::string> synonyms;
   std::vector<Tensor> members;  // the synonyms of each class
@@ -117,7 +154,7 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
       if (fresh) synonyms.push_back(synonym);
       member.push_back(row->second);
     }
-    members.push_back(torch::tensor(member).to(clip->parameters().front().device()));
+    members.push_back(torch::tensor(member).to(text.parameters().front().device()));
   }
   std::vector<Tensor> classes;
   // The texts of few names are encoded in one batch, which reads the weights once; those of many names one
@@ -126,9 +163,9 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
   for (size_t first = 0; first < templates.size(); first += at_once) {
     std::vector<Ids> texts;
     for (size_t t = first; t < first + at_once; ++t) {
-      for (const auto& synonym : synonyms) texts.push_back(BpeTokenizer::shared().encode(fill_template(templates[t], synonym)));
+      for (const auto& synonym : synonyms) texts.push_back(tokenizer.encode(fill_template(templates[t], synonym)));
     }
-    const auto encoded = l2_normalise(encode_texts(clip, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
+    const auto encoded = l2_normalise(encode_texts(text, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
     for (const auto& rows_of_template : encoded.unbind()) {
       for (const auto& member : members) {
         const auto mean = rows_of_template.index_select(0, member).mean(0);
@@ -136,7 +173,7 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
       }
     }
   }
-  return torch::stack(classes).view({static_cast<int64_t>(templates.size()),
+  return torch::stack(classes).to(torch::kFloat).view({static_cast<int64_t>(templates.size()),
                                      static_cast<int64_t>(names.size()), -1});
 }
 

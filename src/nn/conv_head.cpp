@@ -12,8 +12,13 @@ DoubleConvImpl::DoubleConvImpl(int64_t channels) {
   const auto norm = [&] { return nn::GroupNorm(nn::GroupNormOptions(channels / 16, channels)); };
   // In place: GroupNorm's backward pass needs its input, not its output.
   const auto relu = [] { return nn::ReLU(nn::ReLUOptions(true)); };
-  double_conv =
-      register_module("double_conv", nn::Sequential(conv(), norm(), relu(), conv(), norm(), relu()));
+  nn::Sequential layers;  // one after the other: each draws its start from the random stream
+  for (int i = 0; i < 2; ++i) {
+    layers->push_back(conv());
+    layers->push_back(norm());
+    layers->push_back(relu());
+  }
+  double_conv = register_module("double_conv", layers);
 }
 
 ConvHeadImpl::ConvHeadImpl() {

@@ -22,6 +22,11 @@ Tensor activate(Tensor x, Activation activation) {
 
 }  // namespace
 
+Tensor normalised(torch::nn::LayerNorm& norm, const Tensor& x) {
+  if (x.scalar_type() != torch::kHalf) return norm(x);
+  return norm(x.to(torch::kFloat)).to(torch::kHalf);
+}
+
 AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
   TORCH_CHECK(width % heads == 0, "width ", width, " is not divisible by ", heads, " heads");
   in_proj_weight = register_parameter("in_proj_weight", torch::empty({3 * width, width}));
@@ -73,18 +78,18 @@ ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation ac
 }
 
 Tensor ResidualBlockImpl::forward(const Tensor& x, bool causal) {
-  const auto y = x + attn(ln_1(x), causal);
-  return y + mlp(ln_2(y));
+  const auto y = x + attn(normalised(ln_1, x), causal);
+  return y + mlp(normalised(ln_2, y));
 }
 
 Tensor ResidualBlockImpl::forward_after(const Tensor& prefix, const Tensor& x) {
-  const auto y = x + attn->forward_after(ln_1(prefix), ln_1(x));
-  return y + mlp(ln_2(y));
+  const auto y = x + attn->forward_after(normalised(ln_1, prefix), normalised(ln_1, x));
+  return y + mlp(normalised(ln_2, y));
 }
 
 Tensor ResidualBlockImpl::dense(const Tensor& x) {
-  const auto y = attn->value_path(ln_1(x.slice(1, 1))) + x.slice(1, 0, 1);  // [B, P, W]
-  return y + mlp(ln_2(y));
+  const auto y = attn->value_path(normalised(ln_1, x.slice(1, 1))) + x.slice(1, 0, 1);  // [B, P, W]
+  return y + mlp(normalised(ln_2, y));
 }
 
 TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation, int64_t hidden) {

@@ -16,10 +16,6 @@ double plain_factor(const SolverConfig& solver, double where) {
     const double end = solver.base_lr > 0 ? solver.base_lr_end / solver.base_lr : 0.0;
     return end + (1.0 - end) * 0.5 * (1.0 + std::cos(std::numbers::pi * where));
   }
-  if (solver.lr_scheduler_name == "WarmupPolyLR") {
-    const double factor = std::pow(1.0 - where, solver.poly_lr_power);
-    return std::max(factor, solver.poly_lr_constant_ending);
-  }
   if (solver.lr_scheduler_name == "WarmupStepWithFixedGammaLR") {
     const auto decays = static_cast<double>(solver.num_decays);
     return std::pow(solver.gamma,
@@ -32,13 +28,28 @@ double plain_factor(const SolverConfig& solver, double where) {
   return std::pow(solver.gamma, static_cast<double>(passed));
 }
 
+/// DeepLab's schedule in detectron2, which multiplies warm-up and decay; its constant ending waits for
+/// the end of the warm-up.
+double poly_factor(const SolverConfig& solver, int64_t iteration) {
+  const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
+  const double decay = std::pow(1.0 - std::min(1.0, iteration / length), solver.poly_lr_power);
+  double warmup = 1.0;
+  if (iteration < solver.warmup_iters) {
+    const double share = iteration / static_cast<double>(solver.warmup_iters);
+    warmup = solver.warmup_method == "constant" ? solver.warmup_factor
+                                                : solver.warmup_factor * (1.0 - share) + share;
+  }
+  return warmup == 1.0 ? std::max(decay, solver.poly_lr_constant_ending) : warmup * decay;
+}
+
 }  // namespace
 
 double learning_rate_factor(const SolverConfig& solver, int64_t iteration) {
+  if (solver.lr_scheduler_name == "WarmupPolyLR") return poly_factor(solver, iteration);
   const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
   const double where = std::min(1.0, iteration / length);
   const double warmup = std::min(1.0, solver.warmup_iters / length);
-  const bool rescaled = solver.rescale_interval && solver.lr_scheduler_name != "WarmupPolyLR";
+  const bool rescaled = solver.rescale_interval;
   if (where + kWhereEpsilon > warmup) {
     return plain_factor(solver, rescaled && warmup < 1 ? (where - warmup) / (1 - warmup) : where);
   }

@@ -120,10 +120,12 @@ void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
     at::_foreach_clamp_max_(gradients, clip.clip_value);
     return;
   }
-  const auto norms = torch::stack(at::_foreach_norm(gradients, clip.norm_type));
+  // The public code clips the full model without a look at NORM_TYPE.
+  const double p = clip.clip_type == "full_model" ? 2.0 : clip.norm_type;
+  const auto norms = torch::stack(at::_foreach_norm(gradients, p));
   const auto limit = [&](const Tensor& norm) { return (clip.clip_value / (norm + 1e-6)).clamp_max(1.0); };
   if (clip.clip_type == "full_model") {
-    at::_foreach_mul_(gradients, limit(norms.norm(clip.norm_type)));
+    at::_foreach_mul_(gradients, limit(norms.norm(p)));
   } else {
     at::_foreach_mul_(gradients, limit(norms).unbind());
   }
@@ -154,8 +156,10 @@ void Optimizer::step(double factor) {
       at::_fused_adamw_(bucket.parameters, bucket.gradients, bucket.first, bucket.second, {}, bucket.steps,
                         rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
     } else {
-      // A momentum of zeros and no dampening make the first step like any other.
-      at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, key.second, solver_.momentum, rate,
+      // A momentum of zeros and no dampening make the first step like any other; without momentum the kernel
+      // expects none.
+      const auto momenta = solver_.momentum > 0 ? bucket.first : std::vector<Tensor>();
+      at::_fused_sgd_(bucket.parameters, bucket.gradients, momenta, key.second, solver_.momentum, rate,
                       /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
     }
   }

@@ -209,7 +209,7 @@ std::vector<int64_t> BpeTokenizer::word_ids(const std::string& word) const {
   return ids;
 }
 
-std::vector<int64_t> BpeTokenizer::encode(std::string_view text) const {
+std::vector<int64_t> BpeTokenizer::encode(std::string_view text, bool* cut) const {
   std::u32string cleaned;
   try {
     cleaned = unicode::decode(clean_text(text));
@@ -217,8 +217,10 @@ std::vector<int64_t> BpeTokenizer::encode(std::string_view text) const {
     fail("a text cannot be tokenised: ", error.what());
   }
   // No token stands for more than the longest symbol, so hopeless texts end here.
-  const size_t at_least = cleaned.size() / 2 / longest_symbol_;
-  if (at_least > static_cast<size_t>(kContext)) fail_too_long(text, str("more than ", kContext));
+  const auto context = static_cast<size_t>(kContext);
+  const bool hopeless = cleaned.size() / 2 / longest_symbol_ > context;
+  if (hopeless && !cut) fail_too_long(text, str("more than ", kContext));
+  if (hopeless) cleaned.resize(2 * (context + 1) * longest_symbol_);
 
   std::vector<int64_t> ids = {kStart};
   for (size_t at = 0; at < cleaned.size();) {
@@ -239,7 +241,13 @@ std::vector<int64_t> BpeTokenizer::encode(std::string_view text) const {
     }
   }
   ids.push_back(kEnd);
-  if (ids.size() > static_cast<size_t>(kContext)) fail_too_long(text, std::to_string(ids.size()));
+  const bool too_long = ids.size() > context;
+  if (too_long && !cut) fail_too_long(text, std::to_string(ids.size()));
+  if (cut) *cut = too_long;
+  if (too_long) {
+    ids.resize(context);
+    ids.back() = kEnd;
+  }
   // CLIP reads its result at the first end token and attends only backwards.
   ids.erase(std::find(ids.begin(), ids.end(), kEnd) + 1, ids.end());
   return ids;

@@ -60,6 +60,12 @@ void run(const TextBench& bench) {
   std::sort(batched.begin(), batched.end());
   const double median = batched[batched.size() / 2];
   const double difference = (ours - torch::stack(theirs, 1)).abs().max().item<double>();
+  // MODEL.TEXT_PRECISION, on a few names: not every processor has fast instructions for it.
+  const std::vector<std::string> few(names.begin(), names.begin() + std::min<size_t>(names.size(), 20));
+  const auto embedded = [&](const Tensor& classes) { return l2_normalise(classes.mean(0)); };
+  const auto exact = embedded(encode_classes(clip, few, sentences));
+  const auto rounded = embedded(encode_classes(*float16_text_encoder(*clip), false, few, sentences));
+
   BenchReport report("text");
   const double texts = static_cast<double>(names.size() * sentences.size());
   report.add("texts", texts, "", pixelclip::str(names.size(), " names × ", sentences.size(), " templates, float32"));
@@ -68,6 +74,9 @@ void run(const TextBench& bench) {
   report.add("rate", texts / median, "texts/s", "batched");
   report.add("ratio", alone / median, "", "times faster");
   report.add("difference", difference, "", "largest between the two (normalised embeddings)");
+  report.add("float16_difference", (rounded - exact).abs().max().item<double>(), "",
+             pixelclip::str("largest of MODEL.TEXT_PRECISION float16, ", few.size(), " names"));
+  report.add("float16_angle", (rounded - exact).norm(2, 1).max().item<double>(), "", "largest angle to float32's, radians");
   report.print();
   report.write(bench.json);
   if (!(difference <= 1e-5)) fail("batched and single embeddings differ by ", difference, ", more than 1e-5");

@@ -66,8 +66,8 @@ class MadeData {
 Config configuration(const TrainBench& bench) {
   const auto file = bench.config_file.empty() ? find_data_file(str("configs/pixelclip_", bench.backbone, ".yaml"))
                                               : fs::path(bench.config_file);
-  std::vector<std::string> overrides = {"SOLVER.IMS_PER_BATCH", str(bench.images), "MODEL.MAX_MASKS",
-                                        str(bench.masks)};
+  std::vector<std::string> overrides = {"SOLVER.IMS_PER_BATCH", str(bench.images), "MODEL.LIMIT_MASKS", "True",
+                                        "MODEL.MAX_MASKS", str(bench.masks)};
   // Of a picture's hundred masks more than half fall into a crop of 640 pixels.
   if (!bench.own_data) overrides.insert(overrides.end(), {"INPUT.MIN_SIZE_TRAIN", "[768]"});
   overrides.insert(overrides.end(), bench.overrides.begin(), bench.overrides.end());

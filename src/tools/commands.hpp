@@ -30,6 +30,7 @@ std::vector<std::string> arguments();
 /// Parts of `bench`.
 void add_bench_encoder(CLI::App& bench);
 void add_bench_eval(CLI::App& bench);
+void add_bench_kmeans(CLI::App& bench);
 void add_bench_loader(CLI::App& bench);
 void add_bench_text(CLI::App& bench);
 void add_bench_train(CLI::App& bench);

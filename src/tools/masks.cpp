@@ -39,7 +39,7 @@ torch::Tensor to_float(const Image& rgb, const torch::Device& device) {
   return pixels.permute({2, 0, 1}).to(device, torch::kFloat).contiguous();  // [3, H, W]
 }
 
-/// Clusters of DINO's features, as MODEL.DINO makes them in training.
+/// Clusters of DINO's features, as MODEL.DINO makes them in training with MODEL.DINO_KMEANS plusplus.
 class DinoClusters {
  public:
   DinoClusters(const MaskFlags& flags, torch::Device device)
@@ -59,7 +59,7 @@ class DinoClusters {
     }
     const auto pixels = to_float(resize_bilinear(rgb, rows * dino_->patch(), columns * dino_->patch()), device_);
     const auto features = dino_(((pixels - mean_) / deviation_).unsqueeze(0));  // [1, rows · columns, C]
-    const auto clusters = kmeans(features, flags_.clusters, /*seed=*/0).view({rows, columns}).to(torch::kCPU);
+    const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0).view({rows, columns}).to(torch::kCPU);
     const auto nearest = [](int64_t size, int64_t cells) { return (torch::arange(size) * cells).floor_divide(size); };
     const auto map = clusters.index_select(0, nearest(rgb.height, rows)).index_select(1, nearest(rgb.width, columns));
     return {map.unsqueeze(0).eq(torch::arange(flags_.clusters).view({-1, 1, 1})).to(torch::kUInt8), {}};

@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     bench->require_subcommand(1);
     tools::add_bench_encoder(*bench);
     tools::add_bench_eval(*bench);
+    tools::add_bench_kmeans(*bench);
     tools::add_bench_loader(*bench);
     tools::add_bench_text(*bench);
     tools::add_bench_train(*bench);

@@ -91,7 +91,6 @@ TEST_F(Check, ContradictionsAreNamed) {
   expect([](Config& c) { c.input.crop = {true, "relative", {640, 640}, 1.0}; }, "needs shares");
   expect([](Config& c) { c.input.min_size_train = {}; }, "INPUT.MIN_SIZE_TRAIN is empty");
   expect([](Config& c) { c.input.min_size_train_sampling = "range"; }, "two ascending sizes");
-  expect([](Config& c) { c.input.size_divisibility = 0; }, "INPUT.SIZE_DIVISIBILITY is 0");
   expect([](Config& c) { c.test.sliding_window = {true, {64, 64}, {65, 1}, "logits"}; }, "STRIDE");
   expect([](Config& c) { c.test.aug = {true, {}, 4000, true}; }, "TEST.AUG.MIN_SIZES is empty");
 }

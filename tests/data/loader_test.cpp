@@ -18,8 +18,10 @@ using namespace testing;
 
 /// A sample that tells its index and first draw; `masks` of them.
 TrainSample told(int64_t index, Random random, int64_t masks = 1) {
-  return {torch::tensor({index, static_cast<int64_t>(random.next() >> 1)}), {},
-          torch::zeros({masks, 1, 1}, torch::kUInt8), "sample " + std::to_string(index)};
+  const auto image = torch::tensor({index, static_cast<int64_t>(random.next() >> 1)}).view({2, 1, 1});
+  TrainSample sample{image, {}, torch::zeros({masks, 1, 1}, torch::kUInt8), "sample " + std::to_string(index)};
+  sample.annotated = masks > 0;
+  return sample;
 }
 
 /// Index and draw of each delivered sample.
@@ -91,6 +93,116 @@ TEST(TrainLoader, GoesOnExactlyFromASavedPosition) {
   TrainLoader resumed(uneven, TrainingSampler(40, 5),
                       {.batch_size = 3, .num_workers = 1, .start = position});
   EXPECT_EQ(take(resumed, 10), rest);
+}
+
+bool is_wide(int64_t index) { return index % 3 == 0; }
+
+/// As `uneven`; every third picture is wider than high.
+TrainSample shaped(int64_t index, Random random) {
+  TrainSample sample = uneven(index, random);
+  sample.picture = is_wide(index) ? Size2{3, 4} : Size2{4, index % 2 == 0 ? 4 : 3};
+  return sample;
+}
+
+TEST(TrainLoader, GroupsBatchesByShapeAsDetectron2Does) {
+  // What its two buckets give out of the ungrouped stream.
+  TrainLoader plain(shaped, TrainingSampler(40, 5), {.batch_size = 1});
+  std::vector<Told> expected;
+  std::array<std::vector<Told>, 2> buckets;
+  while (expected.size() < 90) {
+    const Told sample = take(plain, 1).front();
+    auto& bucket = buckets[is_wide(sample.first)];
+    bucket.push_back(sample);
+    if (bucket.size() < 3) continue;
+    expected.insert(expected.end(), bucket.begin(), bucket.end());
+    bucket.clear();
+  }
+  for (const int workers : {0, 1, 4}) {
+    TrainLoader loader(shaped, TrainingSampler(40, 5),
+                       {.batch_size = 3, .num_workers = workers, .group_by_shape = true});
+    EXPECT_EQ(take(loader, 30), expected) << workers << " workers";
+    EXPECT_EQ(loader.position(), 90);
+  }
+}
+
+TEST(TrainLoader, PlayedRanksGetWhatRanksOfTheirOwnWould) {
+  const auto options = [](int rank, int world_size, int parts) {
+    return LoaderOptions{.batch_size = 12 / world_size, .num_workers = rank, .rank = rank, .world_size = world_size,
+                         .parts = parts, .group_by_shape = true};
+  };
+  std::vector<std::unique_ptr<TrainLoader>> four, two;
+  for (int r = 0; r < 4; ++r) four.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 4, 1)));
+  for (int r = 0; r < 2; ++r) two.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 2, 2)));
+  TrainLoader one(shaped, TrainingSampler(40, 5), options(0, 1, 4));
+  for (int b = 0; b < 12; ++b) {
+    std::array<std::vector<Told>, 4> ranks;
+    for (int r = 0; r < 4; ++r) ranks[r] = take(*four[r], 1);
+    for (int r = 0; r < 2; ++r) {
+      const auto batch = take(*two[r], 1);
+      for (int i = 0; i < 6; ++i) EXPECT_EQ(batch[i], ranks[r + 2 * (i % 2)][i / 2]) << b;
+    }
+    const auto batch = take(one, 1);
+    for (int i = 0; i < 12; ++i) EXPECT_EQ(batch[i], ranks[i % 4][i / 4]) << b;
+  }
+}
+
+TEST(TrainLoader, GoesOnExactlyFromHalfFullBucketsWhoeverPlaysTheRanks) {
+  LoaderOptions options{.batch_size = 8, .num_workers = 2, .parts = 2, .group_by_shape = true};
+  TrainLoader whole(shaped, TrainingSampler(40, 5), options);
+  size_t waited = 0;
+  for (int stop = 0; stop < 8; ++stop) {
+    options.places = whole.places();
+    for (const auto& place : options.places) waited += place.waiting.size();
+    TrainLoader alone(shaped, TrainingSampler(40, 5), options);
+    EXPECT_EQ(alone.places(), options.places);
+    auto of_rank = options;
+    of_rank.batch_size = 4, of_rank.parts = 1, of_rank.world_size = 2;
+    TrainLoader zero(shaped, TrainingSampler(40, 5), of_rank);
+    of_rank.rank = 1, of_rank.num_workers = 0;
+    TrainLoader one(shaped, TrainingSampler(40, 5), of_rank);
+    const auto rest = take(whole, 3);
+    EXPECT_EQ(take(alone, 3), rest);
+    EXPECT_EQ(alone.places(), whole.places());
+    for (int b = 0; b < 3; ++b) {
+      const auto even = take(zero, 1), odd = take(one, 1);
+      for (int i = 0; i < 8; ++i) EXPECT_EQ(rest[8 * b + i], (i % 2 ? odd : even)[i / 2]);
+    }
+  }
+  EXPECT_GT(waited, 8u);
+  options.places.pop_back();
+  EXPECT_THROW(TrainLoader(shaped, TrainingSampler(40, 5), options), std::invalid_argument);
+}
+
+TEST(TrainLoader, CropsOfOneBatchShareTheFrameOfTheLargest) {
+  const auto make = [](int64_t index, Random) {
+    TrainSample sample{torch::zeros({3, 4 + index, 9 - index}, torch::kUInt8), {}, torch::zeros({1, 1, 1}, torch::kUInt8), ""};
+    sample.masks_in = [](const Size2& frame) { return torch::full({1, frame.height, frame.width}, 1, torch::kUInt8); };
+    return sample;
+  };
+  TrainLoader loader(make, TrainingSampler(2, 5), {.batch_size = 2});
+  for (const TrainSample& sample : loader.next()) {
+    EXPECT_EQ(sample.frame, (Size2{5, 9}));
+    EXPECT_EQ(sample.mask_bits.sizes(), (std::vector<int64_t>{1, 5, 9}));
+    EXPECT_FALSE(sample.masks_in);
+  }
+  // A part of its own has its own frame, and a crop as large as that keeps its masks.
+  TrainLoader apart(make, TrainingSampler(2, 5), {.batch_size = 2, .parts = 2});
+  for (const TrainSample& sample : apart.next()) {
+    EXPECT_EQ(sample.frame, (Size2{sample.image.size(1), sample.image.size(2)}));
+    EXPECT_EQ(sample.mask_bits.sizes(), (std::vector<int64_t>{1, 1, 1}));
+  }
+}
+
+TEST(TrainLoader, ACropWithoutMasksStaysWhereItsPictureHasSome) {
+  const auto make = [](int64_t index, Random random) {
+    TrainSample sample = told(index, random, 0);
+    sample.annotated = index != 1;
+    return sample;
+  };
+  TrainLoader loader(make, TrainingSampler(3, 5), {.batch_size = 1});
+  std::set<int64_t> seen;
+  for (const auto& [index, draw] : take(loader, 9)) seen.insert(index);
+  EXPECT_EQ(seen, (std::set<int64_t>{0, 2}));
 }
 
 TEST(TrainLoader, StopsWhenTheShareOfBadSamplesIsTooLarge) {

@@ -138,7 +138,6 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
     config.input.crop.type = round % 8 < 4 ? "absolute" : "relative_range";
     if (round % 8 < 4) config.input.crop.size = {20, 24};
     else config.input.crop.size = {0.4, 0.3};
-    config.input.size_divisibility = round % 5 == 0 ? 32 : -1;
     config.model.mask_resolution = {random.integer(1, 40), random.integer(1, 40)};
     std::vector<std::vector<uint8_t>> bitmaps;
     for (int m = 0; m < 4; ++m) {
@@ -168,36 +167,60 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
         << "round " << round << ": " << height << "×" << width << " → " << g.height << "×"
         << g.width;
     kept += expected.size(0);
+    if (!out.masks_in) continue;
+    const Size2 larger{frame.height + random.integer(0, 20), frame.width + random.integer(0, 20)};
+    ASSERT_TRUE(torch::equal(unpack(out.masks_in(larger)),
+                             naive_masks(bitmaps, height, width, g, larger, config.model.mask_resolution, cut)))
+        << "round " << round;
   }
   EXPECT_GT(kept, 60);
 }
 
-TEST(Mapper, PadsPictureAndMasksAlikeToTheRightAndBelow) {
+TEST(Mapper, PadsNothingButSamplesTheMasksInALargerFrame) {
   const TempFolder root;
   make_sample(root.path(), "sa_1", 40, 60, 1);
   const Sa1bSample sample = sample_of(root.path(), "sa_1");
   write_text(sample.annotation, sa1b_json(40, 60, {rectangle(40, 60, {0, 0, 60, 40})}).dump());
   Config config = plain_config();
   config.input.min_size_train = {40};
-  config.input.size_divisibility = 80;
+  config.input.size_divisibility = 80;  // without effect
   config.input.strong_aug = true;
   config.model.mask_resolution = {80, 80};
   const TrainSample out = Sa1bMapper(config)(sample, Random(0));
-  ASSERT_EQ(out.image.sizes(), (std::vector<int64_t>{3, 80, 80}));
-  for (const auto& image : {out.image, out.image_strong}) {
-    EXPECT_TRUE((image.slice(1, 40) == 128).all().item<bool>());
-    EXPECT_TRUE((image.slice(2, 60) == 128).all().item<bool>());
-  }
-  const auto mask = unpack(out.mask_bits)[0];
+  ASSERT_EQ(out.image.sizes(), (std::vector<int64_t>{3, 40, 60}));
+  ASSERT_EQ(out.image_strong.sizes(), (std::vector<int64_t>{3, 40, 60}));
+  EXPECT_EQ(out.picture, (Size2{40, 60}));
+  const auto mask = unpack(out.masks_in({80, 80}))[0];
   EXPECT_EQ(mask.slice(0, 40).sum().item<int64_t>(), 0);
   EXPECT_EQ(mask.slice(1, 60).sum().item<int64_t>(), 0);
   // What is cut out of the strong picture is cut out of the mask, and nothing else is.
-  const auto black = (out.image_strong.slice(1, 0, 40).slice(2, 0, 60) == 0).all(0);
+  const auto black = (out.image_strong == 0).all(0);
   const auto inside = mask.slice(0, 0, 40).slice(1, 0, 60);
   EXPECT_EQ((black & (inside == 1)).sum().item<int64_t>(), 0);
   const int64_t cut = 2400 - inside.sum().item<int64_t>();
   EXPECT_GE(cut, 4 * 6);
   EXPECT_LE(cut, 20 * 30);
+
+  // A crop that no other can exceed holds nothing back, nor do masks that are stretched.
+  config.input.crop.enabled = true;
+  config.input.crop.size = {40, 60};
+  EXPECT_FALSE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+  config.input.crop.size = {40, 61};
+  EXPECT_TRUE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+  config.input.pad_masks = false;
+  EXPECT_FALSE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+}
+
+TEST(Mapper, LimitsMasksOnlyWhenAsked) {
+  const TempFolder root;
+  make_sample(root.path(), "sa_1", 40, 60, 1);
+  Config config = plain_config();
+  config.input.min_size_train = {40};
+  config.model.max_masks = 2;
+  const Sa1bSample sample = sample_of(root.path(), "sa_1");
+  EXPECT_EQ(Sa1bMapper(config)(sample, Random(0)).mask_bits.size(0), 3);
+  config.model.limit_masks = true;
+  EXPECT_EQ(Sa1bMapper(config)(sample, Random(0)).mask_bits.size(0), 2);
 }
 
 TEST(Mapper, WithoutStrongViewOrAnnotationsThoseAreUndefined) {
@@ -327,7 +350,6 @@ TEST(Mapper, TheFormatOrdersTheChannels) {
   make_sample(root.path(), "sa_1", 40, 60, 1);
   Config config = plain_config();
   config.input.strong_aug = config.input.color_aug_ssd = true;
-  config.input.size_divisibility = 64;
   const auto rgb = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
   config.input.format = "BGR";
   const auto bgr = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));

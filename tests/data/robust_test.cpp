@@ -26,7 +26,6 @@ class OddSamples : public ::testing::Test {
     config_.input.crop.enabled = true;
     config_.input.crop.type = "absolute";
     config_.input.crop.size = {30, 30};
-    config_.input.size_divisibility = 32;
     config_.model.mask_resolution = {16, 16};
     fs::create_directories(root_ / "images");
     fs::create_directories(root_ / "annotations");
@@ -44,7 +43,7 @@ class OddSamples : public ::testing::Test {
   }
   void expect_usable(const std::string& name) const {
     const TrainSample sample = made(name);
-    EXPECT_EQ(sample.image.sizes(), (std::vector<int64_t>{3, 32, 32})) << name;
+    EXPECT_EQ(sample.image.sizes(), (std::vector<int64_t>{3, 30, 30})) << name;
     EXPECT_EQ(sample.mask_bits.size(0), 1) << name;
   }
 

@@ -39,6 +39,13 @@ TEST(TrainingSampler, IsAFunctionOfThePositionAlone) {
   for (const int64_t p : {99, 0, 57, 13, 12, 56}) EXPECT_EQ(jumping.at(p).index, stream[p]);
 }
 
+TEST(TrainingSampler, GivesTheStreamOfDetectron2) {
+  // randperm(7) three times from torch.Generator().manual_seed(5).
+  const std::vector<int64_t> expected = {1, 0, 4, 2, 6, 5, 3, 1, 6, 5, 3, 2, 4, 0, 4, 3, 5, 1, 0, 2, 6};
+  TrainingSampler sampler(7, 5);
+  for (int64_t p = 0; p < 21; ++p) EXPECT_EQ(sampler.at(p).index, expected[p]) << p;
+}
+
 TEST(TrainingSampler, AllOrdersAreEquallyLikely) {
   std::map<std::array<int64_t, 3>, int> counts;
   const int draws = 6000;

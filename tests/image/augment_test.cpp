@@ -49,7 +49,7 @@ TEST(SsdJitter, DrawsTheStatedDistributions) {
     brightness += j.brightness, contrast += j.contrast, saturation += j.saturation, hue += j.hue;
     first += j.contrast_first, both += j.saturation && j.hue;
     delta.add(j.brightness_delta), contrasts.add(j.contrast_factor);
-    saturations.add(j.saturation_factor), hues.add(j.hue_delta + 0.5);
+    saturations.add(j.saturation_factor), hues.add(j.hue_delta);
     seen.insert(j.hue_delta);
   }
   expect_share(brightness, kDraws, 0.5, "brightness");
@@ -62,8 +62,9 @@ TEST(SsdJitter, DrawsTheStatedDistributions) {
   expect_uniform(contrasts, 0.5, 1.5, "contrast");
   expect_uniform(saturations, 0.5, 1.5, "saturation");
   EXPECT_NEAR(hues.mean(), 0, 0.4);
-  EXPECT_EQ(seen.size(), 36u);
+  EXPECT_EQ(seen.size(), 37u);
   EXPECT_EQ(*seen.begin(), -18);
+  EXPECT_EQ(*seen.rbegin(), 18);
 }
 
 TEST(StrongAugment, DrawsTheStatedDistributions) {
@@ -77,8 +78,9 @@ TEST(StrongAugment, DrawsTheStatedDistributions) {
     jitter += a.jitter, grey += a.grey, blur += a.blur;
     brightness.add(a.brightness), contrast.add(a.contrast), saturation.add(a.saturation);
     hue.add(a.hue), sigma.add(a.sigma);
-    width.add(static_cast<double>(a.cutout.width) / 6400);
-    height.add(static_cast<double>(a.cutout.height) / 4000);
+    // As in the public code the width is a share of the crop's height and the other way round.
+    width.add(static_cast<double>(a.cutout.width) / 4000);
+    height.add(static_cast<double>(a.cutout.height) / 6400);
     orders.insert(a.order);
     for (int k = 0; k < 4; ++k) ++places[k][a.order[k]];
     EXPECT_GE(a.cutout.x, 0);
@@ -100,6 +102,22 @@ TEST(StrongAugment, DrawsTheStatedDistributions) {
   for (const auto& place : places) {
     for (const int64_t hits : place) expect_share(hits, kDraws, 0.25, "a step's place");
   }
+}
+
+TEST(StrongAugment, TheCutOutMayStandOnePlaceTooFarAndIsClippedThere) {
+  Random random(7);
+  std::set<std::pair<int64_t, int64_t>> seen;  // left edge and width of cuts along 20 pixels
+  for (int i = 0; i < 20000; ++i) {
+    const Rect cut = StrongAugment::draw(random, 20, 20).cutout;
+    seen.emplace(cut.x, cut.width);
+  }
+  // Sizes 2 to 9 at [0, 21 - size]; the last place loses a pixel.
+  for (int64_t size = 2; size < 10; ++size) {
+    for (int64_t x = 0; x + size <= 20; ++x) EXPECT_TRUE(seen.count({x, size})) << x << ' ' << size;
+    EXPECT_TRUE(seen.count({21 - size, size - 1})) << size;
+  }
+  for (const auto& [x, width] : seen) EXPECT_LE(x + width, 20);
+  EXPECT_TRUE(seen.count({19, 1}));  // of a cut of two
 }
 
 TEST(StrongAugment, TheSameStreamDrawsTheSame) {
@@ -181,7 +199,7 @@ TEST(SsdJitter, HueAndSaturationAreThoseOfOpenCv) {
     SsdJitter saturation, hue, both;
     saturation.saturation = both.saturation = hue.hue = both.hue = true;
     const auto factor = static_cast<float>(random.uniform(0.5, 1.5));
-    const auto delta = static_cast<int>(random.integer(-18, 18));
+    const auto delta = static_cast<int>(random.integer(-18, 19));
     saturation.saturation_factor = both.saturation_factor = factor;
     hue.hue_delta = both.hue_delta = delta;
     const auto saturate = [&](uint8_t* hsv) { hsv[1] = converted(hsv[1], factor, 0); };

@@ -69,11 +69,11 @@ std::pair<Tensor, Tensor> heaps(int64_t batch, int64_t count, int64_t each) {
   return {points, (order.div(each, "floor")).expand({batch, -1})};
 }
 
-TEST(KMeans, FindsHeapsThatDoNotTouch) {
+TEST(KMeansPlusPlus, FindsHeapsThatDoNotTouch) {
   torch::manual_seed(0);
   for (const uint64_t seed : {0, 1, 2, 3, 4}) {
     const auto [points, heap] = heaps(3, 6, 20);
-    const auto clusters = kmeans(points, 6, seed);
+    const auto clusters = kmeans_plusplus(points, 6, seed);
     for (int64_t b = 0; b < 3; ++b) {
       // The same partition: as many pairs (heap, cluster) as heaps.
       const auto pairs = std::get<0>(at::_unique(heap[b] * 6 + clusters[b]));
@@ -82,44 +82,82 @@ TEST(KMeans, FindsHeapsThatDoNotTouch) {
   }
 }
 
-TEST(KMeans, DependsOnTheSeedAloneAndNotOnTheRestOfTheBatch) {
+TEST(KMeansPlusPlus, DependsOnTheSeedAloneAndNotOnTheRestOfTheBatch) {
   torch::manual_seed(0);
   const auto points = torch::randn({3, 200, 8});
-  const auto all = kmeans(points, 7, 5);
-  EXPECT_TRUE(torch::equal(all, kmeans(points, 7, 5)));
-  EXPECT_FALSE(torch::equal(all, kmeans(points, 7, 6)));
-  for (int64_t b = 0; b < 3; ++b) EXPECT_TRUE(torch::equal(kmeans(points.slice(0, b, b + 1), 7, 5)[0], all[b])) << b;
+  const auto all = kmeans_plusplus(points, 7, 5);
+  EXPECT_TRUE(torch::equal(all, kmeans_plusplus(points, 7, 5)));
+  EXPECT_FALSE(torch::equal(all, kmeans_plusplus(points, 7, 6)));
+  for (int64_t b = 0; b < 3; ++b) EXPECT_TRUE(torch::equal(kmeans_plusplus(points.slice(0, b, b + 1), 7, 5)[0], all[b])) << b;
 }
 
-TEST(KMeans, EndsWhereEveryPointIsNearestToTheMeanOfItsCluster) {
+TEST(KMeansPlusPlus, EndsWhereEveryPointIsNearestToTheMeanOfItsCluster) {
   torch::manual_seed(0);
   const auto points = torch::randn({1, 300, 4});
-  const auto clusters = kmeans(points, 5, 0, 1000, 1e-12)[0];
+  const auto clusters = kmeans_plusplus(points, 5, 0, 1000, 1e-12)[0];
   const auto members = torch::one_hot(clusters, 5).to(torch::kFloat);
   const auto means = members.t().matmul(points[0]) / members.sum(0).unsqueeze(1);
   EXPECT_TRUE(torch::equal(torch::cdist(points[0], means).argmin(1), clusters));
 }
 
-TEST(KMeans, SeedsEmptyClustersAnewAndBearsEqualPoints) {
+TEST(KMeansPlusPlus, SeedsEmptyClustersAnewAndBearsEqualPoints) {
   // Two far points among many equal ones: whatever the start, three clusters hold something in the end.
   auto points = torch::zeros({1, 50, 2});
   points[0][7] = 100;
   points[0][9] = -100;
   for (const uint64_t seed : {0, 1, 2, 3}) {
-    EXPECT_EQ(std::get<0>(at::_unique(kmeans(points, 3, seed))).numel(), 3) << seed;
+    EXPECT_EQ(std::get<0>(at::_unique(kmeans_plusplus(points, 3, seed))).numel(), 3) << seed;
   }
-  const auto same = kmeans(torch::ones({2, 30, 4}), 4, 0);
+  const auto same = kmeans_plusplus(torch::ones({2, 30, 4}), 4, 0);
   EXPECT_GE(same.min().item<int64_t>(), 0);
   EXPECT_LT(same.max().item<int64_t>(), 4);
 }
 
-TEST(DinoMasks, CoverEveryCropOnceOnTheMaskGrid) {
+/// What fast-pytorch-kmeans 0.2.2 says of 60 made points from given starts, after some rounds.
+TEST(KMeans, MeetsThePublicPackageAlsoWhereClustersAreEmptied) {
+  const auto i = torch::arange(180).view({1, 60, 3});
+  const auto points = (i * i * 7 + i * 13).remainder(101).to(torch::kFloat) / 10;
+  const std::tuple<std::vector<int64_t>, int64_t, std::string> cases[] = {
+      {{0, 1, 2, 3, 4}, 1, "012344421114333133131244433133421114212344443441433144403431"},
+      {{0, 1, 2, 3, 4}, 100, "012344421114333133131014433133421114212341443241433144403331"},
+      {{7, 7, 7, 20, 41}, 1, "030004403340000400303030400400403444030004400033400404400003"},
+      {{7, 7, 7, 20, 41}, 2, "130004403340000300303140400400003344030044400043400404410003"},
+      {{7, 7, 7, 20, 41}, 100, "131024213332010302303240410302013332131024221143410304210023"},
+      {{5, 5, 5, 5, 5}, 2, "000000000000000000000100000000000000000000000000000100010000"},
+      {{5, 5, 5, 5, 5}, 100, "212001021110000100101210100100001110012021200011100101020001"}};
+  for (const auto& [starts, rounds, expected] : cases) {
+    const auto clusters = lloyd(points, points.index_select(1, torch::tensor(starts)), rounds)[0];
+    std::string text;
+    for (int64_t n = 0; n < 60; ++n) text += static_cast<char>('0' + clusters[n].item<int64_t>());
+    EXPECT_EQ(text, expected) << rounds << " rounds from " << starts[0];
+  }
+}
+
+TEST(KMeans, EachImageHasItsOwnSeedAndNothingElseOfTheBatchMatters) {
+  torch::manual_seed(0);
+  const auto points = torch::randn({3, 200, 8});
+  const std::vector<uint64_t> seeds = {5, 5, 6};
+  const auto all = kmeans_random(points, 7, seeds);
+  EXPECT_TRUE(torch::equal(all, kmeans_random(points, 7, seeds)));
+  const auto same = points.slice(0, 0, 1).expand({3, -1, -1}).contiguous();
+  const auto alike = kmeans_random(same, 7, seeds);
+  EXPECT_TRUE(torch::equal(alike[0], alike[1]));
+  EXPECT_FALSE(torch::equal(alike[0], alike[2]));
+  for (int64_t b = 0; b < 3; ++b) {
+    EXPECT_TRUE(torch::equal(kmeans_random(points.slice(0, b, b + 1), 7, std::span(seeds).subspan(b, 1))[0], all[b])) << b;
+  }
+}
+
+class DinoMasksOfBothKinds : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DinoMasksOfBothKinds, CoverEveryCropOnceOnTheMaskGrid) {
   const TempFolder folder;
   write_torch_file(folder / "dino.pth", to_value(tiny_dino()));
   ModelConfig config;
   config.dino_weights = (folder / "dino.pth").string();
   config.dino_clusters = 3;
   config.mask_resolution = {20, 12};
+  config.dino_kmeans = GetParam();
   DinoMasks masks(config, torch::kCPU);
   torch::manual_seed(1);
   const auto image = [](int64_t height, int64_t width) {
@@ -132,6 +170,7 @@ TEST(DinoMasks, CoverEveryCropOnceOnTheMaskGrid) {
   batch[0].image = image(32, 32);
   batch[1].image = image(26, 41);  // not whole patches, and of another size
   batch[2].image = image(32, 32);
+  for (auto& sample : batch) sample.seed = 1;
   masks.add_masks(batch);
   for (const auto& sample : batch) {
     EXPECT_EQ(sample.mask_bits.sizes().vec(), (std::vector<int64_t>{3, 20, 2}));
@@ -145,7 +184,38 @@ TEST(DinoMasks, CoverEveryCropOnceOnTheMaskGrid) {
   batch.resize(1);
   batch[0].file_name = "small.jpg";
   batch[0].image = image(4, 8);
-  EXPECT_ERROR(masks.add_masks(batch), HasSubstr("small.jpg: its crop of 4×8 pixels has 2 patches"));
+  if (config.dino_kmeans == "plusplus") {
+    EXPECT_ERROR(masks.add_masks(batch), HasSubstr("small.jpg: its crop of 4×8 pixels has 2 patches"));
+  } else {
+    masks.add_masks(batch);  // drawn with replacement
+    EXPECT_EQ(batch[0].mask_bits.size(0), 3);
+  }
+  batch[0].image = image(3, 8);
+  EXPECT_ERROR(masks.add_masks(batch), HasSubstr("small.jpg: its crop of 3×8 pixels has 0 patches"));
+}
+
+INSTANTIATE_TEST_SUITE_P(, DinoMasksOfBothKinds, ::testing::Values("random", "plusplus"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(DinoMasks, CoverTheFrameWhosePaddingHasClipsMean) {
+  const TempFolder folder;
+  write_torch_file(folder / "dino.pth", to_value(tiny_dino()));
+  ModelConfig config;
+  config.dino_weights = (folder / "dino.pth").string();
+  config.dino_clusters = 3;
+  config.mask_resolution = {16, 16};
+  config.clip_pixel_mean = {120, 110, 100};
+  DinoMasks masks(config, torch::kCPU);
+  torch::manual_seed(1);
+  const auto picture = torch::randint(0, 256, {3, 20, 24}, torch::kUInt8);
+  auto padded = torch::tensor({120, 110, 100}, torch::kUInt8).view({3, 1, 1}).expand({3, 32, 28}).clone();
+  padded.slice(1, 0, 20).slice(2, 0, 24).copy_(picture);
+  TrainBatch batch(2);
+  batch[0].image = picture;
+  batch[0].frame = {32, 28};
+  batch[1].image = padded;
+  masks.add_masks(batch);
+  EXPECT_TRUE(torch::equal(batch[0].mask_bits, batch[1].mask_bits));
 }
 
 }  // namespace

@@ -56,6 +56,24 @@ TEST(EncodeClasses, AveragesSynonymsWithinEachTemplate) {
   }
 }
 
+TEST(EncodeClasses, LongTextsAreCutForAConvNextAndRefusedForAVit) {
+  torch::NoGradGuard no_grad;
+  std::string name;
+  for (int i = 0; i < 80; ++i) name += "cat ";
+  auto vit = tiny_clip();
+  EXPECT_ERROR(encode_classes(vit, {name}, {"a {}"}), HasSubstr("83 tokens"));
+  ClipArchitecture architecture;
+  architecture.convnext = ConvNextOptions{.depths = {1, 1, 1, 1}, .widths = {8, 8, 8, 8}, .embedding = 16};
+  architecture.text = {.width = 64, .layers = 1, .heads = 1, .embedding = 16};
+  CLIP convnext(architecture);
+  ::testing::internal::CaptureStderr();
+  const auto classes = encode_classes(convnext, {name, "dog"}, {"a {}", "the {}"});
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("2 class texts are cut to 77 tokens"));
+  std::string fits = "a ";
+  for (int i = 0; i < 74; ++i) fits += "cat ";
+  EXPECT_TRUE(close(classes[0][0], alone(convnext, fits), 1e-5));
+}
+
 TEST(PromptTemplates, FindTheSlotsOfEveryPublishedTemplate) {
   for (const char* set : {"single", "imagenet_select", "imagenet", "vild"}) {
     for (const auto& layout : prompt_templates(templates(set), 4)) EXPECT_EQ(layout.slots.size(), 4u) << set;

@@ -65,6 +65,21 @@ TEST(BpeTokenizer, TakesSeventySevenTokensAndRefusesMore) {
                AllOf(HasSubstr("has 78 tokens"), HasSubstr("at most 77"), HasSubstr("cat cat")));
 }
 
+TEST(BpeTokenizer, CutsLongTextsAsOpenClipDoesWhenAsked) {
+  std::string text;
+  for (int i = 0; i < 75; ++i) text += "cat ";
+  const auto whole = tokenizer().encode(text);
+  bool cut = true;
+  EXPECT_EQ(tokenizer().encode(text, &cut), whole);
+  EXPECT_FALSE(cut);
+  EXPECT_EQ(tokenizer().encode(text + "dog", &cut), whole);
+  EXPECT_TRUE(cut);
+  const auto ids = tokenizer().encode(std::string(16000, 'a') + " c", &cut);
+  EXPECT_TRUE(cut);
+  EXPECT_EQ(ids.size(), 77u);
+  EXPECT_EQ(ids.back(), BpeTokenizer::kEnd);
+}
+
 TEST(BpeTokenizer, ComesToAnEndOnHugeTexts) {
   std::string nested = "x&";
   while (nested.size() < 16000) nested += "amp;";

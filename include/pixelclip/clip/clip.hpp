@@ -33,6 +33,10 @@ class CLIPImpl : public TextEncoderImpl {
  public:
   explicit CLIPImpl(const ClipArchitecture& architecture);
 
+  /// open_clip's tokeniser, which belongs to its ConvNeXt, cuts texts beyond the context; CLIP's, which
+  /// belongs to a ViT, refuses them.
+  bool cuts_long_texts() const;
+
   ImageEncoder visual;
   const ClipArchitecture& architecture() const { return architecture_; }
 

@@ -54,6 +54,10 @@ class TextEncoderImpl : public torch::nn::Module {
   torch::nn::LayerNorm ln_final{nullptr};
 };
 
+/// A copy of `encoder` that computes in float16 as OpenAI's code does on a GPU: matrices and activations
+/// are float16, normalisation is float32. For inference.
+std::shared_ptr<TextEncoderImpl> float16_text_encoder(const TextEncoderImpl& encoder);
+
 /// Ids of several texts as one zero-padded tensor [N, longest] int64.
 torch::Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids);
 

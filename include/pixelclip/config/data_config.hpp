@@ -56,7 +56,8 @@ struct InputConfig {
     key("STRONG_AUG", strong_aug,
         "the student sees a strongly augmented crop, the teacher the plain one");
     key("SIZE_DIVISIBILITY", size_divisibility,
-        "pad training crops to this side, pixels; -1: no padding", at_least(-1));
+        "accepted for old files, without effect as in the public code: crops of one batch that differ "
+        "are padded to the largest of them");
     key("PAD_MASKS", pad_masks,
         "pad masks as their picture is padded; False stretches them over it as the public code does");
     key("FORMAT", format, "channel order; the public models are RGB", one_of({"RGB", "BGR"}));
@@ -101,6 +102,7 @@ struct DatasetsConfig {
 
 struct DataloaderConfig {
   int64_t num_workers = 4;
+  bool aspect_ratio_grouping = true;
   bool filter_empty_annotations = true;
   double max_bad_samples = 0.01;
   std::string sampler_train = "TrainingSampler";
@@ -109,7 +111,10 @@ struct DataloaderConfig {
     using namespace config;
     key("NUM_WORKERS", num_workers, "loader threads a rank; 0: load in the training thread",
         between(0, 1024));
-    key("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations, "leave out images without masks");
+    key("ASPECT_RATIO_GROUPING", aspect_ratio_grouping,
+        "each rank's batch holds either pictures wider than high or the others");
+    key("FILTER_EMPTY_ANNOTATIONS", filter_empty_annotations,
+        "leave out images without any mask; a crop without masks stays");
     key("SAMPLER_TRAIN", sampler_train,
         "how training draws its samples; only TrainingSampler, an endless shuffle, trains here");
     key("MAX_BAD_SAMPLES", max_bad_samples, "share of unreadable samples above which the run stops",

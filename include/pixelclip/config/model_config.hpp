@@ -56,13 +56,17 @@ struct ModelConfig {
   bool dino = false;
   std::string dino_weights = "";
   int64_t dino_clusters = 16;
+  std::string dino_kmeans = "random";
   int64_t max_masks = 512;
+  bool limit_masks = false;
   Size2 clip_resolution = {320, 320};
   Size2 mask_resolution = {256, 256};
   std::string prompt_ensemble_type = "single";
   std::string prompt_templates_file = "";
   double drop_path_rate = 0.1;
+  bool teacher_drop_path = true;
   std::string precision = "float32";
+  std::string text_precision = "float32";
   SemSegHeadConfig sem_seg_head;
 
   void visit(config::Keys& key) {
@@ -79,7 +83,14 @@ struct ModelConfig {
         "make the training masks by k-means on DINO's features; no annotations are read");
     key("DINO_WEIGHTS", dino_weights, "DINO ViT-S/16 weights file, needed when DINO is on");
     key("DINO_CLUSTERS", dino_clusters, "masks an image made by k-means", between(1, 4096));
-    key("MAX_MASKS", max_masks, "masks used of one image, the largest first", at_least(1));
+    key("DINO_KMEANS", dino_kmeans,
+        "random: as the public code, which starts at random patches and resizes the picture to whole "
+        "patches; plusplus: starts by k-means++, fills emptied clusters anew and cuts the picture",
+        one_of({"random", "plusplus"}));
+    key("MAX_MASKS", max_masks, "masks of one image, the largest first, where LIMIT_MASKS is on",
+        at_least(1));
+    key("LIMIT_MASKS", limit_masks,
+        "keep only MAX_MASKS masks of an image; the public code has that number and never uses it");
     key("CLIP_RESOLUTION", clip_resolution, "input of the image encoder, pixels",
         between(1, 16384));
     key("MASK_RESOLUTION", mask_resolution, "grid of masks, targets and logits, pixels",
@@ -91,7 +102,12 @@ struct ModelConfig {
         "file with one template a line, used instead of PROMPT_ENSEMBLE_TYPE");
     key("DROP_PATH_RATE", drop_path_rate, "stochastic depth of ConvNeXt's last block in training",
         between(0, 0.999));
+    key("TEACHER_DROP_PATH", teacher_drop_path,
+        "stochastic depth acts in the teacher too, as in the public code");
     key("PRECISION", precision, "of inference", one_of({"float32", "bfloat16"}));
+    key("TEXT_PRECISION", text_precision,
+        "of the text encoder for class names; the public code has float16 for a ViT on a GPU",
+        one_of({"float32", "float16"}));
     key.section("SEM_SEG_HEAD", sem_seg_head);
   }
 };

@@ -16,17 +16,18 @@ struct ClipGradientsConfig {
     key("CLIP_TYPE", clip_type, "each element, each parameter's norm, or the norm of all together",
         one_of({"value", "norm", "full_model"}));
     key("CLIP_VALUE", clip_value, "largest value or norm", more_than(0));
-    key("NORM_TYPE", norm_type, "p of the norm", more_than(0));
+    key("NORM_TYPE", norm_type, "p of a parameter's norm; `full_model` always takes the 2-norm",
+        more_than(0));
   }
 };
 
 struct AmpConfig {
   bool enabled = false;
-  std::string dtype = "bfloat16";
+  std::string dtype = "float16";
 
   void visit(config::Keys& key) {
     key("ENABLED", enabled, "train with mixed precision");
-    key("DTYPE", dtype, "the lower precision; float16 uses a loss scaler",
+    key("DTYPE", dtype, "the lower precision; float16, the public code's, uses a loss scaler",
         config::one_of({"bfloat16", "float16"}));
   }
 };
@@ -95,7 +96,7 @@ struct SolverConfig {
         "begin the schedule after the warm-up, compressed into the rest; not WarmupPolyLR");
     key("POLY_LR_POWER", poly_lr_power, "WarmupPolyLR: exponent", more_than(0));
     key("POLY_LR_CONSTANT_ENDING", poly_lr_constant_ending,
-        "WarmupPolyLR: share of the rate below which it stays constant; 0: never", between(0, 1));
+        "WarmupPolyLR: share of the rate below which it stays constant after the warm-up; 0: never", between(0, 1));
     key("OPTIMIZER", optimizer, "the optimiser", one_of({"ADAMW", "SGD"}));
     key("MOMENTUM", momentum, "of SGD", between(0, 1));
     key("NESTEROV", nesterov, "of SGD: Nesterov's momentum");

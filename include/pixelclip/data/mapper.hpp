@@ -21,23 +21,15 @@ struct CropGeometry {
 /// detectron2's ResizeShortestEdge, RandomCrop and RandomFlip for a picture of height × width.
 CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width, Random& random);
 
-/// The frame of a sample, pixels: `image` is the crop padded to the right and below; masks are
-/// sampled to MASK_RESOLUTION from `masks`, the crop's top left part of it.
-struct SampleFrame {
-  Size2 image, masks;
-};
-/// Both sides grow to the next multiple of INPUT.SIZE_DIVISIBILITY (−1, 0: not at all), picture and
-/// masks alike unless INPUT.PAD_MASKS is off.
-SampleFrame padded_frame(int64_t crop_height, int64_t crop_width, const InputConfig& input);
-
 /// Seconds spent in each part of making samples.
 struct MapperTimes {
   double read = 0, annotations = 0, decode = 0, resize = 0, augment = 0, masks = 0, tensors = 0;
 };
 
 /// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
-/// cut-out, padding; masks go from runs to bits directly. Only the pixels that the crop depends on
-/// are decoded and resized. Safe to use from many threads at once.
+/// cut-out; masks go from runs to bits directly. Only the pixels that the crop depends on are decoded
+/// and resized. Crops are not padded: only their batch knows how large its largest is, and asks each
+/// smaller one for its masks in that frame. Safe to use from many threads at once.
 class Sa1bMapper {
  public:
   /// `pinned`: tensors lie in page-locked memory, for asynchronous copies to a GPU.
@@ -57,9 +49,9 @@ class Sa1bMapper {
                    MapperTimes* times) const;
   void load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
                  DecodeOptions options, const CropGeometry& geometry, MapperTimes& times) const;
-  torch::Tensor empty_picture(const Size2& frame) const;
-  torch::Tensor sample_masks(Scratch& scratch, const CropGeometry& geometry,
-                             const SampleFrame& frame, const Rect& cutout) const;
+  torch::Tensor empty_picture(const Rect& crop) const;
+  void add_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
+                 TrainSample& sample) const;
 
   InputConfig input_;
   Size2 mask_resolution_;

@@ -38,7 +38,8 @@ class Trainer {
   struct Progress {
     uint64_t seed = 0;
     int64_t iteration = 0;  // the step that runs or comes next
-    int64_t position = 0;   // in the stream of samples
+    int64_t position = 0;   // samples of the stream that were delivered
+    std::vector<StreamPlace> places;  // of all ranks that are played; none: all begin at `position`
     int64_t evaluated = 0;  // steps done when DATASETS.TEST was last scored
     int64_t skipped = 0;    // steps left out because they were not finite
     double best = -1;       // BEST_METRIC so far
@@ -61,6 +62,8 @@ class Trainer {
   void go_without_scores_where_no_set_is();
   void stop();
 
+  /// Collects where the loaders of all processes stand.
+  void note_places();
   void start_seed();
   Value state() const;
   Value public_state() const;

@@ -19,7 +19,7 @@ struct SsdJitter {
   bool contrast_first = true;
   float brightness_delta = 0;                        // U(−32, 32)
   float contrast_factor = 1, saturation_factor = 1;  // U(½, 1½)
-  int hue_delta = 0;                                 // integer in [−18, 18), of 180
+  int hue_delta = 0;                                 // integer in [−18, 18], of 180
 
   static SsdJitter draw(Random& random);
 };
@@ -37,7 +37,7 @@ struct StrongAugment {
   bool grey = false;  // p 0.2
   bool blur = false;  // p 0.5
   float sigma = 0;    // pixels, U(0.1, 2)
-  Rect cutout;        // sides U(0.1, 0.5) of the crop's, wholly inside; painted 0
+  Rect cutout;        // painted 0; its width is U(0.1, 0.5) of the crop's height, its height of its width
 
   static StrongAugment draw(Random& random, int64_t height, int64_t width);
 };

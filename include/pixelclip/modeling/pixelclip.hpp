@@ -82,8 +82,8 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// |teacher − student| / |student| over all parameters of the image encoder.
   double teacher_distance() const;
 
-  /// Normalised dense student features [B, h, w, C] of uint8 images.
-  torch::Tensor dense_features(const std::vector<torch::Tensor>& images);
+  /// Normalised dense student features [B, h, w, C] of uint8 images, padded as preprocess() says.
+  torch::Tensor dense_features(const std::vector<torch::Tensor>& images, const Size2& frame = {0, 0});
 
   /// Cosine of every class with every position (PixelCLIP §3.4): image [3, H, W] uint8, classes [N, C]
   /// normalised → [N, 64, 64]. No gradient.
@@ -100,12 +100,15 @@ class PixelCLIPImpl : public torch::nn::Module {
   CLIP& clip() { return sem_seg_head->predictor->clip_model; }
   torch::Tensor& prompt_tokens() { return sem_seg_head->predictor->prompt_tokens; }
 
+  /// MODEL.TEXT_PRECISION, in which class_embeddings() encodes.
+  const std::string& text_precision() const { return config_.text_precision; }
   torch::Device device() const { return sem_seg_head->predictor->prompt_tokens.device(); }
-  /// The teacher never leaves evaluation mode.
-  void train(bool on = true) override;
 
  private:
-  torch::Tensor preprocess(const std::vector<torch::Tensor>& images) const;
+  /// Normalised, padded with zeros on the right and below to the largest of them and `frame`, and resized
+  /// to CLIP_RESOLUTION: [B, 3, h, w].
+  torch::Tensor preprocess(const std::vector<torch::Tensor>& images, Size2 frame = {0, 0}) const;
+  void start_decoder();
 
   const ModelConfig config_;
   torch::Tensor pixel_mean_, pixel_std_;

@@ -10,6 +10,9 @@ namespace pixelclip {
 /// OpenAI's CLIP uses x·σ(1.702x); most of open_clip's models use the exact GELU.
 enum class Activation { quick_gelu, gelu };
 
+/// A LayerNorm in float32, its result in the type of x (OpenAI's CLIP in float16).
+torch::Tensor normalised(torch::nn::LayerNorm& norm, const torch::Tensor& x);
+
 /// Multi-head self-attention with PyTorch's parameter names (in_proj_weight, out_proj.weight, …).
 class AttentionImpl : public torch::nn::Module {
  public:

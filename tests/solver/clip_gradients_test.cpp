@@ -1,0 +1,51 @@
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "pixelclip/solver/optimizer.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+
+using testing::close;
+
+/// One step of plain SGD at rate 1 from 0: minus the clipped gradient, one row a parameter.
+torch::Tensor clipped(const std::string& type, double value, double norm) {
+  SolverConfig solver;
+  solver.optimizer = "SGD";
+  solver.momentum = 0;
+  solver.weight_decay = 0;
+  solver.base_lr = 1;
+  solver.clip_gradients = {.enabled = true, .clip_type = type, .clip_value = value, .norm_type = norm};
+  std::vector<ParameterGroup> groups;
+  for (int i = 0; i < 2; ++i) {
+    auto parameter = torch::zeros({2}).set_requires_grad(true);
+    parameter.mutable_grad() = torch::tensor({3.0f, 4.0f}) * (i + 1);
+    groups.push_back({str(i), parameter, 1.0, 0.0});
+  }
+  Optimizer optimizer(groups, solver);
+  optimizer.step(1.0);
+  return -torch::stack({groups[0].parameter.detach(), groups[1].parameter.detach()});
+}
+
+TEST(Sgd, WithoutMomentumIsTheGradientAlone) {
+  EXPECT_TRUE(close(clipped("value", 100, 2), torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}}), 1e-6));
+}
+
+TEST(ClipGradients, TheFullModelIsAlwaysClippedByThe2Norm) {
+  const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
+  const auto expected = gradients / std::sqrt(125.0);
+  for (const double p : {1.0, 2.0, 3.0}) EXPECT_TRUE(close(clipped("full_model", 1, p), expected, 1e-5)) << p;
+  EXPECT_TRUE(close(clipped("full_model", 100, 1), gradients, 1e-6));
+}
+
+TEST(ClipGradients, EachParametersNormIsOfNormType) {
+  const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
+  EXPECT_TRUE(close(clipped("norm", 1, 1), gradients / torch::tensor({{7.0f}, {14.0f}}), 1e-5));
+  EXPECT_TRUE(close(clipped("norm", 1, 2), gradients / torch::tensor({{5.0f}, {10.0f}}), 1e-5));
+}
+
+}  // namespace
+}  // namespace pixelclip
