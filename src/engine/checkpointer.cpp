@@ -9,6 +9,7 @@
 #include "pixelclip/base/error.hpp"
 #include "pixelclip/base/file.hpp"
 #include "pixelclip/base/log.hpp"
+#include "pixelclip/base/signal.hpp"
 #include "pixelclip/io/torch_file.hpp"
 
 namespace pixelclip {
@@ -132,6 +133,7 @@ std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
   const auto files = candidates();
   for (const auto& path : files) {
     try {
+      const signals::Doing reading("reading the checkpoint " + path.string());
       return std::pair{path, read_torch_file(path)};
     } catch (const Error& e) {
       log::warn("the checkpoint cannot be used, trying the one before: ", e.what());
