@@ -55,6 +55,9 @@ class Verification {
       if (!report_.complete) break;
     }
     log::progress("");
+    if (unusable_ > 0) {
+      log::warn(unusable_, " annotations without a usable mask were left out alone; `pixelclip doctor` examines them");
+    }
     std::sort(report_.failed.begin(), report_.failed.end());
     return std::move(report_);
   }
@@ -173,6 +176,9 @@ class Verification {
           failed_.push_back(slot.reason);
           continue;
         }
+        const MaskRuns::LeftOut& left_out = slot.check.masks.left_out;
+        if (left_out.unusable > 0 && unusable_ == 0) log::warn("left out alone: ", left_out.first);
+        unusable_ += left_out.unusable;
         if (slot.check.masks.masks.empty()) ++skipped_;
         if (writer) writer->add(slot.name, slot.check.file, slot.check.masks);
       }
@@ -197,6 +203,7 @@ class Verification {
   PrepareReport report_;
   std::vector<std::string> failed_;
   int64_t skipped_ = 0, passed_ = 0, read_ = 0;
+  int64_t unusable_ = 0;  ///< annotations without a usable mask
   bool warned_ = false;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

@@ -328,6 +328,24 @@ TEST(PrepareSa1b, GoesOnWhereItWasAndLeavesOutWhatIsNotUsable) {
   EXPECT_EQ(prepare_sa1b(again).written, 5);
 }
 
+TEST(PrepareSa1b, AnnotationsWithoutAUsableMaskAreNamedAndStayOutOfTheShard) {
+  const TempFolder folder;
+  make_published(folder);
+  const fs::path file = folder / "annotations/sa_000000/sa_2.json";
+  auto json = read_json(file);
+  json["annotations"][1] = {{"id", 4711}, {"bbox", {1, 2, 3, 4}}};
+  write_file(file, json.dump());
+  ::testing::internal::CaptureStderr();
+  const PrepareReport report = prepare_sa1b({.root = folder.path(), .out = folder / "out", .compact = true});
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(report.written, 3);
+  EXPECT_THAT(log, AllOf(HasSubstr("sa_2.json: annotation 1 (id 4711)"), HasSubstr("1 annotations without a usable mask")));
+  const Sa1bIndex index = open_training_set(config_of(folder / "out"));
+  Config whole = config_of(folder / "out");
+  whole.input.crop.enabled = false;
+  EXPECT_EQ(Sa1bMapper(whole)(index[1], Random(1)).mask_bits.size(0), 2);
+}
+
 TEST(Sa1bIndex, HoldsASampleOfATarInLessThan200Bytes) {
   const TempFolder folder;
   std::string tar;
