@@ -162,6 +162,34 @@ TEST(Pairs, AListThatNamesOneOfSeveralByItsStemLeavesThatOut) {
   EXPECT_THAT(set.report().ambiguous, ElementsAre("2"));
 }
 
+TEST(Pairs, MutatedListsNeverNameWhatIsNotThere) {
+  Layout layout;
+  for (const char* name : {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg"}) layout.picture(name);
+  for (const char* name : {"1.png", "s/2.png", "t/2.png", "3 4.png"}) layout.label(name);
+  const std::string whole = "\xEF\xBB\xBF" "1\ns/2.jpg\tt/2.png\n./t\\2 1\n# no\n3 4.jpg,3 4.png\ncafe\xCC\x81\n";
+  Random random(5);
+  for (int i = 0; i < 200; ++i) {
+    std::string text = whole;
+    for (int64_t n = random.integer(1, 5); n > 0; --n) {
+      const auto at = static_cast<size_t>(random.integer(0, static_cast<int64_t>(text.size())));
+      const char* signs = "/\\. \t,\n#1";
+      text[at] = random.chance(0.5) ? signs[random.integer(0, 9)] : static_cast<char>(random.integer(0, 256));
+    }
+    layout.list(text);
+    try {
+      const SemSegSet set = layout.open();
+      EXPECT_LE(set.items().size(), 4u);
+      EXPECT_GE(set.report().expected, static_cast<int64_t>(set.items().size()));
+      for (const auto& item : set.items()) {
+        EXPECT_TRUE(fs::exists(item.image)) << text;
+        EXPECT_TRUE(fs::exists(item.label)) << text;
+      }
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("list.txt"));
+    }
+  }
+}
+
 TEST(Pairs, AMissingOrBinaryListIsAnError) {
   Layout layout;
   layout.picture("a.jpg");
