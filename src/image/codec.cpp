@@ -34,7 +34,8 @@ void formats::remark(const DecodeOptions& options, const std::string& text) {
   static std::atomic<int> count{0};
   const int before = count.fetch_add(1);
   if (before < kNamed) log::warn(text);
-  if (before == kNamed) log::warn("more such pictures are not named; `pixelclip doctor` counts them");
+  if (before == kNamed)
+    log::warn("more such pictures are not named; `pixelclip doctor` counts them");
 }
 
 void formats::remark_dark_16_bits(const Image& rgb, const std::string& name,

@@ -26,8 +26,8 @@ struct TiffBytes {
 int exif_orientation(Bytes tiff) { return is_tiff(tiff) ? tiff_layout(tiff).orientation : 1; }
 
 bool is_tiff(Bytes bytes) {
-  return bytes.size() >= 8 && (std::memcmp(bytes.data(), "II*\0", 4) == 0 ||
-                               std::memcmp(bytes.data(), "MM\0*", 4) == 0);
+  return bytes.size() >= 8 &&
+         (std::memcmp(bytes.data(), "II*\0", 4) == 0 || std::memcmp(bytes.data(), "MM\0*", 4) == 0);
 }
 
 TiffLayout tiff_layout(Bytes bytes) {

@@ -137,8 +137,9 @@ Image decode_other(Bytes bytes, const std::string& name, const DecodeOptions& op
          " bands; 1, 3 or 4 are read (write red, green and blue to a file of their own)");
   }
   const bool wide = layout.fractions || layout.bits > 16;
-  cv::Mat mat = decode(file.bytes(), name,
-                       wide ? cv::IMREAD_UNCHANGED : cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+  cv::Mat mat =
+      decode(file.bytes(), name,
+             wide ? cv::IMREAD_UNCHANGED : cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   check_size(mat.rows, mat.cols, name, options.max_pixels);
   const int bands = mat.channels();
   if (wide) mat = to_levels(mat, name, options);
@@ -162,8 +163,8 @@ LabelMap decode_other_labels(Bytes bytes, const std::string& name) {
     LabelMap indices = bmp_indices(bytes);
     if (indices.height > 0) return indices;
   }
-  if (mat.channels() != 1 ||
-      (mat.depth() != CV_8U && mat.depth() != CV_16U && mat.depth() != CV_16S && mat.depth() != CV_32S)) {
+  if (mat.channels() != 1 || (mat.depth() != CV_8U && mat.depth() != CV_16U &&
+                              mat.depth() != CV_16S && mat.depth() != CV_32S)) {
     fail(name, ": the labels are colours or fractions; an image of whole ids was expected");
   }
   LabelMap labels{mat.rows, mat.cols, {}};

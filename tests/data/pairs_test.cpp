@@ -53,8 +53,10 @@ struct Layout {
 TEST(Pairs, LabelsMayBeTiffAndBmpAndEndInAnyCase) {
   Layout layout;
   for (const char* name : {"a.jpg", "b.JPG", "c.webp", "d.tif"}) layout.picture(name);
-  for (const char* name : {"a.tif", "b.TIFF", "c.bmp", "d.PNG", "d.tif", "e.jpg"}) layout.label(name);
-  EXPECT_THAT(layout.pairs(), ElementsAre("a.jpg → a.tif", "b.JPG → b.TIFF", "c.webp → c.bmp", "d.tif → d.PNG"));
+  for (const char* name : {"a.tif", "b.TIFF", "c.bmp", "d.PNG", "d.tif", "e.jpg"})
+    layout.label(name);
+  EXPECT_THAT(layout.pairs(),
+              ElementsAre("a.jpg → a.tif", "b.JPG → b.TIFF", "c.webp → c.bmp", "d.tif → d.PNG"));
 }
 
 TEST(Pairs, ASuffixOfLabelsAndOfPicturesIsNoPartOfTheName) {
@@ -94,8 +96,9 @@ TEST(Pairs, RepeatingNamesPairByTheirPathThenByTheirStemWhereItIsUnique) {
   for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg", "deep/only.jpg"}) layout.picture(name);
   for (const char* name : {"seq1/0001.png", "seq2/0001.png", "only.png"}) layout.label(name);
   const SemSegSet set = layout.open();
-  EXPECT_THAT(layout.pairs(set), UnorderedElementsAre("seq1/0001.jpg → seq1/0001.png", "seq2/0001.jpg → seq2/0001.png",
-                                                      "deep/only.jpg → only.png"));
+  EXPECT_THAT(layout.pairs(set),
+              UnorderedElementsAre("seq1/0001.jpg → seq1/0001.png", "seq2/0001.jpg → seq2/0001.png",
+                                   "deep/only.jpg → only.png"));
   std::vector<std::string> stems;
   for (const auto& item : set.items()) stems.push_back(item.stem);
   EXPECT_THAT(stems, UnorderedElementsAre("seq1/0001", "seq2/0001", "only"));
@@ -105,27 +108,30 @@ TEST(Pairs, ADeeperLabelFolderPairsByTheEndOfThePath) {
   Layout layout;
   for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg"}) layout.picture(name);
   for (const char* name : {"gt/seq1/0001.png", "gt/seq2/0001.png"}) layout.label(name);
-  EXPECT_THAT(layout.pairs(), ElementsAre("seq1/0001.jpg → gt/seq1/0001.png", "seq2/0001.jpg → gt/seq2/0001.png"));
+  EXPECT_THAT(layout.pairs(),
+              ElementsAre("seq1/0001.jpg → gt/seq1/0001.png", "seq2/0001.jpg → gt/seq2/0001.png"));
 }
 
 TEST(Pairs, ADoubleLeavesOutThatStemAloneAndIsNamed) {
   Layout layout;
-  for (const char* name : {"a.jpg", "more/a.jpg", "b.jpg", "b.png", "c.jpg", "x/d.jpg", "y/d.jpg"}) layout.picture(name);
+  for (const char* name : {"a.jpg", "more/a.jpg", "b.jpg", "b.png", "c.jpg", "x/d.jpg", "y/d.jpg"})
+    layout.picture(name);
   for (const char* name : {"a.png", "b.png", "c.png", "d.png"}) layout.label(name);
   const SemSegSet set = layout.open();
   EXPECT_THAT(layout.pairs(set), ElementsAre("a.jpg → a.png", "c.jpg → c.png"));
   EXPECT_THAT(set.report().ambiguous, ElementsAre("b", "more/a", "x/d", "y/d"));
   EXPECT_EQ(set.report().expected, 6);
-  EXPECT_THAT(set.report().summary("mine", 2), HasSubstr("4 left out because several files could be meant"));
+  EXPECT_THAT(set.report().summary("mine", 2),
+              HasSubstr("4 left out because several files could be meant"));
 }
 
 TEST(Pairs, NamesInComposedAndDecomposedFormAreAlike) {
   Layout layout;
-  layout.picture("caf\xC3\xA9.jpg");                    // é
-  layout.label("cafe\xCC\x81.png");                     // e and an accent, as macOS writes it
-  layout.picture("\xEA\xB0\x80.jpg");                   // a Hangul syllable
-  layout.label("\xE1\x84\x80\xE1\x85\xA1.png");         // and its letters
-  layout.picture("\xFF\xFE.jpg");                       // no UTF-8 at all
+  layout.picture("caf\xC3\xA9.jpg");             // é
+  layout.label("cafe\xCC\x81.png");              // e and an accent, as macOS writes it
+  layout.picture("\xEA\xB0\x80.jpg");            // a Hangul syllable
+  layout.label("\xE1\x84\x80\xE1\x85\xA1.png");  // and its letters
+  layout.picture("\xFF\xFE.jpg");                // no UTF-8 at all
   layout.label("\xFF\xFE.png");
   EXPECT_EQ(layout.open().items().size(), 3u);
   layout.list("cafe\xCC\x81\n");
@@ -134,8 +140,12 @@ TEST(Pairs, NamesInComposedAndDecomposedFormAreAlike) {
 
 TEST(Pairs, AListMayHoldAMarkPathsEndingsAndTwoColumns) {
   Layout layout;
-  for (const char* name : {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg", "5.jpg", "6.jpg", "unlisted.jpg"}) layout.picture(name);
-  for (const char* name : {"1.png", "s/2.png", "t/2.png", "3 4.png", "five.png", "6.png", "unlisted.png"}) layout.label(name);
+  for (const char* name :
+       {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg", "5.jpg", "6.jpg", "unlisted.jpg"})
+    layout.picture(name);
+  for (const char* name :
+       {"1.png", "s/2.png", "t/2.png", "3 4.png", "five.png", "6.png", "unlisted.png"})
+    layout.label(name);
   layout.list(
       "\xEF\xBB\xBF"
       "1\r\n"
@@ -146,8 +156,9 @@ TEST(Pairs, AListMayHoldAMarkPathsEndingsAndTwoColumns) {
       "images\\6.jpg,labels\\6.png\n"
       "7.jpg 1\n");
   const SemSegSet set = layout.open();
-  EXPECT_THAT(layout.pairs(set), UnorderedElementsAre("1.jpg → 1.png", "s/2.jpg → s/2.png", "3 4.jpg → 3 4.png",
-                                                      "5.jpg → five.png", "6.jpg → 6.png"));
+  EXPECT_THAT(layout.pairs(set),
+              UnorderedElementsAre("1.jpg → 1.png", "s/2.jpg → s/2.png", "3 4.jpg → 3 4.png",
+                                   "5.jpg → five.png", "6.jpg → 6.png"));
   EXPECT_THAT(set.report().images_without_labels, ElementsAre("7"));
   EXPECT_EQ(set.report().expected, 6);
 }
@@ -166,14 +177,17 @@ TEST(Pairs, MutatedListsNeverNameWhatIsNotThere) {
   Layout layout;
   for (const char* name : {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg"}) layout.picture(name);
   for (const char* name : {"1.png", "s/2.png", "t/2.png", "3 4.png"}) layout.label(name);
-  const std::string whole = "\xEF\xBB\xBF" "1\ns/2.jpg\tt/2.png\n./t\\2 1\n# no\n3 4.jpg,3 4.png\ncafe\xCC\x81\n";
+  const std::string whole =
+      "\xEF\xBB\xBF"
+      "1\ns/2.jpg\tt/2.png\n./t\\2 1\n# no\n3 4.jpg,3 4.png\ncafe\xCC\x81\n";
   Random random(5);
   for (int i = 0; i < 200; ++i) {
     std::string text = whole;
     for (int64_t n = random.integer(1, 5); n > 0; --n) {
       const auto at = static_cast<size_t>(random.integer(0, static_cast<int64_t>(text.size())));
       const char* signs = "/\\. \t,\n#1";
-      text[at] = random.chance(0.5) ? signs[random.integer(0, 9)] : static_cast<char>(random.integer(0, 256));
+      text[at] = random.chance(0.5) ? signs[random.integer(0, 9)]
+                                    : static_cast<char>(random.integer(0, 256));
     }
     layout.list(text);
     try {
@@ -227,19 +241,24 @@ struct PartlyPrepared {
   PartlyPrepared(std::vector<int> pictures, std::vector<int> prepared, std::vector<int> published) {
     const fs::path base = folder / "ADEChallengeData2016";
     fs::create_directories(base / "images/validation");
-    for (const char* kind : {"annotations", "annotations_detectron2"}) fs::create_directories(base / kind / "validation");
-    for (const int i : pictures) write_png(base / str("images/validation/", i, ".png"), Image(1, 2, 3));
+    for (const char* kind : {"annotations", "annotations_detectron2"})
+      fs::create_directories(base / kind / "validation");
+    for (const int i : pictures)
+      write_png(base / str("images/validation/", i, ".png"), Image(1, 2, 3));
     const auto labels = [&](const char* kind, int i, std::vector<int32_t> ids) {
       write_label_png(base / kind / str("validation/", i, ".png"), {1, 2, std::move(ids)});
     };
     for (const int i : prepared) labels("annotations_detectron2", i, {7, 255});
     for (const int i : published) labels("annotations", i, {8, 0});
   }
-  SemSegSet open() const { return SemSegSet(Catalog(DatasetRoots{folder.path(), ""}).find("ade20k_150_test_sem_seg")); }
+  SemSegSet open() const {
+    return SemSegSet(Catalog(DatasetRoots{folder.path(), ""}).find("ade20k_150_test_sem_seg"));
+  }
 };
 
 void expect_same_labels(const SemSegSet& set) {
-  for (const auto& item : set.items()) EXPECT_THAT(set.labels(item, 150).ids, ElementsAre(7, 255)) << item.stem;
+  for (const auto& item : set.items())
+    EXPECT_THAT(set.labels(item, 150).ids, ElementsAre(7, 255)) << item.stem;
 }
 
 TEST(PartlyPreparedLabels, TheSourceThatHasAllIsTaken) {
@@ -261,14 +280,16 @@ TEST(PartlyPreparedLabels, OneSourceFillsUpAnotherEachWithItsOwnMeaning) {
   EXPECT_THAT(set.items()[0].label.string(), HasSubstr("annotations_detectron2"));
   EXPECT_THAT(set.items()[2].label.string(), HasSubstr("annotations/validation"));
   expect_same_labels(set);
-  EXPECT_THAT(set.report().summary("x", 3), AllOf(HasSubstr("2 labels from "), HasSubstr("1 labels from "),
-                                                  HasSubstr("1 pictures without labels (4)")));
+  EXPECT_THAT(set.report().summary("x", 3),
+              AllOf(HasSubstr("2 labels from "), HasSubstr("1 labels from "),
+                    HasSubstr("1 pictures without labels (4)")));
   EXPECT_EQ(set.report().expected, 2000);  // as many as were published
 }
 
 TEST(PartlyPreparedLabels, ACityWithoutTrainIdsIsReadFromItsLabelIds) {
   const TempFolder folder;
-  const fs::path images = folder / "cityscapes/leftImg8bit/val", labels = folder / "cityscapes/gtFine/val";
+  const fs::path images = folder / "cityscapes/leftImg8bit/val",
+                 labels = folder / "cityscapes/gtFine/val";
   for (const char* city : {"ulm", "bonn"}) {
     fs::create_directories(images / city);
     fs::create_directories(labels / city);
@@ -303,8 +324,9 @@ TEST(SixteenBitLabels, MoreThan255ClassesIgnore65535) {
 /// A JPEG as stored, 8×10, that EXIF turns.
 void write_turned(const fs::path& path, uint8_t orientation) {
   std::vector<uint8_t> jpeg = encode_jpeg(made_image(8, 10, 1));
-  const std::vector<uint8_t> exif = {0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
-                                     0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0};
+  const std::vector<uint8_t> exif = {
+      0xFF, 0xE1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',         0, 42, 0, 0, 0, 8,
+      0,    1,    0x01, 0x12, 0,   3,   0,   0,   0, 1, 0,   orientation, 0, 0,  0, 0, 0, 0};
   jpeg.insert(jpeg.begin() + 2, exif.begin(), exif.end());
   write_file(path, std::string(jpeg.begin(), jpeg.end()));
 }
