@@ -21,8 +21,7 @@ struct SemSegHeadConfig {
     using namespace config;
     key("NAME", name, "kept for old files", one_of({"PixelCLIPHead"}));
     key("IN_FEATURES", in_features, "accepted for old files, unused");
-    key("IGNORE_VALUE", ignore_value, "accepted for old files, unused: each test set has its own",
-        between(0, 255));
+    key("IGNORE_VALUE", ignore_value, "accepted for old files, unused: each test set has its own");
     key("NUM_CLASSES", num_classes, "learnable clusters K", between(1, 65536));
     key("TRAIN_CLASS_JSON", train_class_json,
         "JSON list of the training classes' names; may be empty");
@@ -81,7 +80,8 @@ struct ModelConfig {
     key("EPS", eps, "factor of the cosines before the assignment's softmax", more_than(0));
     key("DINO", dino,
         "make the training masks by k-means on DINO's features; no annotations are read");
-    key("DINO_WEIGHTS", dino_weights, "DINO ViT-S/16 weights file, needed when DINO is on");
+    key("DINO_WEIGHTS", dino_weights,
+        "DINO ViT-S/16 weights file; empty: looked for in weights/ and where torch.hub keeps it");
     key("DINO_CLUSTERS", dino_clusters, "masks an image made by k-means", between(1, 4096));
     key("DINO_KMEANS", dino_kmeans,
         "random: as the public code, which starts at random patches and resizes the picture to whole "
