@@ -91,8 +91,8 @@ std::optional<torch::Tensor> Objects::numpy_array(Ref dtype, Ref shape, bool for
   if (copied_bytes_ > pickle_size_) corrupt("arrays share their bytes many times over");
   if (fortran) std::reverse(sizes.begin(), sizes.end());
   auto tensor = torch::empty(sizes, torch::TensorOptions().dtype(element->type));
-  std::memcpy(tensor.mutable_data_ptr(), bytes->data(), bytes->size());
-  if (element->big_endian) {
+  if (!bytes->empty()) std::memcpy(tensor.mutable_data_ptr(), bytes->data(), bytes->size());
+  if (element->big_endian && !bytes->empty()) {
     reverse_bytes(static_cast<uint8_t*>(tensor.mutable_data_ptr()), bytes->size(), tensor.is_complex() ? item / 2 : item);
   }
   // Large ones are not needed twice; single bytes are shared by Python itself.
