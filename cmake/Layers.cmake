@@ -14,6 +14,9 @@ if(PIXELCLIP_NATIVE)
 endif()
 if(PIXELCLIP_SANITIZE)
   target_compile_options(pixelclip_options INTERFACE -fsanitize=${PIXELCLIP_SANITIZE} -fno-omit-frame-pointer)
+  if(PIXELCLIP_SANITIZE MATCHES "undefined")  # LibTorch has no types to compare with
+    target_compile_options(pixelclip_options INTERFACE -fno-sanitize=vptr -fno-sanitize-recover=undefined)
+  endif()
   target_link_options(pixelclip_options INTERFACE -fsanitize=${PIXELCLIP_SANITIZE})
 endif()
 
