@@ -1,4 +1,4 @@
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,8 +10,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "unfinished.hpp"
+#include "base/error.hpp"
+#include "base/unfinished.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "pixelclip/base/install.hpp"
+#include "base/install.hpp"
 
 #include <dlfcn.h>
 #include <pwd.h>

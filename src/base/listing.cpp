@@ -1,11 +1,11 @@
-#include "pixelclip/base/listing.hpp"
+#include "base/listing.hpp"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "pixelclip/base/signal.hpp"
+#include "base/signal.hpp"
 
 #include <semaphore.h>
 #include <signal.h>
@@ -12,9 +12,9 @@
 #include <mutex>
 #include <thread>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "unfinished.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/unfinished.hpp"
 
 namespace pixelclip::signals {
 namespace {

@@ -1,4 +1,4 @@
-#include "unfinished.hpp"
+#include "base/unfinished.hpp"
 
 #include <mutex>
 #include <set>

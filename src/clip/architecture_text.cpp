@@ -1,8 +1,8 @@
-#include "pixelclip/clip/architecture_text.hpp"
+#include "clip/architecture_text.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

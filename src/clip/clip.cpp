@@ -1,8 +1,8 @@
-#include "pixelclip/clip/clip.hpp"
+#include "clip/clip.hpp"
 
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

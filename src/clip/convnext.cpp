@@ -1,4 +1,4 @@
-#include "pixelclip/clip/convnext.hpp"
+#include "clip/convnext.hpp"
 
 #include <numeric>
 

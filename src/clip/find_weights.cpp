@@ -4,9 +4,9 @@
 #include <sstream>
 #include <vector>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/install.hpp"
-#include "pixelclip/clip/sources.hpp"
+#include "base/error.hpp"
+#include "base/install.hpp"
+#include "clip/sources.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

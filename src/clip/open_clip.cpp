@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/clip/sources.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "clip/sources.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,9 +1,9 @@
-#include "pixelclip/clip/sources.hpp"
+#include "clip/sources.hpp"
 
 #include <optional>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,4 +1,4 @@
-#include "pixelclip/clip/text_encoder.hpp"
+#include "clip/text_encoder.hpp"
 
 #include <torch/utils.h>
 

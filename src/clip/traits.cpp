@@ -1,9 +1,9 @@
-#include "pixelclip/clip/traits.hpp"
+#include "clip/traits.hpp"
 
 #include <array>
 #include <charconv>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

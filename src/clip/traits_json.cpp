@@ -1,10 +1,10 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/clip/traits.hpp"
-#include "pixelclip/io/small_json.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "clip/traits.hpp"
+#include "io/small_json.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,8 +3,8 @@
 #include <cctype>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/clip/traits.hpp"
+#include "base/error.hpp"
+#include "clip/traits.hpp"
 
 namespace pixelclip {
 namespace {

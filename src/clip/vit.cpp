@@ -1,4 +1,4 @@
-#include "pixelclip/clip/vit.hpp"
+#include "clip/vit.hpp"
 
 #include <cmath>
 

@@ -1,10 +1,10 @@
-#include "pixelclip/config/assign.hpp"
+#include "config/assign.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/writer.hpp"
+#include "base/error.hpp"
+#include "config/writer.hpp"
 
 namespace pixelclip::config {
 namespace {

@@ -2,9 +2,9 @@
 #include <cctype>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/assign.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/error.hpp"
+#include "config/assign.hpp"
+#include "config/config.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

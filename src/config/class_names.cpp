@@ -1,9 +1,9 @@
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/install.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/install.hpp"
+#include "config/config.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,13 +1,13 @@
-#include "pixelclip/config/config.hpp"
+#include "config/config.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/config/assign.hpp"
-#include "pixelclip/config/writer.hpp"
-#include "pixelclip/config/yaml_reader.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "config/assign.hpp"
+#include "config/writer.hpp"
+#include "config/yaml_reader.hpp"
 
 namespace pixelclip {
 

@@ -1,11 +1,11 @@
-#include "pixelclip/config/continued.hpp"
+#include "config/continued.hpp"
 
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/assign.hpp"
-#include "pixelclip/config/writer.hpp"
-#include "pixelclip/config/yaml_reader.hpp"
+#include "base/error.hpp"
+#include "config/assign.hpp"
+#include "config/writer.hpp"
+#include "config/yaml_reader.hpp"
 
 namespace pixelclip {
 namespace {

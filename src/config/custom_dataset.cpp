@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/assign.hpp"
+#include "base/error.hpp"
+#include "config/assign.hpp"
 
 namespace pixelclip {
 

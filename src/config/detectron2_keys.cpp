@@ -1,9 +1,9 @@
-#include "pixelclip/config/detectron2_keys.hpp"
+#include "config/detectron2_keys.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::config {
 namespace {

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cctype>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/assign.hpp"
-#include "pixelclip/config/detectron2_keys.hpp"
-#include "pixelclip/config/yaml_reader.hpp"
+#include "base/error.hpp"
+#include "config/assign.hpp"
+#include "config/detectron2_keys.hpp"
+#include "config/yaml_reader.hpp"
 
 namespace pixelclip::config {
 namespace {

@@ -1,8 +1,8 @@
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/assign.hpp"
-#include "pixelclip/config/config.hpp"
-#include "pixelclip/config/detectron2_keys.hpp"
-#include "pixelclip/config/writer.hpp"
+#include "base/error.hpp"
+#include "config/assign.hpp"
+#include "config/config.hpp"
+#include "config/detectron2_keys.hpp"
+#include "config/writer.hpp"
 
 namespace pixelclip {
 namespace {

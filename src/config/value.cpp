@@ -1,11 +1,11 @@
-#include "pixelclip/config/value.hpp"
+#include "config/value.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::config {
 namespace {

@@ -1,11 +1,11 @@
-#include "pixelclip/config/writer.hpp"
+#include "config/writer.hpp"
 
 #include <array>
 #include <charconv>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/error.hpp"
+#include "config/config.hpp"
 
 namespace pixelclip {
 namespace config {

@@ -1,4 +1,4 @@
-#include "pixelclip/config/yaml_reader.hpp"
+#include "config/yaml_reader.hpp"
 
 #include <yaml-cpp/yaml.h>
 
@@ -7,8 +7,8 @@
 #include <map>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::config {
 namespace fs = std::filesystem;

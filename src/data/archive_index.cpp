@@ -1,4 +1,4 @@
-#include "archive_index.hpp"
+#include "data/archive_index.hpp"
 
 #include <zlib.h>
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <ostream>
 
-#include "pixelclip/data/archive.hpp"
+#include "data/archive.hpp"
 
 namespace pixelclip {
 

@@ -1,11 +1,11 @@
-#include "pixelclip/data/catalog.hpp"
+#include "data/catalog.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "file_names.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/listing.hpp"
+#include "data/file_names.hpp"
+#include "base/error.hpp"
+#include "base/listing.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

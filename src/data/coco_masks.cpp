@@ -1,4 +1,4 @@
-#include "pixelclip/data/coco_masks.hpp"
+#include "data/coco_masks.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -6,8 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "json_scanner.hpp"
-#include "pixelclip/base/error.hpp"
+#include "data/json_scanner.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,18 +1,18 @@
-#include "pixelclip/data/doctor.hpp"
+#include "data/doctor.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <iomanip>
 #include <mutex>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/sample_check.hpp"
-#include "pixelclip/data/sem_seg.hpp"
-#include "label_signs.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "data/loader.hpp"
+#include "data/sample_check.hpp"
+#include "data/sem_seg.hpp"
+#include "data/label_signs.hpp"
 
 namespace pixelclip {
 namespace {

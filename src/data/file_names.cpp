@@ -1,8 +1,8 @@
-#include "file_names.hpp"
+#include "data/file_names.hpp"
 
 #include <algorithm>
 
-#include "pixelclip/text/clean.hpp"
+#include "text/clean.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "pixelclip/data/catalog.hpp"
+#include "data/catalog.hpp"
 
 namespace pixelclip {
 namespace {

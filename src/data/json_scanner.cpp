@@ -1,10 +1,10 @@
-#include "json_scanner.hpp"
+#include "data/json_scanner.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

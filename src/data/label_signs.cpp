@@ -1,11 +1,11 @@
-#include "label_signs.hpp"
+#include "data/label_signs.hpp"
 
 #include <algorithm>
 #include <array>
 #include <set>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {

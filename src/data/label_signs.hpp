@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/image/image.hpp"
+#include "data/catalog.hpp"
+#include "image/image.hpp"
 
 /// What the ids of a test set's label files tell about mistakes in making them.
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/data/loader.hpp"
+#include "data/loader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,8 +9,8 @@
 #include <thread>
 #include <utility>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
 
 namespace pixelclip {
 namespace {

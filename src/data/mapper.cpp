@@ -1,4 +1,4 @@
-#include "pixelclip/data/mapper.hpp"
+#include "data/mapper.hpp"
 
 #include <torch/types.h>
 
@@ -9,12 +9,12 @@
 #include <limits>
 #include <memory>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/data/sample_check.hpp"
-#include "pixelclip/image/augment.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/mask_sampler.hpp"
-#include "pixelclip/image/resize.hpp"
+#include "base/error.hpp"
+#include "data/sample_check.hpp"
+#include "image/augment.hpp"
+#include "image/codec.hpp"
+#include "image/mask_sampler.hpp"
+#include "image/resize.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,11 +1,11 @@
-#include "pixelclip/data/merged_labels.hpp"
+#include "data/merged_labels.hpp"
 
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "image/rle.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

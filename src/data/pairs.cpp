@@ -1,13 +1,13 @@
-#include "pairs.hpp"
+#include "data/pairs.hpp"
 
 #include <algorithm>
 #include <sstream>
 
-#include "file_names.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/listing.hpp"
-#include "pixelclip/data/merged_labels.hpp"
+#include "data/file_names.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/listing.hpp"
+#include "data/merged_labels.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

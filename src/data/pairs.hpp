@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "pixelclip/data/sem_seg.hpp"
+#include "data/sem_seg.hpp"
 
 namespace pixelclip {
 

@@ -1,4 +1,4 @@
-#include "pixelclip/data/prepare.hpp"
+#include "data/prepare.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,13 +7,13 @@
 #include <fstream>
 #include <mutex>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/data/sem_seg.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "data/sem_seg.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

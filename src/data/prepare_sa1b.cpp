@@ -4,16 +4,16 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/data/archive.hpp"
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/prepare.hpp"
-#include "pixelclip/data/sample_check.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "data/archive.hpp"
+#include "data/catalog.hpp"
+#include "data/loader.hpp"
+#include "data/prepare.hpp"
+#include "data/sample_check.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,17 +1,17 @@
-#include "pixelclip/data/sa1b.hpp"
+#include "data/sa1b.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <map>
 #include <sstream>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/listing.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/data/archive.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/rle.hpp"
-#include "sa1b_scan.hpp"
+#include "base/error.hpp"
+#include "base/listing.hpp"
+#include "base/log.hpp"
+#include "data/archive.hpp"
+#include "image/codec.hpp"
+#include "image/rle.hpp"
+#include "data/sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

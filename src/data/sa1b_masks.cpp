@@ -1,14 +1,14 @@
-#include "pixelclip/data/sa1b_masks.hpp"
+#include "data/sa1b_masks.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
-#include "json_scanner.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "data/json_scanner.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "image/rle.hpp"
 
 namespace pixelclip {
 namespace {

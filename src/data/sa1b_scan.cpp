@@ -1,4 +1,4 @@
-#include "sa1b_scan.hpp"
+#include "data/sa1b_scan.hpp"
 
 #include <sys/stat.h>
 
@@ -8,12 +8,12 @@
 #include <optional>
 #include <unordered_map>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/listing.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/data/archive.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/error.hpp"
+#include "base/listing.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "data/archive.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -4,7 +4,7 @@
 #include <tuple>
 #include <vector>
 
-#include "pixelclip/data/sa1b.hpp"
+#include "data/sa1b.hpp"
 
 namespace pixelclip {
 

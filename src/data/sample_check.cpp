@@ -1,8 +1,8 @@
-#include "pixelclip/data/sample_check.hpp"
+#include "data/sample_check.hpp"
 
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 

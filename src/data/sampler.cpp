@@ -1,4 +1,4 @@
-#include "pixelclip/data/sampler.hpp"
+#include "data/sampler.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/random.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,12 +1,12 @@
-#include "pixelclip/data/sem_seg.hpp"
+#include "data/sem_seg.hpp"
 
 #include <algorithm>
 
-#include "pairs.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/merged_labels.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "data/pairs.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "data/merged_labels.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {

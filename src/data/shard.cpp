@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "archive_index.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "data/archive_index.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "image/rle.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

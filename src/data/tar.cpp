@@ -8,20 +8,20 @@
 #include <cstring>
 #include <map>
 
-#include "archive_index.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/install.hpp"
-#include "pixelclip/base/listing.hpp"
-#include "pixelclip/base/log.hpp"
-#include "sa1b_scan.hpp"
+#include "data/archive_index.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/install.hpp"
+#include "base/listing.hpp"
+#include "base/log.hpp"
+#include "data/sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr uint64_t kBlock = 512;
-using Block = std::array<uint8_t, kBlock>;
+constexpr uint64_t kTarBlock = 512;
+using Block = std::array<uint8_t, kTarBlock>;
 
 /// A tar file, read by header after header.
 class Tar {
@@ -48,7 +48,7 @@ class Tar {
       if (std::all_of(header.begin(), header.end(), [](uint8_t b) { return b == 0; })) return;
       check_sum(header, at);
       const uint64_t size = has_size ? size_in : *number(header, 124, 12);
-      const uint64_t data = at + kBlock;
+      const uint64_t data = at + kTarBlock;
       if (data > size_ || size > size_ - data) {
         fail(path_.string(), ": the tar file is cut short: a member of ", size, " bytes begins at ", data,
              " of ", size_, "; fetch it again");
@@ -63,7 +63,7 @@ class Tar {
         name.clear();
         has_size = false;
       }
-      at = data + (size + kBlock - 1) / kBlock * kBlock;
+      at = data + (size + kTarBlock - 1) / kTarBlock * kTarBlock;
     }
     log::warn(path_.string(), ": the tar file has no end mark, so it may be cut short");
   }
@@ -71,7 +71,7 @@ class Tar {
  private:
   Block block(uint64_t at) const {
     Block block{};
-    if (pread(file_, block.data(), kBlock, static_cast<off_t>(at)) != static_cast<ssize_t>(kBlock)) {
+    if (pread(file_, block.data(), kTarBlock, static_cast<off_t>(at)) != static_cast<ssize_t>(kTarBlock)) {
       fail(path_.string(), ": the tar file is cut short at byte ", at, "; fetch it again");
     }
     return block;
@@ -106,7 +106,7 @@ class Tar {
 
   void check_sum(const Block& header, uint64_t at) const {
     uint64_t sum = 0;
-    for (size_t i = 0; i < kBlock; ++i) sum += i >= 148 && i < 156 ? ' ' : header[i];
+    for (size_t i = 0; i < kTarBlock; ++i) sum += i >= 148 && i < 156 ? ' ' : header[i];
     const bool compressed = at == 0 && ((header[0] == 0x1f && header[1] == 0x8b) ||
                                         std::memcmp(header.data(), "BZh", 3) == 0 ||
                                         std::memcmp(header.data(), "\xfd" "7zXZ", 5) == 0);

@@ -1,13 +1,13 @@
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/listing.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/data/archive.hpp"
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/mapper.hpp"
-#include "sa1b_scan.hpp"
+#include "base/error.hpp"
+#include "base/listing.hpp"
+#include "base/signal.hpp"
+#include "data/archive.hpp"
+#include "data/catalog.hpp"
+#include "data/loader.hpp"
+#include "data/mapper.hpp"
+#include "data/sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

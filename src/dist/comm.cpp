@@ -1,4 +1,4 @@
-#include "pixelclip/dist/comm.hpp"
+#include "dist/comm.hpp"
 
 #include <torch/utils.h>
 #include <unistd.h>
@@ -11,14 +11,14 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
-#include "gloo_device.hpp"
-#include "host_port.hpp"
-#include "nccl.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "store.hpp"
-#include "telling.hpp"
-#include "watch.hpp"
+#include "dist/gloo_device.hpp"
+#include "dist/host_port.hpp"
+#include "dist/nccl.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "dist/store.hpp"
+#include "dist/telling.hpp"
+#include "dist/watch.hpp"
 
 namespace pixelclip {
 namespace {

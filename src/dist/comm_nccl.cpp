@@ -2,8 +2,8 @@
 
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
-#include "nccl.hpp"
-#include "pixelclip/base/error.hpp"
+#include "dist/nccl.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 

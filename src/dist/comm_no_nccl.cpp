@@ -1,5 +1,5 @@
-#include "nccl.hpp"
-#include "pixelclip/base/error.hpp"
+#include "dist/nccl.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 

@@ -1,4 +1,4 @@
-#include "pixelclip/dist/ddp.hpp"
+#include "dist/ddp.hpp"
 
 #include <torch/types.h>
 

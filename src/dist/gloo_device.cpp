@@ -1,4 +1,4 @@
-#include "gloo_device.hpp"
+#include "dist/gloo_device.hpp"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -12,9 +12,9 @@
 #include <string>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
-#include "host_port.hpp"
-#include "pixelclip/base/error.hpp"
-#include "store.hpp"
+#include "dist/host_port.hpp"
+#include "base/error.hpp"
+#include "dist/store.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "pixelclip/dist/world.hpp"
+#include "dist/world.hpp"
 
 namespace gloo::transport {
 class Device;

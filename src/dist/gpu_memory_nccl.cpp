@@ -1,6 +1,6 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 
-#include "pixelclip/dist/gpu_memory.hpp"
+#include "dist/gpu_memory.hpp"
 
 namespace pixelclip {
 

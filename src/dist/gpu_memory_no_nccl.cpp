@@ -1,4 +1,4 @@
-#include "pixelclip/dist/gpu_memory.hpp"
+#include "dist/gpu_memory.hpp"
 
 namespace pixelclip {
 

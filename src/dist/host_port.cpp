@@ -1,4 +1,4 @@
-#include "host_port.hpp"
+#include "dist/host_port.hpp"
 
 #include <netdb.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "pixelclip/dist/launch.hpp"
+#include "dist/launch.hpp"
 
 #include <signal.h>
 #include <unistd.h>
@@ -11,14 +11,14 @@
 #include <optional>
 #include <thread>
 
-#include "host_port.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "store.hpp"
-#include "telling.hpp"
-#include "worker.hpp"
+#include "dist/host_port.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "dist/store.hpp"
+#include "dist/telling.hpp"
+#include "dist/worker.hpp"
 
 namespace pixelclip {
 namespace {

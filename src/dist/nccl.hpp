@@ -2,7 +2,7 @@
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
-#include "store.hpp"
+#include "dist/store.hpp"
 
 namespace pixelclip {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "pixelclip/dist/world.hpp"
+#include "dist/world.hpp"
 
 namespace pixelclip {
 

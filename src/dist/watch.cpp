@@ -1,13 +1,13 @@
-#include "watch.hpp"
+#include "dist/watch.hpp"
 
 #include <unistd.h>
 
 #include <sstream>
 #include <utility>
 
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "telling.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "dist/telling.hpp"
 
 namespace pixelclip {
 namespace {

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "pixelclip/dist/comm.hpp"
-#include "store.hpp"
+#include "dist/comm.hpp"
+#include "dist/store.hpp"
 
 namespace pixelclip {
 

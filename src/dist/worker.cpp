@@ -1,4 +1,4 @@
-#include "worker.hpp"
+#include "dist/worker.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -8,8 +8,8 @@
 
 #include <cstring>
 
-#include "pixelclip/base/error.hpp"
-#include "telling.hpp"
+#include "base/error.hpp"
+#include "dist/telling.hpp"
 
 extern char** environ;
 

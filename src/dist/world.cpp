@@ -1,4 +1,4 @@
-#include "pixelclip/dist/world.hpp"
+#include "dist/world.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <optional>
 
-#include "host_port.hpp"
-#include "pixelclip/base/error.hpp"
+#include "dist/host_port.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

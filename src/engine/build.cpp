@@ -1,4 +1,6 @@
-#include "pixelclip/engine/build.hpp"
+#include "engine/build.hpp"
+
+#include "modeling/configured_traits.hpp"
 
 #include <malloc.h>
 #include <torch/cuda.h>
@@ -7,10 +9,10 @@
 #include <limits>
 #include <mutex>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/clip/sources.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "clip/sources.hpp"
 
 namespace pixelclip {
 namespace {
@@ -73,11 +75,6 @@ torch::Device pick_device(const Config& config, int local_rank) {
   }
   if (wanted.has_index()) return wanted;
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank % torch::cuda::device_count())};
-}
-
-ClipTraits configured_traits(const Config& config) {
-  const auto& head = config.model.sem_seg_head;
-  return chosen_traits(head.clip_activation, head.clip_heads, "set in MODEL.SEM_SEG_HEAD");
 }
 
 ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source,

@@ -1,4 +1,4 @@
-#include "pixelclip/engine/checkpointer.hpp"
+#include "engine/checkpointer.hpp"
 
 #include <iomanip>
 #include <limits>
@@ -6,11 +6,11 @@
 #include <regex>
 #include <sstream>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,12 +1,12 @@
-#include "pixelclip/engine/event_storage.hpp"
+#include "engine/event_storage.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 namespace {

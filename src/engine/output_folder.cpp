@@ -1,12 +1,12 @@
-#include "pixelclip/engine/output_folder.hpp"
+#include "engine/output_folder.hpp"
 
 #include <algorithm>
 #include <vector>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/config/continued.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "config/continued.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

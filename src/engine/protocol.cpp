@@ -1,4 +1,4 @@
-#include "pixelclip/engine/protocol.hpp"
+#include "engine/protocol.hpp"
 
 #include <torch/utils.h>
 
@@ -8,14 +8,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/clip/traits.hpp"
-#include "pixelclip/evaluation/fingerprint.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/modeling/inference.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "clip/traits.hpp"
+#include "evaluation/fingerprint.hpp"
+#include "io/safetensors.hpp"
+#include "inference/class_scores.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "pixelclip/engine/run.hpp"
+#include "engine/run.hpp"
 
 #include <torch/cuda.h>
 #include <torch/utils.h>
@@ -6,17 +6,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/clip/sources.hpp"
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/data/demo_world.hpp"
-#include "pixelclip/dist/launch.hpp"
-#include "pixelclip/engine/build.hpp"
-#include "pixelclip/engine/checkpointer.hpp"
-#include "pixelclip/engine/precision.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "clip/sources.hpp"
+#include "data/catalog.hpp"
+#include "dist/launch.hpp"
+#include "engine/build.hpp"
+#include "engine/checkpointer.hpp"
+#include "inference/precision.hpp"
 
 namespace pixelclip {
 namespace {
@@ -38,21 +37,6 @@ Config with_own_weights(Config config, const RunOptions& options, int rank) {
     config.model.sem_seg_head.clip_pretrained = "of rank 0";
   }
   return config;
-}
-
-/// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes minutes, so weights are
-/// looked at first.
-void make_named_demo(Config& config, Purpose purpose, bool own_weights) {
-  const auto sets = sets_of(config, purpose);
-  auto& pretrained = config.model.sem_seg_head.clip_pretrained;
-  const bool wanted = pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
-    return name.starts_with("demo_");
-  });
-  if (!wanted) return;
-  if (!own_weights && (!config.model.weights.empty() || pretrained != "demo")) check_weights(config);
-  const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
-  prepare_demo(folder);
-  if (pretrained == "demo") pretrained = (folder / "clip.pth").string();
 }
 
 /// Scoring in the folder of a training run leaves its configuration there.
@@ -88,7 +72,7 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
     check(needed, options.num_gpus * options.num_machines, purpose);
     check_gpus(config, options.num_gpus);
     make_writable_folder(folder);
-    make_named_demo(config, purpose, needed.model.weights != config.model.weights);
+    if (options.prepare) options.prepare(config, purpose, needed.model.weights != config.model.weights);
     return launch({.num_processes = options.num_gpus, .num_machines = options.num_machines,
                    .machine_rank = options.machine_rank, .dist_url = options.dist_url, .argv = options.argv});
   }
@@ -98,7 +82,7 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   check(needed, world.world_size, purpose);
   log::set_rank(world.rank);
   make_writable_folder(folder);
-  make_named_demo(config, purpose, needed.model.weights != config.model.weights);
+  if (options.prepare) options.prepare(config, purpose, needed.model.weights != config.model.weights);
   set_up_torch(config, world.local_world_size);
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");

@@ -1,4 +1,4 @@
-#include "pixelclip/engine/scoring.hpp"
+#include "engine/scoring.hpp"
 
 #include <torch/utils.h>
 
@@ -7,13 +7,13 @@
 #include <mutex>
 #include <numeric>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/data/doctor.hpp"
-#include "pixelclip/engine/protocol.hpp"
-#include "pixelclip/text/clean.hpp"
-#include "pixelclip/text/prompts.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "data/catalog.hpp"
+#include "data/doctor.hpp"
+#include "engine/protocol.hpp"
+#include "text/clean.hpp"
+#include "text/prompts.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,14 +1,14 @@
-#include "pixelclip/engine/starting_point.hpp"
+#include "engine/starting_point.hpp"
 
 #include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/clip/architecture_text.hpp"
-#include "pixelclip/dist/ddp.hpp"
-#include "pixelclip/engine/checkpointer.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "clip/architecture_text.hpp"
+#include "dist/ddp.hpp"
+#include "engine/checkpointer.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,4 +1,4 @@
-#include "pixelclip/engine/tensorboard.hpp"
+#include "engine/tensorboard.hpp"
 
 #include <unistd.h>
 
@@ -7,8 +7,8 @@
 #include <bit>
 #include <chrono>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {

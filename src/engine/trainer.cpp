@@ -1,4 +1,4 @@
-#include "pixelclip/engine/trainer.hpp"
+#include "engine/trainer.hpp"
 
 #include <torch/utils.h>
 
@@ -9,15 +9,15 @@
 #include <cmath>
 #include <iomanip>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/dist/gpu_memory.hpp"
-#include "pixelclip/engine/output_folder.hpp"
-#include "pixelclip/engine/scoring.hpp"
-#include "pixelclip/engine/step_picture.hpp"
-#include "pixelclip/io/torch_file.hpp"
-#include "pixelclip/solver/lr_scheduler.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "dist/gpu_memory.hpp"
+#include "engine/output_folder.hpp"
+#include "engine/scoring.hpp"
+#include "visualization/step_picture.hpp"
+#include "io/torch_file.hpp"
+#include "solver/lr_scheduler.hpp"
 
 namespace pixelclip {
 namespace {

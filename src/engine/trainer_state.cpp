@@ -2,13 +2,13 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/clip/traits.hpp"
-#include "pixelclip/data/catalog.hpp"
-#include "pixelclip/engine/trainer.hpp"
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/solver/lr_scheduler.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "clip/traits.hpp"
+#include "data/catalog.hpp"
+#include "engine/trainer.hpp"
+#include "io/state_dict.hpp"
+#include "solver/lr_scheduler.hpp"
 
 namespace pixelclip {
 namespace {

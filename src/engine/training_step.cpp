@@ -1,4 +1,4 @@
-#include "pixelclip/engine/training_step.hpp"
+#include "engine/training_step.hpp"
 
 #include <torch/cuda.h>
 #include <torch/utils.h>
@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/base/signal.hpp"
+#include "base/random.hpp"
+#include "base/signal.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

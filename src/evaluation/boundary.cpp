@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/evaluation/confusion.hpp"
+#include "base/error.hpp"
+#include "evaluation/confusion.hpp"
 
 namespace pixelclip {
 namespace {

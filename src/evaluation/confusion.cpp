@@ -1,10 +1,10 @@
-#include "pixelclip/evaluation/confusion.hpp"
+#include "evaluation/confusion.hpp"
 
 #include <cmath>
 #include <limits>
 #include <set>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

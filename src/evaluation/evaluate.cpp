@@ -1,4 +1,4 @@
-#include "pixelclip/evaluation/evaluate.hpp"
+#include "evaluation/evaluate.hpp"
 
 #include <torch/utils.h>
 
@@ -13,16 +13,16 @@
 #include <optional>
 #include <thread>
 
-#include "examples.hpp"
-#include "picture_queue.hpp"
-#include "picture_worker.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/evaluation/fingerprint.hpp"
-#include "pixelclip/text/prompts.hpp"
-#include "progress_file.hpp"
+#include "evaluation/examples.hpp"
+#include "evaluation/picture_queue.hpp"
+#include "evaluation/picture_worker.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/parallel.hpp"
+#include "base/signal.hpp"
+#include "evaluation/fingerprint.hpp"
+#include "text/prompts.hpp"
+#include "evaluation/progress_file.hpp"
 
 namespace pixelclip {
 namespace {

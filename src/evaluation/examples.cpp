@@ -1,14 +1,14 @@
-#include "examples.hpp"
+#include "evaluation/examples.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/resize.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "image/codec.hpp"
+#include "image/resize.hpp"
+#include "image/rle.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/data/sem_seg.hpp"
-#include "pixelclip/evaluation/report.hpp"
-#include "progress_file.hpp"
+#include "data/sem_seg.hpp"
+#include "evaluation/report.hpp"
+#include "evaluation/progress_file.hpp"
 
 namespace pixelclip {
 

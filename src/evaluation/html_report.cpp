@@ -1,4 +1,4 @@
-#include "pixelclip/evaluation/html_report.hpp"
+#include "evaluation/html_report.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,15 +10,15 @@
 #include <set>
 #include <sstream>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/evaluation/sheet.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "visualization/sheet.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {
 
-#include "report_page.inc"
+#include "evaluation/report_page.inc"
 
 std::string escaped(const std::string& text) {
   std::string out;

@@ -1,10 +1,10 @@
-#include "picture_worker.hpp"
+#include "evaluation/picture_worker.hpp"
 
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/evaluation/segment_tensor.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "inference/argmax_tensor.hpp"
+#include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/data/sem_seg.hpp"
-#include "pixelclip/evaluation/evaluate.hpp"
-#include "pixelclip/evaluation/sem_seg_evaluator.hpp"
-#include "progress_file.hpp"
+#include "data/sem_seg.hpp"
+#include "evaluation/evaluate.hpp"
+#include "evaluation/sem_seg_evaluator.hpp"
+#include "evaluation/progress_file.hpp"
 
 namespace pixelclip {
 

@@ -1,12 +1,12 @@
-#include "progress_file.hpp"
+#include "evaluation/progress_file.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <set>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -1,9 +1,9 @@
-#include "pixelclip/evaluation/published.hpp"
+#include "evaluation/published.hpp"
 
 #include <array>
 
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/log.hpp"
+#include "config/config.hpp"
 
 namespace pixelclip {
 

@@ -1,4 +1,4 @@
-#include "pixelclip/evaluation/report.hpp"
+#include "evaluation/report.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

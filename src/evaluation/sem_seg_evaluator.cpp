@@ -1,10 +1,10 @@
-#include "pixelclip/evaluation/sem_seg_evaluator.hpp"
+#include "evaluation/sem_seg_evaluator.hpp"
 
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/error.hpp"
+#include "image/rle.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <vector>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/augment.hpp"
-#include "pixel_tile.hpp"
-#include "weigh.hpp"
+#include "base/error.hpp"
+#include "image/augment.hpp"
+#include "image/pixel_tile.hpp"
+#include "image/weigh.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,14 +1,14 @@
-#include "pixelclip/image/codec.hpp"
+#include "image/codec.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <ostream>
 
-#include "formats.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
+#include "image/formats.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
 
 namespace pixelclip {
 

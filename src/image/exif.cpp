@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "formats.hpp"
+#include "image/formats.hpp"
 
 namespace pixelclip::formats {
 namespace {

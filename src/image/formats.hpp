@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/image/codec.hpp"
+#include "image/codec.hpp"
 
 /// One file a format; codec.cpp chooses. `oriented` pictures are turned by the caller.
 namespace pixelclip::formats {

@@ -11,8 +11,8 @@
 #include <cstring>
 #include <set>
 
-#include "formats.hpp"
-#include "pixelclip/base/error.hpp"
+#include "image/formats.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace formats {

@@ -1,4 +1,4 @@
-#include "pixelclip/image/mask_sampler.hpp"
+#include "image/mask_sampler.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 

@@ -1,4 +1,4 @@
-#include "pillow_hue.hpp"
+#include "image/pillow_hue.hpp"
 
 namespace pixelclip {
 

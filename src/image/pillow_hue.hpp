@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "pixel_tile.hpp"
+#include "image/pixel_tile.hpp"
 
 namespace pixelclip {
 

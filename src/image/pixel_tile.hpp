@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "pixelclip/image/augment.hpp"
-#include "pixelclip/image/planes.hpp"
+#include "image/augment.hpp"
+#include "image/planes.hpp"
 
 namespace pixelclip {
 

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "formats.hpp"
-#include "pixelclip/base/error.hpp"
+#include "image/formats.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace formats {

@@ -1,10 +1,10 @@
-#include "pixelclip/image/polygon.hpp"
+#include "image/polygon.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,12 +1,12 @@
-#include "pixelclip/image/resize.hpp"
+#include "image/resize.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "pixelclip/base/error.hpp"
-#include "resize_row.hpp"
-#include "weigh.hpp"
+#include "base/error.hpp"
+#include "image/resize_row.hpp"
+#include "image/weigh.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,9 +1,9 @@
-#include "resize_row.hpp"
+#include "image/resize_row.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-#include "weigh.hpp"
+#include "image/weigh.hpp"
 
 namespace pixelclip {
 namespace {

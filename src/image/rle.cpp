@@ -1,9 +1,9 @@
-#include "pixelclip/image/rle.hpp"
+#include "image/rle.hpp"
 
 #include <algorithm>
 #include <limits>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

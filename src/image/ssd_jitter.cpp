@@ -1,6 +1,6 @@
-#include "pixel_tile.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/augment.hpp"
+#include "image/pixel_tile.hpp"
+#include "base/error.hpp"
+#include "image/augment.hpp"
 
 namespace pixelclip {
 

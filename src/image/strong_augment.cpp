@@ -4,10 +4,10 @@
 #include <tuple>
 #include <utility>
 
-#include "pillow_hue.hpp"
-#include "pixel_tile.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/image/augment.hpp"
+#include "image/pillow_hue.hpp"
+#include "image/pixel_tile.hpp"
+#include "base/error.hpp"
+#include "image/augment.hpp"
 
 namespace pixelclip {
 

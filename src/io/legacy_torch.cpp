@@ -1,10 +1,10 @@
-#include "legacy_torch.hpp"
+#include "io/legacy_torch.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-#include "pixelclip/base/error.hpp"
-#include "storages.hpp"
+#include "base/error.hpp"
+#include "io/storages.hpp"
 
 namespace pixelclip::io {
 namespace {

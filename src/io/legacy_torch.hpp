@@ -3,8 +3,8 @@
 #include <span>
 #include <string>
 
-#include "pickle_stream.hpp"
-#include "pixelclip/base/file.hpp"
+#include "io/pickle_stream.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::io {
 

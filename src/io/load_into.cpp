@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/io/state_dict.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "io/state_dict.hpp"
 
 namespace pixelclip {
 namespace {

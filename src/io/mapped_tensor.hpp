@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::io {
 

@@ -2,9 +2,9 @@
 #include <array>
 #include <cstring>
 
-#include "legacy_torch.hpp"
-#include "pickle_objects.hpp"
-#include "pixelclip/base/error.hpp"
+#include "io/legacy_torch.hpp"
+#include "io/pickle_objects.hpp"
+#include "base/error.hpp"
 
 // How numpy pickles arrays: _reconstruct(ndarray, (0,), b'b') followed by a state (version, shape, dtype, Fortran
 // order, bytes); with protocol 5 _frombuffer(bytes, dtype, shape, order); numbers as scalar(dtype, bytes). A dtype is

@@ -1,9 +1,9 @@
-#include "pickle_objects.hpp"
+#include "io/pickle_objects.hpp"
 
 #include <algorithm>
 
-#include "dtypes.hpp"
-#include "pixelclip/base/error.hpp"
+#include "io/dtypes.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::io {
 namespace {

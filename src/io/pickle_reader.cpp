@@ -1,8 +1,8 @@
 #include <bit>
 #include <cstring>
 
-#include "pickle_objects.hpp"
-#include "pixelclip/base/error.hpp"
+#include "io/pickle_objects.hpp"
+#include "base/error.hpp"
 
 // Opcodes as in Python's pickletools; the machine is a stack, a memo, and marks on the stack.
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "pixelclip/io/pickle.hpp"
+#include "io/pickle.hpp"
 
 namespace pixelclip::io {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "pickle_objects.hpp"
-#include "pixelclip/base/error.hpp"
+#include "io/pickle_objects.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::io {
 namespace {

@@ -1,9 +1,9 @@
 #include <bit>
 #include <limits>
 
-#include "dtypes.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/io/pickle.hpp"
+#include "io/dtypes.hpp"
+#include "base/error.hpp"
+#include "io/pickle.hpp"
 
 namespace pixelclip {
 namespace {

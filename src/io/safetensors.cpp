@@ -1,4 +1,4 @@
-#include "pixelclip/io/safetensors.hpp"
+#include "io/safetensors.hpp"
 
 #include <torch/utils.h>
 
@@ -6,10 +6,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "dtypes.hpp"
-#include "mapped_tensor.hpp"
-#include "pixelclip/base/error.hpp"
-#include "safetensors_header.hpp"
+#include "io/dtypes.hpp"
+#include "io/mapped_tensor.hpp"
+#include "base/error.hpp"
+#include "io/safetensors_header.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,9 +1,9 @@
-#include "safetensors_header.hpp"
+#include "io/safetensors_header.hpp"
 
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::io {
 namespace {

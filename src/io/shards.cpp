@@ -1,13 +1,13 @@
-#include "shards.hpp"
+#include "io/shards.hpp"
 
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/small_json.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/error.hpp"
+#include "io/safetensors.hpp"
+#include "io/small_json.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::io {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "pixelclip/io/state_dict.hpp"
+#include "io/state_dict.hpp"
 
 namespace pixelclip::io {
 

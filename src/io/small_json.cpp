@@ -1,9 +1,9 @@
-#include "pixelclip/io/small_json.hpp"
+#include "io/small_json.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 

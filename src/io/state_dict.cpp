@@ -1,11 +1,11 @@
-#include "pixelclip/io/state_dict.hpp"
+#include "io/state_dict.hpp"
 
 #include <cstring>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/io/zip.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "io/zip.hpp"
 
 namespace pixelclip {
 bool is_safetensors(const std::filesystem::path& path) {

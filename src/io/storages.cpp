@@ -1,7 +1,7 @@
-#include "storages.hpp"
+#include "io/storages.hpp"
 
-#include "mapped_tensor.hpp"
-#include "pixelclip/base/error.hpp"
+#include "io/mapped_tensor.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::io {
 

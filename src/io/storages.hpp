@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::io {
 

@@ -1,13 +1,13 @@
-#include "pixelclip/io/torch_file.hpp"
+#include "io/torch_file.hpp"
 
 #include <functional>
 #include <optional>
 
-#include "legacy_torch.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/io/pickle.hpp"
-#include "pixelclip/io/zip.hpp"
-#include "storages.hpp"
+#include "io/legacy_torch.hpp"
+#include "base/error.hpp"
+#include "io/pickle.hpp"
+#include "io/zip.hpp"
+#include "io/storages.hpp"
 
 namespace pixelclip {
 namespace {

@@ -4,12 +4,12 @@
 #include <map>
 #include <optional>
 
-#include "mapped_tensor.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/io/pickle.hpp"
-#include "pixelclip/io/torch_file.hpp"
-#include "pixelclip/io/zip.hpp"
+#include "io/mapped_tensor.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "io/pickle.hpp"
+#include "io/torch_file.hpp"
+#include "io/zip.hpp"
 
 namespace pixelclip {
 

@@ -1,6 +1,6 @@
-#include "pixelclip/io/value.hpp"
+#include "io/value.hpp"
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 namespace {

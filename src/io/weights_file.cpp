@@ -1,15 +1,15 @@
-#include "pixelclip/io/weights_file.hpp"
+#include "io/weights_file.hpp"
 
 #include <algorithm>
 #include <array>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/io/torch_file.hpp"
-#include "shards.hpp"
-#include "weights_names.hpp"
+#include "base/error.hpp"
+#include "base/signal.hpp"
+#include "io/safetensors.hpp"
+#include "io/state_dict.hpp"
+#include "io/torch_file.hpp"
+#include "io/shards.hpp"
+#include "io/weights_names.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,10 +1,10 @@
-#include "weights_names.hpp"
+#include "io/weights_names.hpp"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::io {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pixelclip/io/weights_file.hpp"
+#include "io/weights_file.hpp"
 
 namespace pixelclip::io {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/parallel.hpp"
-#include "pixelclip/io/zip.hpp"
+#include "base/error.hpp"
+#include "base/parallel.hpp"
+#include "io/zip.hpp"
 
 // Numbers in comments are the sections of PKWARE's APPNOTE 6.3.
 

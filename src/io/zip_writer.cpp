@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/io/zip.hpp"
+#include "base/error.hpp"
+#include "io/zip.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,6 +1,6 @@
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/engine/segmenter.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "base/error.hpp"
+#include "inference/segmenter.hpp"
+#include "image/codec.hpp"
 #include "pixelclip/segments.hpp"
 
 namespace pixelclip {

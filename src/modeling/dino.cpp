@@ -1,4 +1,4 @@
-#include "pixelclip/modeling/dino.hpp"
+#include "modeling/dino.hpp"
 
 #include <torch/utils.h>
 
@@ -9,11 +9,11 @@
 #include <map>
 #include <tuple>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/modeling/mask_clusters.hpp"
-#include "pixelclip/nn/functional.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "modeling/mask_clusters.hpp"
+#include "nn/functional.hpp"
 
 namespace pixelclip {
 namespace nn = torch::nn;

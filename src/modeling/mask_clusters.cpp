@@ -1,4 +1,4 @@
-#include "pixelclip/modeling/mask_clusters.hpp"
+#include "modeling/mask_clusters.hpp"
 
 #include <torch/utils.h>
 

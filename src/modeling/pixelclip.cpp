@@ -1,4 +1,4 @@
-#include "pixelclip/modeling/pixelclip.hpp"
+#include "modeling/pixelclip.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <mutex>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/nn/autocast.hpp"
-#include "pixelclip/nn/functional.hpp"
-#include "pixelclip/text/prompts.hpp"
+#include "base/error.hpp"
+#include "nn/autocast.hpp"
+#include "nn/functional.hpp"
+#include "text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

@@ -1,4 +1,4 @@
-#include "pixelclip/modeling/prompt_learner.hpp"
+#include "modeling/prompt_learner.hpp"
 
 #include <torch/utils.h>
 
@@ -8,11 +8,11 @@
 #include <map>
 #include <numeric>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/nn/functional.hpp"
-#include "pixelclip/text/bpe_tokenizer.hpp"
-#include "pixelclip/text/prompts.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "nn/functional.hpp"
+#include "text/bpe_tokenizer.hpp"
+#include "text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

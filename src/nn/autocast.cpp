@@ -1,4 +1,4 @@
-#include "pixelclip/nn/autocast.hpp"
+#include "nn/autocast.hpp"
 
 #include <ATen/autocast_mode.h>
 

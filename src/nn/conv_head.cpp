@@ -1,4 +1,4 @@
-#include "pixelclip/nn/conv_head.hpp"
+#include "nn/conv_head.hpp"
 
 #include <torch/nn/modules/activation.h>
 

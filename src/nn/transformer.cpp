@@ -1,4 +1,4 @@
-#include "pixelclip/nn/transformer.hpp"
+#include "nn/transformer.hpp"
 
 #include <torch/nn/functional.h>
 #include <torch/nn/init.h>

@@ -1,4 +1,4 @@
-#include "pixelclip/solver/lr_scheduler.hpp"
+#include "solver/lr_scheduler.hpp"
 
 #include <algorithm>
 #include <cmath>

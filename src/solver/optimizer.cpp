@@ -1,4 +1,4 @@
-#include "pixelclip/solver/optimizer.hpp"
+#include "solver/optimizer.hpp"
 
 #include <torch/utils.h>
 
@@ -7,7 +7,7 @@
 #include <iomanip>
 #include <map>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

@@ -1,4 +1,4 @@
-#include "pixelclip/text/bpe_tokenizer.hpp"
+#include "text/bpe_tokenizer.hpp"
 
 #include <zlib.h>
 
@@ -8,10 +8,10 @@
 #include <mutex>
 #include <sstream>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/install.hpp"
-#include "pixelclip/text/clean.hpp"
-#include "unicode.hpp"
+#include "base/error.hpp"
+#include "base/install.hpp"
+#include "text/clean.hpp"
+#include "text/unicode.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

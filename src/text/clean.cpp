@@ -1,4 +1,4 @@
-#include "pixelclip/text/clean.hpp"
+#include "text/clean.hpp"
 
 #include <utf8proc.h>
 
@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <memory>
 
-#include "html.hpp"
-#include "pixelclip/base/error.hpp"
-#include "unicode.hpp"
+#include "text/html.hpp"
+#include "base/error.hpp"
+#include "text/unicode.hpp"
 
 namespace pixelclip {
 namespace {

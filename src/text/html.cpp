@@ -1,4 +1,4 @@
-#include "html.hpp"
+#include "text/html.hpp"
 
 #include <charconv>
 #include <optional>
@@ -6,12 +6,12 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "unicode.hpp"
+#include "text/unicode.hpp"
 
 namespace pixelclip {
 namespace {
 
-#include "html_entities.inc"
+#include "text/html_entities.inc"
 
 constexpr size_t kLongestNumber = 12;  // digits; longer ones lie above U+10FFFF or begin with zeros
 

@@ -1,18 +1,18 @@
-#include "pixelclip/text/prompts.hpp"
+#include "text/prompts.hpp"
 
 #include <filesystem>
 #include <iterator>
 #include <sstream>
 #include <string_view>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/file.hpp"
-#include "unicode.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "text/unicode.hpp"
 
 namespace pixelclip {
 namespace {
 
-#include "templates.inc"
+#include "text/templates.inc"
 
 size_t count(std::string_view text, std::string_view part) {
   size_t found = 0;

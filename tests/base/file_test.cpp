@@ -1,4 +1,4 @@
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "pixelclip/base/listing.hpp"
+#include "base/listing.hpp"
 
 #include <unistd.h>
 

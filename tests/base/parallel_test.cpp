@@ -1,4 +1,4 @@
-#include "pixelclip/base/parallel.hpp"
+#include "base/parallel.hpp"
 
 #include <atomic>
 #include <set>

@@ -1,4 +1,4 @@
-#include "pixelclip/base/signal.hpp"
+#include "base/signal.hpp"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -7,7 +7,7 @@
 #include <functional>
 #include <thread>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

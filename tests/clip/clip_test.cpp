@@ -1,10 +1,10 @@
-#include "pixelclip/clip/clip.hpp"
+#include "clip/clip.hpp"
 
 #include <torch/nn/init.h>
 #include <torch/utils.h>
 
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/nn/autocast.hpp"
+#include "io/safetensors.hpp"
+#include "nn/autocast.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "pixelclip/clip/clip.hpp"
-#include "pixelclip/io/state_dict.hpp"
+#include "clip/clip.hpp"
+#include "io/state_dict.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,12 +1,12 @@
-#include "pixelclip/clip/sources.hpp"
+#include "clip/sources.hpp"
 
 #include <torch/utils.h>
 
 #include <optional>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/clip/clip.hpp"
-#include "pixelclip/io/safetensors.hpp"
+#include "base/file.hpp"
+#include "clip/clip.hpp"
+#include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

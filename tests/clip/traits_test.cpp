@@ -1,11 +1,11 @@
-#include "pixelclip/clip/traits.hpp"
+#include "clip/traits.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/clip/sources.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "clip/sources.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

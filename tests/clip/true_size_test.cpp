@@ -2,10 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/clip/clip.hpp"
-#include "pixelclip/clip/sources.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/text/bpe_tokenizer.hpp"
+#include "clip/clip.hpp"
+#include "clip/sources.hpp"
+#include "io/safetensors.hpp"
+#include "text/bpe_tokenizer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,7 +1,7 @@
 #include <functional>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/file.hpp"
+#include "config/config.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

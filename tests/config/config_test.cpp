@@ -1,9 +1,9 @@
-#include "pixelclip/config/config.hpp"
+#include "config/config.hpp"
 
 #include <fstream>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/config/yaml_reader.hpp"
+#include "base/file.hpp"
+#include "config/yaml_reader.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

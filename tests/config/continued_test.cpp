@@ -1,6 +1,6 @@
-#include "pixelclip/config/continued.hpp"
+#include "config/continued.hpp"
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,6 +1,6 @@
 #include <fstream>
 
-#include "pixelclip/config/config.hpp"
+#include "config/config.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/config/config.hpp"
+#include "config/config.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,9 +1,9 @@
-#include "pixelclip/config/yaml_reader.hpp"
+#include "config/yaml_reader.hpp"
 
 #include <fstream>
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/config/config.hpp"
+#include "base/random.hpp"
+#include "config/config.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::config {

@@ -1,14 +1,14 @@
-#include "pixelclip/data/archive.hpp"
+#include "data/archive.hpp"
 
 #include <torch/types.h>
 
 #include <chrono>
 
 #include "data/made_tar.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/mapper.hpp"
-#include "pixelclip/data/prepare.hpp"
+#include "base/file.hpp"
+#include "data/loader.hpp"
+#include "data/mapper.hpp"
+#include "data/prepare.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,9 +1,9 @@
-#include "pixelclip/data/catalog.hpp"
+#include "data/catalog.hpp"
 
 #include <cstdlib>
 #include <fstream>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,7 +1,7 @@
-#include "pixelclip/data/coco_masks.hpp"
+#include "data/coco_masks.hpp"
 
 #include "data/made_coco.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,4 +1,4 @@
-#include "pixelclip/data/loader.hpp"
+#include "data/loader.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/data/sa1b_masks.hpp"
+#include "data/sa1b_masks.hpp"
 
 namespace pixelclip::testing {
 using nlohmann::json;

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/random.hpp"
+#include "image/codec.hpp"
+#include "image/rle.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::testing {
 

@@ -1,12 +1,12 @@
-#include "pixelclip/data/mapper.hpp"
+#include "data/mapper.hpp"
 
 #include <cmath>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/augment.hpp"
-#include "pixelclip/image/resize.hpp"
-#include "pixelclip/io/safetensors.hpp"
+#include "base/file.hpp"
+#include "image/augment.hpp"
+#include "image/resize.hpp"
+#include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

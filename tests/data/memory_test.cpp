@@ -6,8 +6,8 @@
 #include <new>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/mapper.hpp"
+#include "data/loader.hpp"
+#include "data/mapper.hpp"
 
 namespace {
 std::atomic<int64_t> allocations{0};

@@ -1,9 +1,9 @@
 #include <torch/types.h>
 
 #include "data/made_coco.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/mapper.hpp"
+#include "base/file.hpp"
+#include "data/loader.hpp"
+#include "data/mapper.hpp"
 
 /// Training on masks that are not SA-1B's: pictures of ids, DATASETS.CUSTOM.
 namespace pixelclip {

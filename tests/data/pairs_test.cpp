@@ -1,8 +1,8 @@
 #include <unistd.h>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/sem_seg.hpp"
+#include "base/file.hpp"
+#include "data/sem_seg.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,9 +3,9 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/loader.hpp"
-#include "pixelclip/data/mapper.hpp"
+#include "base/file.hpp"
+#include "data/loader.hpp"
+#include "data/mapper.hpp"
 
 /// Every kind of odd or broken training sample has one defined outcome.
 namespace pixelclip {

@@ -1,7 +1,7 @@
-#include "pixelclip/data/sa1b_masks.hpp"
+#include "data/sa1b_masks.hpp"
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,7 +1,7 @@
-#include "pixelclip/data/sa1b.hpp"
+#include "data/sa1b.hpp"
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,4 +1,4 @@
-#include "pixelclip/data/sampler.hpp"
+#include "data/sampler.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,12 @@
-#include "pixelclip/data/sem_seg.hpp"
+#include "data/sem_seg.hpp"
 
 #include <algorithm>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/data/merged_labels.hpp"
-#include "pixelclip/data/prepare.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/file.hpp"
+#include "data/merged_labels.hpp"
+#include "data/prepare.hpp"
+#include "image/codec.hpp"
+#include "image/rle.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/dist/launch.hpp"
+#include "dist/launch.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "dist/processes.hpp"
-#include "pixelclip/dist/comm.hpp"
-#include "pixelclip/dist/ddp.hpp"
+#include "dist/comm.hpp"
+#include "dist/ddp.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

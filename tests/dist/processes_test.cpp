@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/dist/launch.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "dist/launch.hpp"
 
 namespace pixelclip::testing {
 

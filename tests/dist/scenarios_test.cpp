@@ -8,9 +8,9 @@
 #include <thread>
 
 #include "dist/processes.hpp"
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/dist/comm.hpp"
-#include "pixelclip/dist/ddp.hpp"
+#include "base/error.hpp"
+#include "dist/comm.hpp"
+#include "dist/ddp.hpp"
 
 // What the workers of the other tests do. An exception is a failure that the launcher's test sees.
 namespace pixelclip::testing {

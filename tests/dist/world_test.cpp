@@ -1,4 +1,4 @@
-#include "pixelclip/dist/world.hpp"
+#include "dist/world.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,10 +1,10 @@
-#include "pixelclip/engine/build.hpp"
+#include "engine/build.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_clip.hpp"
 

@@ -1,12 +1,12 @@
-#include "pixelclip/engine/checkpointer.hpp"
+#include "engine/checkpointer.hpp"
 
 #include <signal.h>
 #include <sys/resource.h>
 
 #include <fstream>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {

@@ -3,11 +3,11 @@
 #include <fstream>
 #include <map>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/engine/event_storage.hpp"
-#include "pixelclip/engine/step_picture.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/modeling/mask_clusters.hpp"
+#include "base/file.hpp"
+#include "engine/event_storage.hpp"
+#include "visualization/step_picture.hpp"
+#include "image/codec.hpp"
+#include "modeling/mask_clusters.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
 #include "support/program.hpp"
 #include "support/tensors.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "io/torch_file.hpp"
 #include "support/program.hpp"
 #include "support/tensors.hpp"
 

@@ -3,9 +3,9 @@
 #include <sys/file.h>
 
 #include "engine/runs.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pixelclip/io/value.hpp"
+#include "io/value.hpp"
 #include "support/program.hpp"
 #include "support/tensors.hpp"
 

@@ -3,12 +3,12 @@
 #include <torch/utils.h>
 
 #include "data/made_sa1b.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/log.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/engine/run.hpp"
-#include "pixelclip/engine/trainer.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "engine/run.hpp"
+#include "engine/trainer.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

@@ -1,10 +1,10 @@
-#include "pixelclip/engine/scoring.hpp"
+#include "engine/scoring.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/engine/build.hpp"
-#include "pixelclip/engine/protocol.hpp"
+#include "base/file.hpp"
+#include "engine/build.hpp"
+#include "engine/protocol.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,10 +1,10 @@
-#include "pixelclip/engine/trainer.hpp"
+#include "engine/trainer.hpp"
 
 #include "data/made_sa1b.hpp"
 #include "engine/runs.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "base/file.hpp"
+#include "image/codec.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

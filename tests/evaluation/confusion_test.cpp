@@ -1,11 +1,11 @@
-#include "pixelclip/evaluation/confusion.hpp"
+#include "evaluation/confusion.hpp"
 
 #include <cmath>
 #include <limits>
 #include <set>
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/evaluation/report.hpp"
+#include "base/random.hpp"
+#include "evaluation/report.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/evaluation/evaluate.hpp"
+#include "evaluation/evaluate.hpp"
 
 #include <atomic>
 #include <cmath>
@@ -7,10 +7,10 @@
 #include <set>
 #include <thread>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/signal.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/file.hpp"
+#include "base/signal.hpp"
+#include "image/codec.hpp"
+#include "image/rle.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,10 +1,10 @@
-#include "pixelclip/evaluation/html_report.hpp"
+#include "evaluation/html_report.hpp"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/random.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

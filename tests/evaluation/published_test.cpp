@@ -1,4 +1,4 @@
-#include "pixelclip/evaluation/published.hpp"
+#include "evaluation/published.hpp"
 
 #include "support/support.hpp"
 

@@ -1,9 +1,9 @@
-#include "pixelclip/evaluation/report.hpp"
+#include "evaluation/report.hpp"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/image/augment.hpp"
+#include "image/augment.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "pixelclip/image/codec.hpp"
+#include "image/codec.hpp"
 
 #include <cstdio>
 
@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "made_image.hpp"
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

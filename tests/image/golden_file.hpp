@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 
 namespace pixelclip::testing {
 

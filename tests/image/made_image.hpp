@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/image/image.hpp"
+#include "base/random.hpp"
+#include "image/image.hpp"
 
 namespace pixelclip::testing {
 

@@ -1,11 +1,11 @@
-#include "pixelclip/image/mask_sampler.hpp"
+#include "image/mask_sampler.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "golden_file.hpp"
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/random.hpp"
+#include "image/rle.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

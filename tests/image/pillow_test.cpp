@@ -2,10 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "made_image.hpp"
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/image/augment.hpp"
-#include "pixelclip/image/codec.hpp"
-#include "pixelclip/image/resize.hpp"
+#include "base/file.hpp"
+#include "image/augment.hpp"
+#include "image/codec.hpp"
+#include "image/resize.hpp"
 #include "support/support.hpp"
 
 /// The image functions against Pillow itself, where $PIXELCLIP_PYTHON (default python3) has it.

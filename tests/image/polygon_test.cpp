@@ -1,7 +1,7 @@
-#include "pixelclip/image/polygon.hpp"
+#include "image/polygon.hpp"
 
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/image/rle.hpp"
+#include "base/random.hpp"
+#include "image/rle.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

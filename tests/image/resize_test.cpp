@@ -1,11 +1,11 @@
-#include "pixelclip/image/resize.hpp"
+#include "image/resize.hpp"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "golden_file.hpp"
 #include "made_image.hpp"
-#include "pixelclip/image/codec.hpp"
+#include "image/codec.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

@@ -1,10 +1,10 @@
-#include "pixelclip/image/rle.hpp"
+#include "image/rle.hpp"
 
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/base/random.hpp"
+#include "base/file.hpp"
+#include "base/random.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/io/zip.hpp"
+#include "io/state_dict.hpp"
+#include "io/zip.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {

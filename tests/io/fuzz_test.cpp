@@ -1,10 +1,10 @@
 #include "archives.hpp"
 #include "legacy.hpp"
-#include "pixelclip/base/random.hpp"
-#include "pixelclip/io/pickle.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
-#include "pixelclip/io/weights_file.hpp"
+#include "base/random.hpp"
+#include "io/pickle.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
+#include "io/weights_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

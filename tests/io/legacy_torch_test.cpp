@@ -1,6 +1,6 @@
 #include "archives.hpp"
 #include "legacy.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

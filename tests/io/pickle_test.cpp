@@ -1,4 +1,4 @@
-#include "pixelclip/io/pickle.hpp"
+#include "io/pickle.hpp"
 
 #include "archives.hpp"
 

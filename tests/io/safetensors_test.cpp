@@ -1,4 +1,4 @@
-#include "pixelclip/io/safetensors.hpp"
+#include "io/safetensors.hpp"
 
 #include "archives.hpp"
 

@@ -1,8 +1,8 @@
-#include "pixelclip/io/state_dict.hpp"
+#include "io/state_dict.hpp"
 
 #include "archives.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
 namespace {

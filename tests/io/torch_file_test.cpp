@@ -1,4 +1,4 @@
-#include "pixelclip/io/torch_file.hpp"
+#include "io/torch_file.hpp"
 
 #include <cstdlib>
 

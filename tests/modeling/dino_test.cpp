@@ -1,11 +1,11 @@
-#include "pixelclip/modeling/dino.hpp"
+#include "modeling/dino.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/base/error.hpp"
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/torch_file.hpp"
-#include "pixelclip/modeling/mask_clusters.hpp"
+#include "base/error.hpp"
+#include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
+#include "modeling/mask_clusters.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

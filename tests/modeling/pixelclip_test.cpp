@@ -1,8 +1,8 @@
-#include "pixelclip/modeling/pixelclip.hpp"
+#include "modeling/pixelclip.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/nn/functional.hpp"
+#include "nn/functional.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

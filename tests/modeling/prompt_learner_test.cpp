@@ -1,9 +1,9 @@
-#include "pixelclip/modeling/prompt_learner.hpp"
+#include "modeling/prompt_learner.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/text/bpe_tokenizer.hpp"
-#include "pixelclip/text/prompts.hpp"
+#include "text/bpe_tokenizer.hpp"
+#include "text/prompts.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

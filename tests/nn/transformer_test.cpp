@@ -1,11 +1,11 @@
-#include "pixelclip/nn/transformer.hpp"
+#include "nn/transformer.hpp"
 
 #include <torch/nn/functional.h>
 #include <torch/nn/init.h>
 #include <torch/utils.h>
 
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/nn/conv_head.hpp"
+#include "io/state_dict.hpp"
+#include "nn/conv_head.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "pixelclip/solver/optimizer.hpp"
+#include "solver/optimizer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

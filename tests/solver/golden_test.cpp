@@ -1,10 +1,10 @@
 #include <torch/utils.h>
 
-#include "pixelclip/io/safetensors.hpp"
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/modeling/pixelclip.hpp"
-#include "pixelclip/solver/lr_scheduler.hpp"
-#include "pixelclip/solver/optimizer.hpp"
+#include "io/safetensors.hpp"
+#include "io/state_dict.hpp"
+#include "modeling/pixelclip.hpp"
+#include "solver/lr_scheduler.hpp"
+#include "solver/optimizer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/solver/loss_scaler.hpp"
+#include "solver/loss_scaler.hpp"
 
 #include "support/tensors.hpp"
 

@@ -1,8 +1,8 @@
-#include "pixelclip/solver/optimizer.hpp"
+#include "solver/optimizer.hpp"
 
 #include <torch/utils.h>
 
-#include "pixelclip/io/torch_file.hpp"
+#include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

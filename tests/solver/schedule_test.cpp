@@ -1,7 +1,7 @@
 #include <torch/optim/sgd.h>
 
-#include "pixelclip/solver/lr_scheduler.hpp"
-#include "pixelclip/solver/optimizer.hpp"
+#include "solver/lr_scheduler.hpp"
+#include "solver/optimizer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "pixelclip/base/error.hpp"
+#include "base/error.hpp"
 
 namespace pixelclip::testing {
 namespace fs = std::filesystem;

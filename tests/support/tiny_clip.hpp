@@ -2,9 +2,9 @@
 
 #include <torch/utils.h>
 
-#include "pixelclip/clip/clip.hpp"
-#include "pixelclip/io/state_dict.hpp"
-#include "pixelclip/io/torch_file.hpp"
+#include "clip/clip.hpp"
+#include "io/state_dict.hpp"
+#include "io/torch_file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

@@ -1,11 +1,11 @@
-#include "pixelclip/text/bpe_tokenizer.hpp"
+#include "text/bpe_tokenizer.hpp"
 
 #include <zlib.h>
 
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "pixelclip/base/file.hpp"
+#include "base/file.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,4 +1,4 @@
-#include "pixelclip/text/clean.hpp"
+#include "text/clean.hpp"
 
 #include "support/support.hpp"
 

@@ -1,12 +1,12 @@
-#include "pixelclip/text/prompts.hpp"
+#include "text/prompts.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "pixelclip/base/file.hpp"
-#include "pixelclip/text/bpe_tokenizer.hpp"
-#include "pixelclip/text/clean.hpp"
+#include "base/file.hpp"
+#include "text/bpe_tokenizer.hpp"
+#include "text/clean.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

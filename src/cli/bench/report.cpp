@@ -1,0 +1,67 @@
+#include "cli/bench/report.hpp"
+
+#include <torch/version.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
+#include "base/parallel.hpp"
+
+namespace pixelclip::tools {
+namespace {
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+std::string build() {
+#ifdef NDEBUG
+  return "optimised, GCC " __VERSION__;
+#else
+  return "with assertions, GCC " __VERSION__;
+#endif
+}
+
+}  // namespace
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void BenchReport::add(std::string key, double value, std::string unit, std::string meaning) {
+  figures_.push_back({std::move(key), std::move(unit), std::move(meaning), value});
+}
+
+void BenchReport::print() const {
+  std::printf("%s on %s, %d cores; %s; LibTorch %s\n", part_.c_str(), processor().c_str(),
+              available_cores(), build().c_str(), TORCH_VERSION);
+  for (const Figure& figure : figures_) {
+    const char* form = figure.value != 0 && std::abs(figure.value) < 5e-4 ? "  %12.1e %-10s %s\n" : "  %12.3f %-10s %s\n";
+    std::printf(form, figure.value, figure.unit.c_str(), figure.meaning.c_str());
+  }
+  std::fflush(stdout);
+}
+
+void BenchReport::write(const std::filesystem::path& file) const {
+  if (file.empty()) return;
+  nlohmann::json figures = nlohmann::json::object();
+  for (const Figure& figure : figures_) {
+    figures[figure.key] = {{"value", figure.value}, {"unit", figure.unit}};
+  }
+  write_json(file, {{"part", part_},
+                    {"machine", processor()},
+                    {"threads", available_cores()},
+                    {"build", build()},
+                    {"versions", {{"torch", TORCH_VERSION}}},
+                    {"figures", figures}});
+}
+
+}  // namespace pixelclip::tools

@@ -1,0 +1,72 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/inputs.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "inference/segmenter.hpp"
+#include "io/safetensors.hpp"
+#include "cli/segmenter_flags.hpp"
+
+namespace pixelclip::tools {
+namespace {
+
+struct FeatureFlags {
+  std::vector<std::string> inputs;
+  std::filesystem::path out;
+  std::string names;
+  bool half = false;
+};
+
+void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
+  const Inputs inputs = find_inputs(flags.inputs, /*videos=*/false);
+  const auto names = flags.names.empty() ? std::vector<std::string>() : read_names(flags.names);
+  const Segmenter segmenter(options);
+  StateDict tensors;
+  const auto size = segmenter.resolution();
+  std::map<std::string, std::string> metadata = {
+      {"weights", options.weights}, {"resolution", str(size.height, "x", size.width)}, {"templates", options.templates}};
+  if (!names.empty()) {
+    segmenter.words(names);  // refuses empty and repeated ones
+    tensors["text"] = segmenter.text(names).to(torch::kCPU);
+    metadata["names"] = nlohmann::json(names).dump();
+  }
+  const auto write = [&] {
+    if (tensors.empty()) return;
+    write_safetensors(flags.out, tensors, metadata, flags.half ? std::optional(torch::kHalf) : std::nullopt);
+    log::info(flags.out.string(), ": ", tensors.size(), " tensors");
+  };
+  try {
+    for_each_input(inputs, [&](const Input& input) {
+      const Image rgb = read_picture(input.file, segmenter.short_side()).rgb;
+      tensors["dense." + input.name] = segmenter.dense(rgb).to(torch::kCPU);
+      tensors["pooled." + input.name] = segmenter.pooled(rgb).to(torch::kCPU);
+    });
+  } catch (const Error&) {
+    write();  // what did work
+    throw;
+  }
+  write();
+}
+
+}  // namespace
+
+void add_features(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "features",
+      "Write the encoder's features of pictures to one safetensors file, for programs that build on it.\n\n"
+      "For each picture NAME.jpg: dense.NAME [h, w, C], the embedding at each position, and pooled.NAME [C], CLIP's\n"
+      "ordinary embedding; neither is normalised. With --names also text [templates, names, C], normalised. The\n"
+      "metadata hold names (JSON), templates, weights and the encoder's resolution.");
+  auto flags = std::make_shared<FeatureFlags>();
+  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();
+  command->add_option("--out", flags->out, "the file to write")->required();
+  command->add_option("--names", flags->names, "class names, as for `pixelclip segment`");
+  command->add_flag("--half", flags->half, "write 16-bit numbers");
+  auto options = add_segmenter_flags(*command, /*windows=*/false);
+  command->footer("In Python: safetensors.numpy.load_file(\"F.safetensors\")[\"dense.NAME\"].");
+  command->callback([flags, options] { run_features(*flags, *options); });
+}
+
+}  // namespace pixelclip::tools

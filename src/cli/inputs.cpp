@@ -1,0 +1,189 @@
+#include "cli/inputs.hpp"
+
+#include <glob.h>
+#include <torch/types.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/listing.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+#include "config/config.hpp"
+#include "data/sem_seg.hpp"
+#include "image/codec.hpp"
+#include "text/prompts.hpp"
+
+namespace pixelclip::tools {
+namespace fs = std::filesystem;
+namespace {
+
+const std::set<std::string> picture_endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"};
+const std::set<std::string> video_endings = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"};
+
+std::string lower_ending(const fs::path& file) {
+  std::string ending = file.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending;
+}
+
+class Finder {
+ public:
+  explicit Finder(bool videos) : videos_(videos) {}
+
+  void add(const std::string& word) {
+    std::error_code ignored;
+    if (fs::is_directory(word, ignored)) return add_folder(word);
+    if (fs::exists(word, ignored)) return add_file(word, fs::path(word).stem());
+    if (word.find_first_of("*?[") == word.npos) {
+      inputs_.faults.push_back(str(word, ": no such picture or folder"));
+      return;
+    }
+    glob_t found{};
+    bool matched = false;
+    if (glob(word.c_str(), 0, nullptr, &found) == 0) {
+      // Hidden names count where the pattern names them, not where it only matches them.
+      const size_t named = word.rfind('/', word.find_first_of("*?["));
+      const size_t begin = named == word.npos ? 0 : named + 1;
+      for (size_t i = 0; i < found.gl_pathc; ++i) {
+        const std::string path = found.gl_pathv[i];
+        if (has_hidden_part(path.substr(std::min(begin, path.size())))) continue;
+        add(path);
+        matched = true;
+      }
+    }
+    if (!matched) inputs_.faults.push_back(str(word, ": the pattern matches no picture"));
+    globfree(&found);
+  }
+
+  Inputs take() { return std::move(inputs_); }
+
+ private:
+  bool is_video(const fs::path& file) const { return videos_ && video_endings.count(lower_ending(file)) > 0; }
+
+  void add_file(const fs::path& file, const fs::path& name) {
+    std::string unique = name.string();
+    for (int copy = 2; !names_.insert(unique).second; ++copy) unique = str(name.string(), "-", copy);
+    inputs_.items.push_back({file, unique, is_video(file)});
+  }
+
+  void add_folder(const fs::path& folder) {
+    std::vector<std::string> files;
+    try {
+      FileList list = list_files_below(folder);
+      inputs_.faults.insert(inputs_.faults.end(), list.faults.begin(), list.faults.end());
+      for (const fs::path& file : list.files) {
+        if (picture_endings.count(lower_ending(file)) || is_video(file))
+          files.push_back(file.string());
+      }
+    } catch (const Error& e) {
+      inputs_.faults.push_back(e.what());
+    }
+    if (files.empty()) inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
+    std::sort(files.begin(), files.end(), natural_less);
+    for (const fs::path file : files) add_file(file, file.lexically_relative(folder).replace_extension());
+  }
+
+  bool videos_;
+  Inputs inputs_;
+  std::set<std::string> names_;
+};
+
+/// "dog,puppy" → "dog, puppy", the form of a class with synonyms.
+std::string with_synonyms(const std::string& name) {
+  std::string joined;
+  for (const auto& part : split_names(name, ',')) {
+    if (!part.empty()) joined += (joined.empty() ? "" : ", ") + part;
+  }
+  return joined;
+}
+
+/// "12 dog", "12: dog", "12. dog", but not "3d printer".
+bool looks_numbered(const std::string& line) {
+  const size_t end = line.find_first_not_of("0123456789");
+  return end > 0 && end != line.npos && std::string_view(" \t:;,.)=").find(line[end]) != std::string_view::npos;
+}
+
+std::vector<std::string> names_in_text_file(const std::string& file) {
+  std::vector<std::string> names, odd;
+  size_t number = 0;
+  for (const auto& line : read_lines(file)) {
+    ++number;
+    if (line.empty()) continue;
+    names.push_back(with_synonyms(line));
+    if (looks_numbered(line) || line.find('\t') != line.npos) odd.push_back(str("line ", number, ": ", line));
+  }
+  if (!odd.empty()) {
+    log::warn(file, ": ", odd.size(), " of ", names.size(), " lines begin with a number or hold a tab (", odd.front(),
+              "); a line is a name as it stands, so that numbers and columns belong to it: remove them");
+  }
+  if (names.empty()) fail(file, ": holds no class names; one a line was expected");
+  return names;
+}
+
+}  // namespace
+
+Inputs find_inputs(const std::vector<std::string>& words, bool videos) {
+  Finder finder(videos);
+  for (const auto& word : words) finder.add(word);
+  return finder.take();
+}
+
+Picture read_picture(const fs::path& file, int64_t short_side) {
+  constexpr int64_t large = 50'000'000, most = 1'500'000'000;  // pixels
+  const MappedFile mapped(file);
+  DecodeOptions options;
+  options.max_pixels = most;
+  const ImageInfo info = probe(mapped.bytes(), file.string(), options);
+  if (info.height * info.width > large) {
+    options.scale = decode_scale(std::min(info.height, info.width), std::max<int64_t>(1, short_side));
+  }
+  return {decode_rgb(mapped.bytes(), file.string(), options), info.height, info.width};
+}
+
+void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work) {
+  for (const auto& fault : inputs.faults) log::error(fault);
+  size_t failed = inputs.faults.size(), done = 0;
+  const auto report = [&](const auto&... words) {
+    log::error(words...);
+    ++failed;
+  };
+  for (const Input& input : inputs.items) {
+    if (signals::stop_requested()) break;
+    log::progress(str(done + 1, " of ", inputs.items.size(), ": ", input.file.string()));
+    try {
+      work(input);
+    } catch (const Error& e) {
+      const std::string text = e.what(), file = input.file.string();
+      report(text.find(file) == text.npos ? file + ": " : "", text);
+    } catch (const std::bad_alloc&) {
+      report(input.file.string(), ": there is not enough memory for this picture");
+    } catch (const c10::Error& e) {
+      report(input.file.string(), ": ", e.what_without_backtrace());
+    }
+    ++done;
+  }
+  log::progress("");
+  if (done < inputs.items.size()) fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
+  if (failed > 0) fail(failed, " of ", inputs.items.size() + inputs.faults.size(), " inputs failed; the messages above name each");
+}
+
+std::vector<std::string> read_names(const std::string& text) {
+  const std::string ending = lower_ending(text);
+  if (ending == ".json") return read_class_names(text);
+  if (ending == ".txt") return names_in_text_file(text);
+  const bool one_word = text.find_first_of(",;/. ") == text.npos;
+  const fs::path built_in = find_data_file(str("datasets/", text, ".json"));
+  std::error_code ignored;
+  if (one_word && fs::exists(built_in, ignored)) return read_class_names(built_in);
+  if (fs::is_regular_file(text, ignored)) return names_in_text_file(text);
+  const bool synonyms = text.find(';') != text.npos;
+  auto names = split_names(text, synonyms ? ';' : ',');
+  if (names.size() > 1 && names.back().empty()) names.pop_back();  // a separator at the end
+  for (auto& name : names) name = with_synonyms(name);
+  return names;
+}
+
+}  // namespace pixelclip::tools

@@ -1,0 +1,73 @@
+#include "data/prepare.hpp"
+
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/signal.hpp"
+
+namespace pixelclip::tools {
+
+namespace {
+
+struct PrepareFlags {
+  std::vector<std::string> sets;
+  PrepareOptions options;
+  PrepareSa1bOptions sa1b;
+};
+
+void run(PrepareFlags& arguments) {
+  arguments.sa1b.root = arguments.options.root;
+  arguments.sa1b.out = arguments.options.out;
+  arguments.sa1b.threads = arguments.options.threads;
+  int64_t failed = 0;
+  for (const std::string& set : arguments.sets) {
+    const signals::Doing preparing("preparing " + set);
+    const bool sa1b = set == "sa1b";
+    const PrepareReport report =
+        sa1b ? prepare_sa1b(arguments.sa1b) : prepare_sem_seg(set, arguments.options);
+    log::info("prepare ", set, ": ", report.written, sa1b ? " samples verified" : " label files written",
+              ", ", report.kept, sa1b ? " known from before, " : " kept, ", report.skipped,
+              sa1b ? " without masks, " : " pictures with nothing to score, ", report.failed.size(),
+              sa1b ? " not usable" : " failed");
+    if (!report.complete) fail("prepare ", set, ": stopped; run it again to go on");
+    for (size_t i = 0; sa1b && i < report.failed.size() && i < 20; ++i) {
+      log::warn("not usable: ", report.failed[i]);
+    }
+    failed += static_cast<int64_t>(report.failed.size());
+  }
+  if (failed > 0) fail(failed, " files or samples are not usable; the log names them");
+}
+
+}  // namespace
+
+void add_prepare(CLI::App& app) {
+  auto arguments = std::make_shared<PrepareFlags>();
+  CLI::App* command = app.add_subcommand(
+      "prepare",
+      "Write a test set's labels as class ids, once, though scoring reads published ones as well; "
+      "or index and verify SA-1B");
+  command
+      ->add_option("set", arguments->sets,
+                   "coco-stuff (val2017 and train2017), ade20k, context, cityscapes, voc, sa1b, or "
+                   "the name of a test set")
+      ->required();
+  command->add_option("--root", arguments->options.root,
+                      "folder of the published sets (default: $DETECTRON2_DATASETS, for sa1b "
+                      "$SAM_DATASETS, else datasets)");
+  command->add_option("--out", arguments->options.out,
+                      "folder for the labels, with links to the pictures, so that "
+                      "DETECTRON2_DATASETS can point there; for sa1b of its compact shards "
+                      "(default: the root)");
+  command->add_option("--threads", arguments->options.threads, "0: all cores")
+      ->check(CLI::Range(0, 1024));
+  command->add_option("--shards", arguments->sa1b.list, "sa1b: as DATASETS.SHARDS")
+      ->check(CLI::ExistingFile);
+  command->add_flag("--compact", arguments->sa1b.compact,
+                    "sa1b: write compact shards (JPEG files and binary masks), which load faster");
+  command->add_flag("--again", arguments->sa1b.again, "sa1b: verify what was verified before, too");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace pixelclip::tools

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "inference/segmenter.hpp"
+
+namespace pixelclip::tools {
+
+/// The flags that say with which model words are found: --weights, --templates, --device …; --window with `windows`.
+std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows = true);
+
+/// "0.2" is a threshold, other texts are class names as read_names takes them.
+Background read_background(const std::string& text);
+
+}  // namespace pixelclip::tools

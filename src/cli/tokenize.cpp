@@ -1,0 +1,61 @@
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "base/error.hpp"
+#include "text/bpe_tokenizer.hpp"
+
+namespace pixelclip::tools {
+namespace {
+
+void print_ids(const std::string& text) {
+  std::cout << nlohmann::json(BpeTokenizer::shared().encode(text)).dump() << '\n';
+}
+
+/// What stands behind the subcommand's name and an optional "--".
+std::vector<std::string> typed_texts() {
+  const auto all = arguments();
+  auto start = std::find(all.begin(), all.end(), "tokenize");
+  if (start != all.end()) ++start;
+  if (start != all.end() && *start == "--") ++start;
+  return {start, all.end()};
+}
+
+void tokenize_lines(std::istream& in) {
+  size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    try {
+      print_ids(line);
+    } catch (const Error& error) {
+      fail("standard input, line ", number, ": ", error.what());
+    }
+  }
+}
+
+}  // namespace
+
+void add_tokenize(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "tokenize",
+      "Print the CLIP token ids of texts, one JSON array a line, without padding.\n"
+      "The texts are the arguments, or the lines of standard input when there are none.");
+  // CLI11 would split "[a, b]" into a list and reorder what begins with a dash, so it only checks
+  // and explains the arguments; the texts are taken as they were typed.
+  auto first = std::make_shared<std::string>();
+  command->add_option("TEXT", *first, "Texts, the first behind -- if it looks like an option")
+      ->type_name("...");
+  command->prefix_command();
+  command->callback([first] {
+    const auto texts = typed_texts();
+    for (const auto& text : texts) print_ids(text);
+    if (texts.empty()) tokenize_lines(std::cin);
+    std::cout.flush();
+  });
+}
+
+}  // namespace pixelclip::tools

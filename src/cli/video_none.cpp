@@ -1,0 +1,17 @@
+#include "base/error.hpp"
+#include "cli/video.hpp"
+
+namespace pixelclip::tools {
+
+struct Video::State {};
+
+Video::Video(const std::filesystem::path& file) {
+  fail(file.string(), ": this program was built without OpenCV's videoio, so it reads no videos; install ",
+       "libopencv-videoio-dev and build again, or cut the video into pictures");
+}
+
+Video::~Video() = default;
+
+bool Video::next(Image&) { return false; }
+
+}  // namespace pixelclip::tools

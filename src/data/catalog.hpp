@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace pixelclip {
+
+enum class DatasetKind {
+  sa1b,     ///< Training: pictures and unnamed masks in SA-1B's layout.
+  sem_seg,  ///< Test: pictures and label maps.
+};
+
+/// How classes without any true pixel count (see evaluation/confusion.hpp).
+enum class ScoreRule { detectron2, cityscapes, mmseg };
+
+/// What the ids in label files mean: id i stands for class `classes[i]` (or the ignore value). An
+/// empty table: ids are classes already. Ids beyond the table are ignored pixels when
+/// `rest_ignored`, else an error, as is an entry of −1.
+struct IdMap {
+  std::vector<int32_t> classes = {};
+  bool rest_ignored = false;
+};
+
+/// One place where a set's labels may lie.
+struct LabelSource {
+  std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
+  /// What follows the picture's stem in a label's file name. Without an extension, those of
+  /// label_endings() are looked for.
+  std::string suffix = {};
+  IdMap map = {};
+  const char* phase =
+      "val";              ///< A literal: which pictures of a merged JSON file belong to the set.
+  bool prepared = false;  ///< Written by `pixelclip prepare`; the others are as published.
+};
+
+/// A data set as it may lie on disk. Nothing here has been looked for yet.
+struct DatasetInfo {
+  std::string name = {};
+  DatasetKind kind = DatasetKind::sem_seg;
+  /// Folders of pictures, tried in order; for sa1b, `labels` holds the annotations of each in turn.
+  std::vector<std::filesystem::path> images = {};
+  std::vector<LabelSource> labels = {};  ///< Tried in order: as prepared, then as published.
+  std::string image_suffix = {};  ///< Ends a picture's stem without being part of its label's.
+  std::filesystem::path list = {};  ///< Text file of the stems that belong to the set; may be empty.
+  bool list_required = false;       ///< A missing list is an error; else all pictures belong.
+  int64_t pictures = 0;             ///< Of the published set; 0: unknown.
+  bool images_hold_more = false;  ///< Pictures without labels belong to other sets: not reported.
+  bool skip_unlabelled = false;   ///< Pictures whose labels are all ignored are left out.
+  std::filesystem::path class_json = {};  ///< JSON array of class names.
+  std::vector<std::string> names = {};    ///< Class names given in place of a file.
+  int classes = 0;                        ///< Number of classes in the labels; 0: as many as names.
+  ScoreRule rule = ScoreRule::detectron2;
+  int ignore = 255;
+  /// category_id of each class in sem_seg_predictions.json; empty: the class's number.
+  std::vector<int32_t> prediction_ids = {};
+  bool exif_orientation = true;         ///< See DATASETS.EXIF_ORIENTATION.
+  std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
+  std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
+};
+
+/// What a configuration declares under DATASETS.CUSTOM. Errors: neither labels nor masks, labels
+/// without names, ids below 0.
+DatasetInfo custom_dataset(const CustomDataset& custom);
+
+/// Where data sets lie.
+struct DatasetRoots {
+  std::filesystem::path test = "datasets";  ///< $DETECTRON2_DATASETS
+  std::filesystem::path sa1b = "datasets";  ///< $SAM_DATASETS
+
+  /// The named folders when not empty, else the environment's, else `datasets`.
+  static DatasetRoots find(const std::string& test = "", const std::string& sa1b = "");
+};
+
+/// The known data sets, an explicit table, plus those a configuration declares.
+class Catalog {
+ public:
+  explicit Catalog(const DatasetRoots& roots = DatasetRoots::find());
+  /// With the folders and the sets that the configuration declares.
+  explicit Catalog(const DatasetsConfig& config);
+
+  /// Errors: an unknown name (with the nearest known one).
+  const DatasetInfo& find(const std::string& name) const;
+  bool knows(const std::string& name) const;
+  std::vector<std::string> names() const;
+  /// Adds a set, or replaces the one of that name.
+  void add(DatasetInfo info);
+
+ private:
+  std::vector<DatasetInfo> sets_;
+};
+
+/// The ends of a label's file name that a source accepts, the preferred one first: its suffix, with
+/// .png, .tif, .tiff or .bmp where that has no extension.
+std::vector<std::string> label_endings(const LabelSource& source);
+
+/// The first folder of pictures that is there, and the labels (a folder counts when it holds a file
+/// with one of the source's endings): the first source and those behind it. Errors: what was looked
+/// for and how to get it.
+struct DatasetPaths {
+  std::filesystem::path images;
+  LabelSource labels;
+  std::vector<LabelSource> more = {};  ///< Other labels of a test set that are there too.
+};
+DatasetPaths locate(const DatasetInfo& info);
+/// Whether locate() would succeed; else `why` says what it would say.
+bool on_disk(const DatasetInfo& info, std::string* why = nullptr);
+
+/// Class names of a test set. Errors: its class JSON is missing or no array of strings, or their
+/// number disagrees with the labels.
+std::vector<std::string> class_names(const DatasetInfo& info);
+
+/// What the published ids of each set mean (255: ignored).
+IdMap coco_stuff_ids();
+IdMap ade20k_ids();
+IdMap context_ids(bool background = false);
+/// Of all 459 names; ignored: 459. `prepared`: of label files that hold classes, where 65535 may
+/// stand for 459.
+IdMap context_459_ids(bool prepared);
+IdMap cityscapes_ids();
+IdMap voc_ids(bool background);
+/// COCO's own ids of COCO-Stuff's 171 classes: person is 1, wood 182.
+std::vector<int32_t> coco_category_ids();
+
+}  // namespace pixelclip

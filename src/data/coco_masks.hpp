@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "data/sa1b_masks.hpp"
+
+namespace pixelclip {
+
+/// What becomes of annotations with "iscrowd": 1 (DATASETS.CROWD_REGIONS).
+enum class CrowdRegions {
+  automatic,  ///< masks like any other, but left out in COCO's own files
+  use,
+  leave_out,
+};
+
+/// A COCO instance file: {"images": [{id, file_name, height, width}], "annotations": [{image_id,
+/// segmentation: polygons or run lengths, iscrowd}]}, categories or not. The file stays mapped; of
+/// its annotations only their places are kept, 16 bytes each. Ids are numbers or texts; file_name
+/// may be missing where coco_url is not (LVIS), and sizes may be.
+class CocoMasks {
+ public:
+  struct Picture {
+    std::string name;               ///< as the file says: a path or an address; empty: left out
+    int64_t height = 0, width = 0;  ///< 0: the file does not say
+    uint64_t first = 0, count = 0;  ///< annotations, in `places_`
+  };
+
+  /// Errors name the file and the picture or annotation: unreadable, not JSON or cut short, no
+  /// images or annotations, no annotation that belongs to one of the images.
+  explicit CocoMasks(const std::filesystem::path& path,
+                     CrowdRegions crowds = CrowdRegions::automatic);
+
+  const std::vector<Picture>& pictures() const { return pictures_; }
+  const std::filesystem::path& path() const { return file_.path(); }
+  /// Annotations of pictures that the file does not list, or left out.
+  int64_t strays() const { return strays_; }
+  /// Entries of pictures that are left out, and what is wrong with the first: no id, no name,
+  /// another picture's id, two sizes.
+  int64_t unusable() const { return unusable_; }
+  const std::string& first_unusable() const { return first_unusable_; }
+  /// Annotations with "iscrowd": 1, and whether they are masks.
+  int64_t crowd_regions() const { return crowd_regions_; }
+  bool uses_crowds() const { return crowds_; }
+  /// The masks of one picture. Thread-safe. Errors: as Sa1bMaskReader's.
+  void read(int64_t picture, int64_t max_masks, const MaskSource& source, Sa1bMaskReader& reader,
+            MaskRuns& out) const;
+
+ private:
+  struct Place {
+    uint64_t begin;
+    uint32_t size, number;  ///< bytes, place in the list
+  };
+  struct Reader;
+  MappedFile file_;
+  std::vector<Picture> pictures_;
+  std::vector<Place> places_;
+  std::string first_unusable_;
+  int64_t strays_ = 0, unusable_ = 0, crowd_regions_ = 0;
+  bool crowds_ = true;
+};
+
+}  // namespace pixelclip

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/random.hpp"
+#include "config/config.hpp"
+#include "data/sa1b.hpp"
+#include "image/codec.hpp"
+#include "modeling/sample.hpp"
+
+namespace pixelclip {
+
+/// What is drawn for the geometry of one sample.
+struct CropGeometry {
+  int64_t height = 0, width = 0;  ///< of the resized picture
+  Rect crop;                      ///< in it
+  bool flip_x = false, flip_y = false;
+};
+
+/// detectron2's ResizeShortestEdge, RandomCrop and RandomFlip for a picture of height × width.
+CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width, Random& random);
+
+/// Seconds spent in each part of making samples.
+struct MapperTimes {
+  double read = 0, annotations = 0, decode = 0, resize = 0, augment = 0, masks = 0, tensors = 0;
+};
+
+/// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
+/// cut-out; masks go from runs to bits directly. Only the pixels that the crop depends on are decoded
+/// and resized. Crops are not padded: only their batch knows how large its largest is, and asks each
+/// smaller one for its masks in that frame. Safe to use from many threads at once.
+class Sa1bMapper {
+ public:
+  /// `pinned`: tensors lie in page-locked memory, for asynchronous copies to a GPU.
+  explicit Sa1bMapper(const Config& config, bool pinned = false);
+
+  /// A function of the files and the random stream alone. Errors name the file: unreadable, damaged,
+  /// no SA-1B JSON, masks whose size is not the picture's. `times` collects when given.
+  TrainSample operator()(const Sa1bSample& sample, Random random,
+                         MapperTimes* times = nullptr) const;
+
+  /// The same with the geometry given, for tests and pictures.
+  TrainSample map(const Sa1bSample& sample, const CropGeometry& geometry, Random random) const;
+
+ private:
+  struct Scratch;
+  TrainSample make(const Sa1bSample& sample, const CropGeometry* geometry, Random& random,
+                   MapperTimes* times) const;
+  void load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
+                 DecodeOptions options, const CropGeometry& geometry, MapperTimes& times) const;
+  torch::Tensor empty_picture(const Rect& crop) const;
+  void add_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
+                 TrainSample& sample) const;
+
+  InputConfig input_;
+  Size2 mask_resolution_;
+  int64_t max_masks_;
+  bool with_masks_, orient_, pinned_;
+};
+
+}  // namespace pixelclip

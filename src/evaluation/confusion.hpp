@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/catalog.hpp"
+#include "data/sem_seg.hpp"
+
+namespace pixelclip {
+
+/// Named scores in the order of detectron2's results.json. Percent; NaN where a score is undefined.
+using Results = std::vector<std::pair<std::string, double>>;
+
+/// Counts of pixels [predicted class + ignored row, true class + ignored column]: the last true
+/// column counts ignored pixels, as in detectron2's SemSegEvaluator.
+class Confusion {
+ public:
+  explicit Confusion(int classes = 0)
+      : classes_(classes), counts_(static_cast<size_t>(classes + 1) * (classes + 1)) {}
+
+  int classes() const { return classes_; }
+  std::vector<int64_t>& counts() { return counts_; }
+  const std::vector<int64_t>& counts() const { return counts_; }
+  int64_t at(int predicted, int truth) const { return counts_[predicted * (classes_ + 1) + truth]; }
+
+  /// Adds a picture; pixels whose truth is `ignore` go to the last column. Ids of both maps must be
+  /// below classes() (or `ignore`). Errors: sizes that differ, an id beyond (named with its value).
+  void add(const LabelMap& predicted, const LabelMap& truth, int ignore);
+  void add(const Confusion& other);
+
+ private:
+  int classes_;
+  std::vector<int64_t> counts_;
+};
+
+/// What a confusion says of each class, as fractions; NaN where undefined.
+struct ClassScores {
+  std::vector<double> iou, accuracy;
+  double mean_iou = 0, frequency_iou = 0, mean_accuracy = 0, pixel_accuracy = 0;
+};
+
+/// detectron2: IoU and accuracy are defined for classes with true pixels. cityscapes and mmseg: IoU
+/// is 0 for a class that is only predicted, undefined for one that is neither.
+/// Pixels with ignored truth count nowhere; so do predictions on them.
+ClassScores class_scores(const Confusion& confusion, ScoreRule rule);
+
+/// IoU of a boundary confusion: defined wherever the union is not empty (detectron2).
+std::vector<double> boundary_iou(const Confusion& boundary);
+
+/// detectron2's boundary map: id minus the least id within round(0.02·diagonal) pixels (a square
+/// window; outside the picture counts as 0), so non-zero only near outlines (Boundary IoU, Cheng et
+/// al. 2021). Defined for ids below 256.
+LabelMap boundary_map(const LabelMap& labels);
+
+/// Counts the boundary maps of a picture as detectron2 does, which is the only way to meet its
+/// numbers: the difference of ids stands for the class, and the index is formed in one byte, so it
+/// wraps from 16 classes on. Do not read more into BoundaryIoU than that. Ignored truth holds
+/// boundary.classes().
+void add_boundaries(const LabelMap& predicted, const LabelMap& truth, Confusion& boundary);
+
+/// IoU of Cityscapes' seven categories: flat, construction, object, nature, sky, human, vehicle.
+std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusion& confusion);
+
+/// Class names as keys: one that is there already gets its place, "wall (class 7)".
+std::vector<std::string> unique_names(const std::vector<std::string>& names);
+
+/// All scores of a set in detectron2's order of keys, under unique_names(); `boundary` may be null.
+Results results_of(const Confusion& confusion, const Confusion* boundary,
+                   const std::vector<std::string>& names, ScoreRule rule);
+
+}  // namespace pixelclip

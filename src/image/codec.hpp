@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "image/image.hpp"
+
+/// Image files from and to memory. `name` stands for the file in errors; every damaged, truncated,
+/// empty or absurdly large file is an Error that begins with it.
+namespace pixelclip {
+
+struct DecodeOptions {
+  /// Turn the picture as its EXIF orientation says.
+  bool orient = true;
+  /// Decode at 1/1, 1/2, 1/4 or 1/8 of the size (rounded up). JPEG only: others ignore it.
+  int scale = 1;
+  /// Larger pictures are refused before memory is taken for them.
+  int64_t max_pixels = 178956970;  // Pillow's limit
+  /// Takes doubts about a picture's values ("NAME: of its 16 bits only …"); null: the first few are
+  /// logged.
+  std::vector<std::string>* remarks = nullptr;
+};
+
+struct ImageInfo {
+  /// The size after the orientation is applied, when DecodeOptions::orient was set.
+  int64_t height = 0, width = 0;
+  /// EXIF's orientation, 1 to 8; 1 is upright.
+  int orientation = 1;
+  bool jpeg = false;
+};
+
+/// Reads the header only for JPEG and PNG; other formats are decoded.
+ImageInfo probe(std::span<const uint8_t> bytes, const std::string& name,
+                const DecodeOptions& options = {});
+
+/// RGB as Pillow's `convert("RGB")` gives it: grey is repeated, CMYK converted, alpha dropped,
+/// palettes looked up, 16 bits cut to 8, fractions up to 1 taken as shares of 255, other fractions
+/// clipped to 0 … 255. A JPEG is bit for bit what Pillow decodes (accurate
+/// integer DCT, smooth chroma upsampling).
+Image decode_rgb(std::span<const uint8_t> bytes, const std::string& name,
+                 const DecodeOptions& options = {});
+
+/// Decodes at least the pixels `wanted` (cut to the picture), in coordinates of the oriented and
+/// scaled picture, into `out`, whose rect may be larger and whose memory is reused. Inside `wanted`
+/// the pixels equal those of decode_rgb. A JPEG's rows below `wanted` are not read: damage there
+/// goes unnoticed, but not that the file is cut short: whatever `wanted` is, a JPEG without its end
+/// mark is read when all its rows are there, else an error. An empty `wanted` means everything.
+void decode_rgb_region(std::span<const uint8_t> bytes, const std::string& name, const Rect& wanted,
+                       const DecodeOptions& options, ImageRegion& out);
+
+/// The same in a new image with exactly the pixels `wanted`, which must lie inside the picture.
+Image decode_rgb_cropped(std::span<const uint8_t> bytes, const std::string& name,
+                         const Rect& wanted, const DecodeOptions& options = {});
+
+/// The largest decoding scale (1, 2, 4 or 8) that leaves at least `target` of `size` pixels.
+int decode_scale(int64_t size, int64_t target);
+/// The size that decoding at `scale` gives.
+inline int64_t scaled_size(int64_t size, int scale) { return (size + scale - 1) / scale; }
+
+/// Ids as the file holds them: grey of up to 16 bits, or a palette's index (never its colour).
+/// The orientation in such a file is not looked at. Errors: colours, alpha beside colours.
+LabelMap decode_labels(std::span<const uint8_t> bytes, const std::string& name);
+
+Image read_rgb(const std::filesystem::path& path, const DecodeOptions& options = {});
+LabelMap read_labels(const std::filesystem::path& path);
+
+/// 4:2:0 baseline for RGB, as Pillow writes it; `quality` 1 to 100.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality = 95);
+std::vector<uint8_t> encode_png(const Image& image);
+/// Eight bits where all ids fit in 0–255, else sixteen. Errors: ids below 0 or above 65535.
+std::vector<uint8_t> encode_label_png(const LabelMap& labels);
+
+/// The three below write atomically.
+void write_jpeg(const std::filesystem::path& path, const Image& image, int quality = 95);
+void write_png(const std::filesystem::path& path, const Image& image);
+void write_label_png(const std::filesystem::path& path, const LabelMap& labels);
+
+}  // namespace pixelclip

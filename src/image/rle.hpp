@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "image/image.hpp"
+
+/// COCO's run-length encoding: a mask column by column as alternating run lengths, background
+/// first.
+namespace pixelclip {
+
+struct Rle {
+  int64_t height = 0, width = 0;
+  std::vector<uint32_t> counts;
+
+  bool operator==(const Rle&) const = default;
+};
+
+/// What runs that end with a run of mask before height · width stand for.
+enum class RleEnd {
+  error,
+  background,  ///< background follows to the end: some writers leave out the last run
+};
+
+/// Decodes the compressed string into `counts`, whose memory is reused. Errors (one sentence that
+/// does not name the file): characters outside the code, a string cut short, runs that are
+/// negative, overflow, or whose sum is not height · width (see `end`).
+void parse_rle(std::string_view text, int64_t height, int64_t width, std::vector<uint32_t>& counts,
+               RleEnd end = RleEnd::error);
+Rle decode_rle(std::string_view text, int64_t height, int64_t width);
+/// The inverse, character for character as pycocotools writes it.
+std::string encode_rle(const Rle& rle);
+
+/// Checks runs that came as a plain list (uncompressed RLE). Errors as for parse_rle.
+void check_rle(std::span<const uint32_t> counts, int64_t height, int64_t width);
+
+/// The same, with background to the end where runs end with a run of mask.
+void complete_rle(std::vector<uint32_t>& counts, int64_t height, int64_t width);
+
+int64_t rle_area(std::span<const uint32_t> counts);
+/// The smallest rectangle that holds the mask; empty for an empty mask.
+Rect rle_bbox(const Rle& rle);
+
+/// One byte a pixel, row by row; anything but 0 is mask.
+Rle rle_from_bitmap(std::span<const uint8_t> bitmap, int64_t height, int64_t width);
+/// The pixels of `labels` equal to `id`.
+Rle rle_from_label(const LabelMap& labels, int32_t id);
+/// Writes 0 and 1.
+std::vector<uint8_t> rle_to_bitmap(const Rle& rle);
+
+}  // namespace pixelclip

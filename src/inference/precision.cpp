@@ -1,0 +1,44 @@
+#include "inference/precision.hpp"
+
+#ifdef __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+#include <mutex>
+
+#include "base/log.hpp"
+
+namespace pixelclip {
+
+bool is_emulated(torch::ScalarType type, torch::Device device) {
+  if (!device.is_cpu()) return false;
+#if defined(__x86_64__)
+  if (type == torch::kBFloat16) return !__builtin_cpu_supports("avx512bf16");
+  if (type == torch::kHalf) return !__builtin_cpu_supports("avx512fp16");
+#elif defined(__aarch64__) && defined(HWCAP2_BF16)
+  if (type == torch::kBFloat16) return (getauxval(AT_HWCAP2) & HWCAP2_BF16) == 0;
+#endif
+  return false;
+}
+
+void warn_of_emulation(const std::string& setting, const std::string& way_out) {
+  static std::once_flag said;
+  std::call_once(said, [&] {
+    log::warn(setting, ": this processor has no instructions for it and emulates them, about ten times slower than ",
+              "float32; ", way_out, " is faster here");
+  });
+}
+
+void warn_of_emulation(const Config& config, Purpose purpose, torch::Device device) {
+  const auto& amp = config.solver.amp;
+  const auto type = amp.dtype == "float16" ? torch::kHalf : torch::kBFloat16;
+  if (purpose == Purpose::train && amp.enabled && is_emulated(type, device)) {
+    warn_of_emulation("SOLVER.AMP.DTYPE " + amp.dtype, "SOLVER.AMP.ENABLED False");
+  }
+  if (config.model.precision == "bfloat16" && is_emulated(torch::kBFloat16, device)) {
+    warn_of_emulation("MODEL.PRECISION bfloat16", "MODEL.PRECISION float32");
+  }
+}
+
+}  // namespace pixelclip

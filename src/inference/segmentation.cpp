@@ -1,0 +1,92 @@
+#include <torch/utils.h>
+
+#include <map>
+
+#include "inference/segmenter.hpp"
+#include "inference/argmax.hpp"
+#include "nn/functional.hpp"
+
+namespace pixelclip {
+using torch::Tensor;
+
+Tensor score_words(const EncodedImage& image, const Words& words) {
+  const torch::NoGradGuard no_grad;
+  constexpr int64_t cells = EncodedImage::kCells;
+  const int64_t count = words.embeddings.size(0);
+  Tensor scores = torch::zeros({count, image.rows, image.columns}, words.embeddings.options());
+  Tensor views = torch::zeros({image.rows, image.columns}, words.embeddings.options());
+  for (const auto& window : image.windows) {
+    const auto& f = window.features;
+    // The cosine with a resized feature: resizing is linear, so the dot products are resized instead.
+    const auto dots = torch::matmul(words.embeddings, f.flatten(0, 1).t()).view({1, count, f.size(0), f.size(1)});
+    const auto place = [&](const Tensor& x, int64_t axis) {
+      return x.slice(axis, window.row, window.row + cells).slice(axis + 1, window.column, window.column + cells);
+    };
+    place(scores, 1).add_(resize_bilinear(dots, cells, cells).squeeze(0) / window.norms);
+    place(views, 0).add_(1);
+  }
+  scores.div_(views);
+  if (!words.background.wanted()) return scores.to(torch::kCPU);
+  auto rest = words.background.words.empty() ? torch::full_like(scores[0], *words.background.threshold)
+                                             : scores.slice(0, words.classes).amax(0);
+  if (words.background.threshold) rest = rest.clamp_min(*words.background.threshold);
+  return torch::cat({scores.slice(0, 0, words.classes), rest.unsqueeze(0)}).to(torch::kCPU);
+}
+
+Segmentation segment(const EncodedImage& image, const Words& words, int threads) {
+  Segmentation result{words.names, score_words(image, words).contiguous(), {}};
+  result.labels = argmax_upsampled(result.scores.const_data_ptr<float>(), static_cast<int>(result.names.size()),
+                                   static_cast<int>(image.rows), static_cast<int>(image.columns), image.height,
+                                   image.width, threads);
+  return result;
+}
+
+std::vector<Region> regions(const Segmentation& segmentation) {
+  const LabelMap& labels = segmentation.labels;
+  std::map<int32_t, Region> found;
+  std::map<int32_t, int64_t> ends;  // of each class's last run, counted down the columns
+  int64_t start = 0;
+  int32_t id = labels.ids.front();
+  const auto close_run = [&](int64_t end) {
+    Region& region = found[id];
+    region.mask.counts.push_back(static_cast<uint32_t>(start - ends[id]));
+    region.mask.counts.push_back(static_cast<uint32_t>(end - start));
+    region.area += end - start;
+    ends[id] = end;
+  };
+  for (int64_t x = 0, at = 0; x < labels.width; ++x) {
+    for (int64_t y = 0; y < labels.height; ++y, ++at) {
+      const int32_t next = labels.ids[y * labels.width + x];
+      if (next == id) continue;
+      close_run(at);
+      start = at, id = next;
+    }
+  }
+  const int64_t pixels = labels.height * labels.width;
+  close_run(pixels);
+
+  const auto scores = segmentation.scores.accessor<float, 3>();
+  const int64_t rows = scores.size(1), columns = scores.size(2);
+  std::map<int32_t, std::pair<double, int64_t>> won;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t y = (2 * r + 1) * labels.height / (2 * rows), x = (2 * c + 1) * labels.width / (2 * columns);
+      const int32_t winner = labels.ids[y * labels.width + x];
+      won[winner].first += scores[winner][r][c];
+      won[winner].second += 1;
+    }
+  }
+  std::vector<Region> result;
+  for (auto& [label, region] : found) {
+    region.id = label;
+    region.mask.height = labels.height, region.mask.width = labels.width;
+    if (ends[label] < pixels) region.mask.counts.push_back(static_cast<uint32_t>(pixels - ends[label]));
+    const auto cells = won.find(label);
+    region.score = cells != won.end() ? cells->second.first / static_cast<double>(cells->second.second)
+                                      : segmentation.scores[label].max().item<double>();
+    result.push_back(std::move(region));
+  }
+  return result;
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,10 @@
+#include "modeling/configured_traits.hpp"
+
+namespace pixelclip {
+
+ClipTraits configured_traits(const Config& config) {
+  const auto& head = config.model.sem_seg_head;
+  return chosen_traits(head.clip_activation, head.clip_heads, "set in MODEL.SEM_SEG_HEAD");
+}
+
+}  // namespace pixelclip
