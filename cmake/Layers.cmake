@@ -11,6 +11,8 @@ target_compile_options(pixelclip_options INTERFACE ${PIXELCLIP_WARNINGS} -ffp-co
   -fPIC)
 if(PIXELCLIP_NATIVE)
   target_compile_options(pixelclip_options INTERFACE -march=native)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(pixelclip_options INTERFACE -march=x86-64-v2)
 endif()
 if(PIXELCLIP_SANITIZE)
   target_compile_options(pixelclip_options INTERFACE -fsanitize=${PIXELCLIP_SANITIZE} -fno-omit-frame-pointer)

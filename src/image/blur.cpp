@@ -37,7 +37,7 @@ struct Box {
 
 /// out[i] = the box over sources[0][i] … sources[n − 1][i]; the first and the last are the far
 /// ones.
-void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box, int64_t size,
+PIXELCLIP_CLONES void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box, int64_t size,
                   uint8_t* __restrict out) {
   for (int64_t i = 0; i < size; ++i) {
     uint32_t near = 0;

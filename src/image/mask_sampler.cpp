@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/instruction_sets.hpp"
 
 namespace pixelclip {
 
@@ -184,7 +185,7 @@ namespace {
 /// Transposes 64 × 64 bits in place: bit k of word r goes to bit r of word k (Hacker's Delight
 /// 7-3).
 template <int kStep>
-inline void swap_blocks(uint64_t* a, uint64_t mask) {
+PIXELCLIP_INLINE void swap_blocks(uint64_t* a, uint64_t mask) {
   for (int base = 0; base < 64; base += 2 * kStep) {
     for (int k = base; k < base + kStep; ++k) {
       const uint64_t t = ((a[k] >> kStep) ^ a[k + kStep]) & mask;
@@ -194,7 +195,7 @@ inline void swap_blocks(uint64_t* a, uint64_t mask) {
   }
 }
 
-void transpose(uint64_t* a) {
+PIXELCLIP_CLONES void transpose(uint64_t* a) {
   swap_blocks<32>(a, 0x00000000FFFFFFFFull);
   swap_blocks<16>(a, 0x0000FFFF0000FFFFull);
   swap_blocks<8>(a, 0x00FF00FF00FF00FFull);

@@ -1,11 +1,13 @@
 #include "image/pillow_hue.hpp"
 
+#include "base/instruction_sets.hpp"
+
 namespace pixelclip {
 
 // Pillow computes partly in float32 and partly in double, and cuts where others round. The float32
 // expressions below, in this very order of operations, give the same integers for every colour and
 // every shift (checked for all of them).
-void shift_pillow_hue(PixelTile& t, int32_t shift) {
+PIXELCLIP_CLONES void shift_pillow_hue(PixelTile& t, int32_t shift) {
   constexpr int kSize = PixelTile::kSize;
   int32_t hue[kSize], saturation[kSize], most[kSize];
   for (int i = 0; i < kSize; ++i) {

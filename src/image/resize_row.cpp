@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/instruction_sets.hpp"
 #include "image/weigh.hpp"
 
 namespace pixelclip {
@@ -11,11 +12,11 @@ namespace {
 constexpr int32_t kHalf = 1 << (kBits - 1);
 constexpr int64_t kMostFastTaps = 5;  // what 16 bytes hold
 
-#ifdef __AVX2__
-constexpr bool kFast = true;
+#ifdef PIXELCLIP_AVX2
+bool can_be_fast() { return has_avx2(); }
 
 /// Two results as 32-bit numbers: red, green, blue, nothing.
-__m256i two_pixels(const uint8_t* first, const uint8_t* second, const uint32_t* weights,
+PIXELCLIP_AVX2 __m256i two_pixels(const uint8_t* first, const uint8_t* second, const uint32_t* weights,
                    int64_t pairs) {
   const __m256i bytes = _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(second),
                                             reinterpret_cast<const __m128i*>(first));
@@ -33,7 +34,7 @@ __m256i two_pixels(const uint8_t* first, const uint8_t* second, const uint32_t* 
   return sums.rounded<kBits>();
 }
 #else
-constexpr bool kFast = false;
+bool can_be_fast() { return false; }
 #endif
 
 }  // namespace
@@ -42,7 +43,7 @@ void RowResizer::prepare(const Axis& axis, int64_t count, int64_t channels) {
   axis_ = &axis;
   count_ = count;
   channels_ = channels;
-  fast_ = kFast && axis.taps <= kMostFastTaps;
+  fast_ = can_be_fast() && axis.taps <= kMostFastTaps;
   if (channels != 3) return;
   if (fast_) prepare_fast();
   else prepare_plain();
@@ -75,7 +76,7 @@ void RowResizer::prepare_plain() {
   }
 }
 
-void RowResizer::run_plain(const uint8_t* in, uint8_t* out) {
+PIXELCLIP_CLONES void RowResizer::run_plain(const uint8_t* in, uint8_t* out) {
   const int64_t lanes = count_ * 4;
   for (int64_t k = 0; k < axis_->taps; ++k) {
     uint8_t* to = pixels_.data() + k * lanes;
@@ -113,8 +114,8 @@ void RowResizer::prepare_fast() {
   }
 }
 
-void RowResizer::run_fast([[maybe_unused]] const uint8_t* in, [[maybe_unused]] uint8_t* out) const {
-#ifdef __AVX2__
+#ifdef PIXELCLIP_AVX2
+PIXELCLIP_AVX2 void RowResizer::run_fast(const uint8_t* in, uint8_t* out) const {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   const __m256i drop_fourth = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
@@ -133,7 +134,9 @@ void RowResizer::run_fast([[maybe_unused]] const uint8_t* in, [[maybe_unused]] u
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(bytes));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 12), _mm256_extracti128_si256(bytes, 1));
   }
-#endif
 }
+#else
+void RowResizer::run_fast(const uint8_t*, uint8_t*) const {}
+#endif
 
 }  // namespace pixelclip

@@ -1,4 +1,5 @@
 #include "image/pixel_tile.hpp"
+#include "base/instruction_sets.hpp"
 #include "base/error.hpp"
 #include "image/augment.hpp"
 
@@ -21,14 +22,14 @@ SsdJitter SsdJitter::draw(Random& random) {
 namespace {
 
 /// detectron2's convert(): x · factor + offset in float32, clipped, cut to an integer.
-void convert(int32_t* x, float factor, float offset) {
+PIXELCLIP_INLINE void convert(int32_t* x, float factor, float offset) {
   for (int i = 0; i < PixelTile::kSize; ++i) {
     const float y = static_cast<float>(x[i]) * factor + offset;
     x[i] = static_cast<int32_t>(std::min(std::max(y, 0.0f), 255.0f));
   }
 }
 
-void convert(PixelTile& tile, float factor, float offset) {
+PIXELCLIP_INLINE void convert(PixelTile& tile, float factor, float offset) {
   convert(tile.r, factor, offset);
   convert(tile.g, factor, offset);
   convert(tile.b, factor, offset);
@@ -40,7 +41,7 @@ struct HsvTile {
 
 /// OpenCV's COLOR_RGB2HSV on 8 bits: hue in half degrees, 12-bit fixed point. The two divisions are
 /// its tables of rounded quotients, which single precision reproduces.
-void to_hsv(const PixelTile& rgb, HsvTile& hsv) {
+PIXELCLIP_INLINE void to_hsv(const PixelTile& rgb, HsvTile& hsv) {
   constexpr float kSaturation = 255 << 12, kHue = (180 << 12) / 6.0f;
   constexpr int kHalf = 1 << 11;
   for (int i = 0; i < PixelTile::kSize; ++i) {
@@ -60,21 +61,17 @@ void to_hsv(const PixelTile& rgb, HsvTile& hsv) {
   }
 }
 
-/// 1 − a · b, rounded once where the processor can, as in OpenCV's vector code; otherwise a result
-/// of to_rgb is one level lower or higher in some of 10,000 cases.
-float one_minus_product(float a, float b) {
-#ifdef __FP_FAST_FMAF
-  return __builtin_fmaf(-a, b, 1.0f);
-#else
-  return 1.0f - a * b;
-#endif
+/// 1 − a · b, rounded once as in OpenCV's vector code. In double precision the product is exact, and for all
+/// saturations and hues of to_rgb the result is that of a fused multiplication (checked for all of them).
+PIXELCLIP_INLINE float one_minus_product(float a, float b) {
+  return static_cast<float>(1.0 - static_cast<double>(a) * static_cast<double>(b));
 }
 
 /// OpenCV's COLOR_HSV2RGB on 8 bits: its vector code cuts the result where its scalar code rounds,
 /// and a crop's rows go through the former. Each channel lies between the largest value and the
 /// smallest by a weight that rises and falls along the six sectors of the hue circle; that gives
 /// OpenCV's integers for every colour (checked for all of them).
-void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
+PIXELCLIP_INLINE void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
   const auto limit = [](float x) { return std::min(std::max(x, 0.0f), 1.0f); };
   for (int i = 0; i < PixelTile::kSize; ++i) {
     const float t = static_cast<float>(hsv.h[i]) * (6.0f / 180.0f);
@@ -89,14 +86,14 @@ void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
   }
 }
 
-void change_saturation(PixelTile& tile, float factor) {
+PIXELCLIP_INLINE void change_saturation(PixelTile& tile, float factor) {
   HsvTile hsv;
   to_hsv(tile, hsv);
   convert(hsv.s, factor, 0.0f);
   to_rgb(hsv, tile);
 }
 
-void change_hue(PixelTile& tile, int delta) {
+PIXELCLIP_INLINE void change_hue(PixelTile& tile, int delta) {
   HsvTile hsv;
   to_hsv(tile, hsv);
   for (int i = 0; i < PixelTile::kSize; ++i) {
@@ -109,7 +106,7 @@ void change_hue(PixelTile& tile, int delta) {
 
 }  // namespace
 
-void apply(const SsdJitter& jitter, PixelTile& tile) {
+PIXELCLIP_CLONES void apply(const SsdJitter& jitter, PixelTile& tile) {
   if (jitter.brightness) convert(tile, 1.0f, jitter.brightness_delta);
   if (jitter.contrast && jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
   if (jitter.saturation) change_saturation(tile, jitter.saturation_factor);

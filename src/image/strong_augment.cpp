@@ -7,6 +7,7 @@
 #include "image/pillow_hue.hpp"
 #include "image/pixel_tile.hpp"
 #include "base/error.hpp"
+#include "base/instruction_sets.hpp"
 #include "image/augment.hpp"
 
 namespace pixelclip {
@@ -52,23 +53,23 @@ void check_rgb(const Image& image) {
 }
 
 /// Pillow's convert("L").
-int32_t luma(int32_t r, int32_t g, int32_t b) {
+PIXELCLIP_INLINE int32_t luma(int32_t r, int32_t g, int32_t b) {
   return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
 }
 
 /// Pillow's Image.blend: from `other` towards x, or beyond it, in float32, cut to an integer.
-int32_t blend(int32_t other, int32_t x, float factor) {
+PIXELCLIP_INLINE int32_t blend(int32_t other, int32_t x, float factor) {
   const float y = static_cast<float>(other) + factor * static_cast<float>(x - other);
   return static_cast<int32_t>(std::min(std::max(y, 0.0f), 255.0f));
 }
 
-void blend_with(PixelTile& t, int32_t other, float factor) {
+PIXELCLIP_CLONES void blend_with(PixelTile& t, int32_t other, float factor) {
   for (int i = 0; i < PixelTile::kSize; ++i) t.r[i] = blend(other, t.r[i], factor);
   for (int i = 0; i < PixelTile::kSize; ++i) t.g[i] = blend(other, t.g[i], factor);
   for (int i = 0; i < PixelTile::kSize; ++i) t.b[i] = blend(other, t.b[i], factor);
 }
 
-void blend_with_luma(PixelTile& t, float factor) {
+PIXELCLIP_CLONES void blend_with_luma(PixelTile& t, float factor) {
   for (int i = 0; i < PixelTile::kSize; ++i) {
     const int32_t grey = luma(t.r[i], t.g[i], t.b[i]);
     t.r[i] = blend(grey, t.r[i], factor);
@@ -77,13 +78,13 @@ void blend_with_luma(PixelTile& t, float factor) {
   }
 }
 
-void make_grey(PixelTile& t) {
+PIXELCLIP_CLONES void make_grey(PixelTile& t) {
   for (int i = 0; i < PixelTile::kSize; ++i) {
     t.r[i] = t.g[i] = t.b[i] = luma(t.r[i], t.g[i], t.b[i]);
   }
 }
 
-int64_t luma_sum(const PixelTile& t, int count) {
+PIXELCLIP_CLONES int64_t luma_sum(const PixelTile& t, int count) {
   int32_t sum = 0;
   if (count == PixelTile::kSize) {
     for (int i = 0; i < PixelTile::kSize; ++i) sum += luma(t.r[i], t.g[i], t.b[i]);

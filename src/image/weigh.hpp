@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include "base/instruction_sets.hpp"
 
 /// Weighted sums of bytes in fixed point, 16 bytes at a time where the processor has AVX2: its 32-bit
 /// multiplication is slow, so that a weight of up to 24 bits is split into two of 12, and two products
@@ -23,8 +21,8 @@ struct Sum {
     for (const uint8_t* row : rows) sum += row[i];
     return sum;
   }
-#ifdef __AVX2__
-  __m256i sixteen(int64_t i) const {
+#ifdef PIXELCLIP_AVX2
+  PIXELCLIP_AVX2 __m256i sixteen(int64_t i) const {
     __m256i sum = _mm256_setzero_si256();
     for (const uint8_t* row : rows) {
       const auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
@@ -35,46 +33,45 @@ struct Sum {
 #endif
 };
 
-#ifdef __AVX2__
+#ifdef PIXELCLIP_AVX2
 /// Two weights for neighbouring 16-bit numbers.
 struct Pair {
   __m256i high, low;
 
-  Pair(uint32_t first, uint32_t second)
+  PIXELCLIP_AVX2 Pair(uint32_t first, uint32_t second)
       : high(_mm256_set1_epi32(static_cast<int32_t>(first >> 12 | second >> 12 << 16))),
         low(_mm256_set1_epi32(static_cast<int32_t>((first & 0xFFF) | (second & 0xFFF) << 16))) {}
 };
 
 /// The sums so far, of eight results.
 struct Eight {
-  __m256i high = _mm256_setzero_si256(), low = _mm256_setzero_si256();
+  __m256i high, low;
 
-  void add(__m256i pairs, __m256i high_weights, __m256i low_weights) {
+  PIXELCLIP_AVX2 Eight() : high(_mm256_setzero_si256()), low(_mm256_setzero_si256()) {}
+  PIXELCLIP_AVX2 void add(__m256i pairs, __m256i high_weights, __m256i low_weights) {
     high = _mm256_add_epi32(high, _mm256_madd_epi16(pairs, high_weights));
     low = _mm256_add_epi32(low, _mm256_madd_epi16(pairs, low_weights));
   }
   /// (sum + ½) >> bits.
   template <int kBits>
-  __m256i rounded() const {
+  PIXELCLIP_AVX2 __m256i rounded() const {
     const __m256i half = _mm256_set1_epi32(1 << (kBits - 1));
     return _mm256_srli_epi32(
         _mm256_add_epi32(high, _mm256_srli_epi32(_mm256_add_epi32(low, half), 12)), kBits - 12);
   }
 };
 
-inline void store_bytes(__m256i first, __m256i second, uint8_t* out) {
+PIXELCLIP_AVX2 inline void store_bytes(__m256i first, __m256i second, uint8_t* out) {
   const __m256i words = _mm256_packus_epi32(first, second);
   const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(words, words), 0x08);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(bytes));
 }
-#endif
 
-/// out[i] = (a(i) · u + b(i) · v + ½) >> bits. The sums are at most 2^15, the results fit in a byte.
+/// two() for the first multiple of 16 results; returns their number.
 template <int kBits, class A, class B>
-void two(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
-  int64_t i = 0;
-#ifdef __AVX2__
+PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
   const Pair weights(u, v);
+  int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
     const __m256i x = a.sixteen(i), y = b.sixteen(i);
     Eight first, second;
@@ -82,6 +79,35 @@ void two(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* 
     second.add(_mm256_unpackhi_epi16(x, y), weights.high, weights.low);
     store_bytes(first.rounded<kBits>(), second.rounded<kBits>(), out + i);
   }
+  return i;
+}
+
+/// many() for the first multiple of 16 results; returns their number.
+template <int kBits>
+PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weights, int64_t count, int64_t size,
+                                 uint8_t* __restrict out) {
+  int64_t i = 0;
+  for (; i + 16 <= size; i += 16) {
+    Eight first, second;
+    for (int64_t k = 0; k < count; k += 2) {
+      const bool pair = k + 1 < count;
+      const __m256i x = Sum<1>{rows[k]}.sixteen(i), y = Sum<1>{rows[pair ? k + 1 : k]}.sixteen(i);
+      const Pair w(static_cast<uint32_t>(weights[k]), pair ? static_cast<uint32_t>(weights[k + 1]) : 0);
+      first.add(_mm256_unpacklo_epi16(x, y), w.high, w.low);
+      second.add(_mm256_unpackhi_epi16(x, y), w.high, w.low);
+    }
+    store_bytes(first.rounded<kBits>(), second.rounded<kBits>(), out + i);
+  }
+  return i;
+}
+#endif
+
+/// out[i] = (a(i) · u + b(i) · v + ½) >> bits. The sums are at most 2^15, the results fit in a byte.
+template <int kBits, class A, class B>
+void two(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
+  int64_t i = 0;
+#ifdef PIXELCLIP_AVX2
+  if (has_avx2()) i = two_avx2<kBits>(a, u, b, v, size, out);
 #endif
   for (; i < size; ++i) {
     out[i] = static_cast<uint8_t>((a.one(i) * u + b.one(i) * v + (1u << (kBits - 1))) >> kBits);
@@ -97,18 +123,8 @@ void many(const uint8_t* const* rows, const int32_t* weights, int64_t count, int
                       static_cast<uint32_t>(weights[1]), size, out);
   }
   int64_t i = 0;
-#ifdef __AVX2__
-  for (; i + 16 <= size; i += 16) {
-    Eight first, second;
-    for (int64_t k = 0; k < count; k += 2) {
-      const bool pair = k + 1 < count;
-      const __m256i x = Sum<1>{rows[k]}.sixteen(i), y = Sum<1>{rows[pair ? k + 1 : k]}.sixteen(i);
-      const Pair w(static_cast<uint32_t>(weights[k]), pair ? static_cast<uint32_t>(weights[k + 1]) : 0);
-      first.add(_mm256_unpacklo_epi16(x, y), w.high, w.low);
-      second.add(_mm256_unpackhi_epi16(x, y), w.high, w.low);
-    }
-    store_bytes(first.rounded<kBits>(), second.rounded<kBits>(), out + i);
-  }
+#ifdef PIXELCLIP_AVX2
+  if (has_avx2()) i = many_avx2<kBits>(rows, weights, count, size, out);
 #endif
   for (; i < size; ++i) {
     uint32_t sum = 1u << (kBits - 1);

@@ -8,15 +8,8 @@
 
 #include "inference/argmax_pixel.hpp"
 #include "base/error.hpp"
+#include "base/instruction_sets.hpp"
 #include "base/parallel.hpp"
-
-// One source, three instruction sets, chosen when the program starts. Products and sums stay apart
-// (-ffp-contract=off), so every one of them gives the same labels.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define PIXELCLIP_CLONES [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
-#else
-#define PIXELCLIP_CLONES
-#endif
 
 namespace pixelclip {
 namespace {
@@ -67,9 +60,6 @@ struct Candidates {
     for (auto& c : corner) c.resize(room);
   }
 };
-
-// Helpers below are inlined into each clone, so that they use its instructions.
-#define PIXELCLIP_INLINE [[gnu::always_inline]] inline
 
 PIXELCLIP_INLINE float largest(const Floats& values) {
   float result = values[0];
