@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
     const pixelclip::Segments segments = pixelclip::find_words(model, encoded, words);
     for (const auto& word : segments.words) {
       const double percent = 100.0 * word.area / segments.labels.size();
-      std::cout << word.name << ": " << percent << " % of the picture, cosine " << word.score << "\n";
+      std::cout << word.name << ": " << percent << " % of the picture, cosine " << word.score
+                << "\n";
     }
     return 0;
   } catch (const std::exception& error) {

@@ -8,10 +8,11 @@
 namespace pixelclip {
 
 struct ModelOptions {
-  std::string templates = "imagenet_select";  ///< Sentences for names: single, imagenet_select, imagenet, vild, a file.
-  std::string device = "auto";                ///< auto (a GPU when there is one), cpu, cuda, cuda:N.
-  std::string precision = "float32";          ///< Or bfloat16.
-  int64_t resolution = 0;                     ///< Side of the encoder's input, pixels; 0: as trained.
+  std::string templates =
+      "imagenet_select";  ///< Sentences for names: single, imagenet_select, imagenet, vild, a file.
+  std::string device = "auto";        ///< auto (a GPU when there is one), cpu, cuda, cuda:N.
+  std::string precision = "float32";  ///< Or bfloat16.
+  int64_t resolution = 0;             ///< Side of the encoder's input, pixels; 0: as trained.
 };
 
 /// A picture after the encoder. Copies are cheap and share the features.
@@ -28,12 +29,13 @@ class PIXELCLIP_API EncodedPicture {
   std::shared_ptr<const State> state_;
 };
 
-/// PixelCLIP or CLIP weights, ready to encode. Copies are cheap and share the weights; all functions
-/// may be called from several threads at once. There is no global state: models are independent.
+/// PixelCLIP or CLIP weights, ready to encode. Copies are cheap and share the weights; all
+/// functions may be called from several threads at once. There is no global state: models are
+/// independent.
 class PIXELCLIP_API Model {
  public:
-  /// `weights`: a checkpoint of PixelCLIP, OpenAI, open_clip or Hugging Face. A config.yaml beside it, as
-  /// training writes it, says how large pictures are encoded.
+  /// `weights`: a checkpoint of PixelCLIP, OpenAI, open_clip or Hugging Face. A config.yaml beside
+  /// it, as training writes it, says how large pictures are encoded.
   explicit Model(const std::string& weights, const ModelOptions& options = {});
 
   EncodedPicture encode(const Picture& picture) const;

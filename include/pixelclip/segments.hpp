@@ -9,7 +9,8 @@
 namespace pixelclip {
 
 struct FindOptions {
-  std::optional<double> threshold = {};      ///< Pixels whose best cosine lies below it are "background".
+  std::optional<double> threshold =
+      {};  ///< Pixels whose best cosine lies below it are "background".
   std::vector<std::string> background = {};  ///< Pixels that one of these words fits best are, too.
 };
 
@@ -25,9 +26,10 @@ struct Segments {
   std::vector<Word> words;      ///< As asked for, then "background" if FindOptions ask for it.
 };
 
-/// Finds `names` in a picture; a name may hold synonyms with ", " between them. Embeddings of names are
-/// remembered, so other words for the same picture take milliseconds.
+/// Finds `names` in a picture; a name may hold synonyms with ", " between them. Embeddings of names
+/// are remembered, so other words for the same picture take milliseconds.
 PIXELCLIP_API Segments find_words(const Model& model, const EncodedPicture& picture,
-                                  const std::vector<std::string>& names, const FindOptions& options = {});
+                                  const std::vector<std::string>& names,
+                                  const FindOptions& options = {});
 
 }  // namespace pixelclip

@@ -17,7 +17,8 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kOtherPlaces = "; OUTPUT_DIR, --out or DETECTRON2_DATASETS, whichever leads there, may name another place";
+constexpr const char* kOtherPlaces =
+    "; OUTPUT_DIR, --out or DETECTRON2_DATASETS, whichever leads there, may name another place";
 
 void flush_to_disk(const fs::path& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -54,7 +55,8 @@ void dump(std::ostream& out, const nlohmann::json& value, int depth) {
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
+  const int fd =
+      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
   if (fd < 0) fail("cannot open ", path.string(), ": ", system_reason());
   struct stat info {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -69,9 +71,8 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     const std::string reason = start == MAP_FAILED ? system_reason() : "";
     close(fd);
     if (start == MAP_FAILED) fail("cannot map ", path.string(), ": ", reason);
-    mapping_ = std::shared_ptr<const void>(start, [size](const void* p) {
-      munmap(const_cast<void*>(p), size);
-    });
+    mapping_ = std::shared_ptr<const void>(
+        start, [size](const void* p) { munmap(const_cast<void*>(p), size); });
     bytes_ = {static_cast<const uint8_t*>(start), size};
   } else {
     close(fd);
@@ -80,8 +81,8 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
 
 std::span<const uint8_t> MappedFile::range(uint64_t offset, uint64_t size, const char* what) const {
   if (offset > bytes_.size() || size > bytes_.size() - offset) {
-    fail(path_.string(), ": the file is cut short or corrupt: ", what, " would lie at bytes ", offset,
-         " to ", offset + size, " of ", bytes_.size());
+    fail(path_.string(), ": the file is cut short or corrupt: ", what, " would lie at bytes ",
+         offset, " to ", offset + size, " of ", bytes_.size());
   }
   return bytes_.subspan(offset, size);
 }

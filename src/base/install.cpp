@@ -36,7 +36,8 @@ fs::path home_folder() {
   if (const char* home = std::getenv("HOME"); home && *home) return home;
   passwd entry{}, *found = nullptr;
   char text[4096];
-  if (getpwuid_r(getuid(), &entry, text, sizeof(text), &found) != 0 || !found || !found->pw_dir) return {};
+  if (getpwuid_r(getuid(), &entry, text, sizeof(text), &found) != 0 || !found || !found->pw_dir)
+    return {};
   return found->pw_dir;
 }
 

@@ -27,7 +27,8 @@ class Walk {
     struct stat info {};
     if (stat(folder.c_str(), &info) != 0) return fault(folder, system_reason());
     const FolderId id{info.st_dev, info.st_ino};
-    if (std::find(above_.begin(), above_.end(), id) != above_.end()) return true;  // a circle of links
+    if (std::find(above_.begin(), above_.end(), id) != above_.end())
+      return true;  // a circle of links
     above_.push_back(id);
     std::error_code error;
     std::vector<fs::path> folders;
@@ -35,8 +36,10 @@ class Walk {
     for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
       std::error_code ignored;
       if (is_hidden(it->path().filename().native())) continue;
-      if (it->is_directory(ignored)) folders.push_back(it->path());
-      else if (it->is_regular_file(ignored) && !take_(it->path())) return false;
+      if (it->is_directory(ignored))
+        folders.push_back(it->path());
+      else if (it->is_regular_file(ignored) && !take_(it->path()))
+        return false;
     }
     if (error) fault(folder, error.message());
     for (const fs::path& below : folders) {
@@ -61,9 +64,15 @@ class Walk {
 }  // namespace
 
 bool is_hidden(std::string_view name) {
-  constexpr std::array<std::string_view, 7> kStrangers = {
-      "@eaDir", "@Recycle", "#recycle", "#snapshot", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"};
-  return name.starts_with('.') || std::find(kStrangers.begin(), kStrangers.end(), name) != kStrangers.end();
+  constexpr std::array<std::string_view, 7> kStrangers = {"@eaDir",
+                                                          "@Recycle",
+                                                          "#recycle",
+                                                          "#snapshot",
+                                                          "__MACOSX",
+                                                          "$RECYCLE.BIN",
+                                                          "System Volume Information"};
+  return name.starts_with('.') ||
+         std::find(kStrangers.begin(), kStrangers.end(), name) != kStrangers.end();
 }
 
 bool has_hidden_part(std::string_view path) {
@@ -88,7 +97,9 @@ FileList list_files_below(const fs::path& folder) {
 
 bool any_file_below(const fs::path& folder, const std::function<bool(const fs::path&)>& wanted) {
   FileList faults;
-  const std::function<bool(const fs::path&)> seek = [&](const fs::path& file) { return !wanted(file); };
+  const std::function<bool(const fs::path&)> seek = [&](const fs::path& file) {
+    return !wanted(file);
+  };
   try {
     return !Walk(faults, seek).enter(folder);
   } catch (const Error&) {

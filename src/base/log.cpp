@@ -30,7 +30,8 @@ struct State {
     logger.flush_on(spdlog::level::debug);
     logger.set_error_handler([](const std::string& reason) {  // of a full disk, say: once is enough
       static std::atomic<bool> said{false};
-      if (!said.exchange(true)) std::fprintf(stderr, "the log cannot be written everywhere: %s\n", reason.c_str());
+      if (!said.exchange(true))
+        std::fprintf(stderr, "the log cannot be written everywhere: %s\n", reason.c_str());
     });
   }
 };
@@ -42,10 +43,14 @@ State& state() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }

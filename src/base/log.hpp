@@ -13,13 +13,21 @@ enum class Level { debug, info, warning, error };
 void write(Level level, const std::string& text);
 
 template <typename... Args>
-void debug(const Args&... args) { write(Level::debug, pixelclip::str(args...)); }
+void debug(const Args&... args) {
+  write(Level::debug, pixelclip::str(args...));
+}
 template <typename... Args>
-void info(const Args&... args) { write(Level::info, pixelclip::str(args...)); }
+void info(const Args&... args) {
+  write(Level::info, pixelclip::str(args...));
+}
 template <typename... Args>
-void warn(const Args&... args) { write(Level::warning, pixelclip::str(args...)); }
+void warn(const Args&... args) {
+  write(Level::warning, pixelclip::str(args...));
+}
 template <typename... Args>
-void error(const Args&... args) { write(Level::error, pixelclip::str(args...)); }
+void error(const Args&... args) {
+  write(Level::error, pixelclip::str(args...));
+}
 
 /// Appends everything from now on to `path` as well. Errors: the file cannot be opened.
 void add_file(const std::filesystem::path& path);

@@ -56,8 +56,10 @@ OneThread::~OneThread() {
 void OneThread::post(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    if (!task) ending_ = true;
-    else tasks_.push_back(std::move(task));
+    if (!task)
+      ending_ = true;
+    else
+      tasks_.push_back(std::move(task));
   }
   wake_.notify_one();
 }

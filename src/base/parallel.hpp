@@ -18,8 +18,8 @@ int available_cores();
 /// once, in no fixed order. The first exception stops the rest and is thrown again here.
 void parallel_for(int64_t count, int threads, const std::function<void(int64_t)>& body);
 
-/// A thread that does one task after the other. OpenMP and MKL set up threads and buffers for each thread that calls
-/// them, which costs a server with many threads more than its work.
+/// A thread that does one task after the other. OpenMP and MKL set up threads and buffers for each
+/// thread that calls them, which costs a server with many threads more than its work.
 class OneThread {
  public:
   OneThread();
@@ -29,7 +29,8 @@ class OneThread {
   /// Waits for `task` and gives what it returns, or throws what it throws.
   template <class Task>
   auto operator()(Task task) {
-    const auto packaged = std::make_shared<std::packaged_task<std::invoke_result_t<Task>()>>(std::move(task));
+    const auto packaged =
+        std::make_shared<std::packaged_task<std::invoke_result_t<Task>()>>(std::move(task));
     auto result = packaged->get_future();
     post([packaged] { (*packaged)(); });
     return result.get();

@@ -25,8 +25,8 @@ struct Signal {
   int number;
   const char* name;
 };
-constexpr std::array kSignals = {Signal{SIGINT, "SIGINT"}, Signal{SIGTERM, "SIGTERM"}, Signal{SIGUSR1, "SIGUSR1"},
-                                 Signal{SIGHUP, "SIGHUP"}};
+constexpr std::array kSignals = {Signal{SIGINT, "SIGINT"}, Signal{SIGTERM, "SIGTERM"},
+                                 Signal{SIGUSR1, "SIGUSR1"}, Signal{SIGHUP, "SIGHUP"}};
 // Together below two seconds: what the work has to end by itself, and what the message may take.
 constexpr auto kGrace = std::chrono::milliseconds(1000);
 constexpr auto kTelling = std::chrono::milliseconds(500);
@@ -78,8 +78,8 @@ bool has_patience(bool& logged) {
   return true;
 }
 
-/// The work or the log may hang: telling runs on a thread of its own, which is not waited for longer than
-/// `kTelling`.
+/// The work or the log may hang: telling runs on a thread of its own, which is not waited for
+/// longer than `kTelling`.
 [[noreturn]] void end_process() {
   std::string text = "stopped by " + name_of(stop_requested());
   std::function<void(const std::string&)> tell;

@@ -4,7 +4,8 @@
 
 namespace pixelclip {
 
-/// A temporary file that is being written; `remove_unfinished` removes it if the process ends meanwhile.
+/// A temporary file that is being written; `remove_unfinished` removes it if the process ends
+/// meanwhile.
 class Unfinished {
  public:
   explicit Unfinished(std::filesystem::path path);

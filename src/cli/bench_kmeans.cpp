@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/error.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/commands.hpp"
-#include "base/error.hpp"
 #include "image/codec.hpp"
 #include "io/torch_file.hpp"
 #include "modeling/dino.hpp"
@@ -27,8 +27,10 @@ struct KMeansBench {
 StateDict random_dino() {
   constexpr int64_t width = 384, layers = 12;
   const auto drawn = [](std::vector<int64_t> shape) { return 0.05 * torch::randn(shape); };
-  StateDict weights{{"cls_token", drawn({1, 1, width})}, {"pos_embed", drawn({1, 197, width})},
-                    {"patch_embed.proj.weight", drawn({width, 3, 16, 16})}, {"patch_embed.proj.bias", drawn({width})}};
+  StateDict weights{{"cls_token", drawn({1, 1, width})},
+                    {"pos_embed", drawn({1, 197, width})},
+                    {"patch_embed.proj.weight", drawn({width, 3, 16, 16})},
+                    {"patch_embed.proj.bias", drawn({width})}};
   const auto norm = [&](const std::string& name) {
     weights[name + ".weight"] = torch::ones({width});
     weights[name + ".bias"] = torch::zeros({width});
@@ -70,7 +72,9 @@ struct Tally {
     const auto members = torch::one_hot(clusters[0], count).to(torch::kFloat);
     const auto sizes = members.sum(0).unsqueeze(1);
     const auto means = members.t().matmul(x) / sizes.clamp_min(1);
-    left += ((x - means.index_select(0, clusters[0])).square().sum() / (x - x.mean(0)).square().sum()).item<double>();
+    left +=
+        ((x - means.index_select(0, clusters[0])).square().sum() / (x - x.mean(0)).square().sum())
+            .item<double>();
     used += sizes.gt(0).sum().item<double>();
   }
 };
@@ -88,10 +92,12 @@ void run(const KMeansBench& bench) {
   double patches = 0;
   for (size_t i = 0; i < pictures.size(); ++i) {
     Image image = read_rgb(pictures[i]);
-    const auto pixels = torch::from_blob(image.pixels.data(), {image.height, image.width, 3}, torch::kUInt8);
+    const auto pixels =
+        torch::from_blob(image.pixels.data(), {image.height, image.width, 3}, torch::kUInt8);
     const auto x = ((pixels.permute({2, 0, 1}).to(torch::kFloat) - mean) / deviation).unsqueeze(0);
     const int64_t patch = dino->patch();
-    const auto features = dino(resize_bilinear(x, image.height / patch * patch, image.width / patch * patch));
+    const auto features =
+        dino(resize_bilinear(x, image.height / patch * patch, image.width / patch * patch));
     patches += static_cast<double>(features.size(1));
     const std::vector<uint64_t> seeds = {i};
     double start = now();
@@ -106,10 +112,13 @@ void run(const KMeansBench& bench) {
   BenchReport report("kmeans");
   const double each = 1.0 / static_cast<double>(pictures.size());
   report.add("patches", patches * each, "", str("a picture, of ", pictures.size(), " pictures"));
-  for (const auto& [name, tally] : {std::pair<std::string, Tally>("random", random), {"plusplus", plusplus}}) {
+  for (const auto& [name, tally] :
+       {std::pair<std::string, Tally>("random", random), {"plusplus", plusplus}}) {
     report.add(name + "_time", tally.seconds * each * 1e3, "ms", "a picture, k-means alone");
-    report.add(name + "_left", tally.left * each, "", "of the features' variance is inside the clusters");
-    report.add(name + "_used", tally.used * each, "", str("clusters with a patch, of ", bench.clusters));
+    report.add(name + "_left", tally.left * each, "",
+               "of the features' variance is inside the clusters");
+    report.add(name + "_used", tally.used * each, "",
+               str("clusters with a patch, of ", bench.clusters));
   }
   report.print();
   report.write(bench.json);
@@ -118,12 +127,20 @@ void run(const KMeansBench& bench) {
 }  // namespace
 
 void add_bench_kmeans(CLI::App& bench) {
-  auto* command = bench.add_subcommand("kmeans", "MODEL.DINO_KMEANS: time and quality of both kinds on pictures");
+  auto* command = bench.add_subcommand(
+      "kmeans", "MODEL.DINO_KMEANS: time and quality of both kinds on pictures");
   auto options = std::make_shared<KMeansBench>();
-  command->add_option("--pictures", options->pictures, "folder of JPEGs")->required()->check(CLI::ExistingDirectory);
-  command->add_option("--weights", options->weights, "DINO ViT-S/16; none: random values")->check(CLI::ExistingFile);
-  command->add_option("--count", options->count, "pictures")->check(CLI::Range(1, 100000))->capture_default_str();
-  command->add_option("--clusters", options->clusters, "an image")->check(CLI::Range(1, 4096))->capture_default_str();
+  command->add_option("--pictures", options->pictures, "folder of JPEGs")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--weights", options->weights, "DINO ViT-S/16; none: random values")
+      ->check(CLI::ExistingFile);
+  command->add_option("--count", options->count, "pictures")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--clusters", options->clusters, "an image")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   command->add_option("--json", options->json, "write the figures to this file");
   command->callback([options] { run(*options); });
 }

@@ -2,8 +2,8 @@
 #include <iostream>
 #include <memory>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
+#include "cli/commands.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -32,7 +32,8 @@ std::vector<std::string> flags_of(const CLI::Option& option) {
   return flags;
 }
 
-/// "bash zsh" of an option that takes one of a few words, else "". CLI11's name of its type tells: "TEXT:{bash,zsh}".
+/// "bash zsh" of an option that takes one of a few words, else "". CLI11's name of its type tells:
+/// "TEXT:{bash,zsh}".
 std::string choices_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   const size_t begin = type.find('{') + 1, end = type.find('}', begin);
@@ -42,21 +43,24 @@ std::string choices_of(const CLI::Option& option) {
   return choices;
 }
 
-/// What may follow a command: its own commands, its flags and the words that it takes without a flag.
+/// What may follow a command: its own commands, its flags and the words that it takes without a
+/// flag.
 std::string next_words(const CLI::App& app) {
   std::string words;
   for (const auto* sub : subcommands(app)) words += sub->get_name() + " ";
   for (const auto* option : app.get_options()) {
     const auto flags = flags_of(*option);
     for (const auto& flag : flags) words += flag + " ";
-    if (const auto choices = choices_of(*option); flags.empty() && !choices.empty()) words += choices + " ";
+    if (const auto choices = choices_of(*option); flags.empty() && !choices.empty())
+      words += choices + " ";
   }
   if (!words.empty()) words.pop_back();
   return words;
 }
 
 void print_bash(const std::vector<Command>& commands) {
-  std::cout << "# bash completion for pixelclip; put it where bash looks, or: eval \"$(pixelclip completion bash)\"\n"
+  std::cout << "# bash completion for pixelclip; put it where bash looks, or: eval \"$(pixelclip "
+               "completion bash)\"\n"
                "_pixelclip() {\n"
                "  local current=${COMP_WORDS[COMP_CWORD]} command= words= i\n"
                "  COMPREPLY=()  # behind a flag: files, by -o default\n"
@@ -64,7 +68,8 @@ void print_bash(const std::vector<Command>& commands) {
                "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
                "    case \"${command:+$command }${COMP_WORDS[i]}\" in\n"
                "      ";
-  for (size_t i = 1; i < commands.size(); ++i) std::cout << (i > 1 ? " | " : "") << '"' << commands[i].words << '"';
+  for (size_t i = 1; i < commands.size(); ++i)
+    std::cout << (i > 1 ? " | " : "") << '"' << commands[i].words << '"';
   std::cout << ") command=\"${command:+$command }${COMP_WORDS[i]}\" ;;\n"
                "    esac\n"
                "  done\n"
@@ -78,7 +83,8 @@ void print_bash(const std::vector<Command>& commands) {
                "complete -o default -F _pixelclip pixelclip\n";
 }
 
-/// The first line of a description for a text in single quotes, with a backslash before each of `special`.
+/// The first line of a description for a text in single quotes, with a backslash before each of
+/// `special`.
 std::string for_zsh(const std::string& text, std::string_view special) {
   std::string result;
   for (const char c : text.substr(0, text.find('\n'))) {
@@ -124,7 +130,8 @@ void print_completion(const CLI::App& program, const std::string& shell) {
   std::vector<Command> commands;
   collect(program, "", commands);
   if (shell == "bash") return print_bash(commands);
-  std::cout << "#compdef pixelclip\n# zsh completion for pixelclip; put it as _pixelclip into a folder of $fpath\n\n";
+  std::cout << "#compdef pixelclip\n# zsh completion for pixelclip; put it as _pixelclip into a "
+               "folder of $fpath\n\n";
   for (const auto& command : commands) print_zsh_function(command);
   std::cout << "_pixelclip \"$@\"\n";
 }
@@ -135,7 +142,9 @@ void add_completion(CLI::App& app) {
   auto* command = app.add_subcommand(
       "completion", "Print what bash or zsh needs to complete this program's commands and flags");
   auto shell = std::make_shared<std::string>();
-  command->add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  command->add_option("SHELL", *shell, "bash or zsh")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
   command->callback([&app, shell] { print_completion(app, *shell); });
 }
 

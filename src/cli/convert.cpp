@@ -1,13 +1,13 @@
 #include <filesystem>
 #include <memory>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "cli/commands.hpp"
+#include "cli/weights_file.hpp"
 #include "clip/sources.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"
-#include "cli/weights_file.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -24,8 +24,8 @@ struct Options {
   std::string only = "all";
 };
 
-/// Keeps the tensors that --only and --strip ask for. The image and text encoder alone get CLIP's own
-/// names, so that the file serves as MODEL.CLIP_PRETRAINED.
+/// Keeps the tensors that --only and --strip ask for. The image and text encoder alone get CLIP's
+/// own names, so that the file serves as MODEL.CLIP_PRETRAINED.
 Dict select(const Dict& weights, const Options& options) {
   Dict kept;
   for (const auto& [key, tensor] : weights.items) {
@@ -34,13 +34,15 @@ Dict select(const Dict& weights, const Options& options) {
       kept.items.emplace_back(name.substr(kEncoder.size()), tensor);
     } else if (options.only == "prompts" && name == kPrompts) {
       kept.items.emplace_back(key, tensor);
-    } else if (options.only == "all" && !(options.strip && (name.starts_with(kTeacher) || name.starts_with(kDino)))) {
+    } else if (options.only == "all" &&
+               !(options.strip && (name.starts_with(kTeacher) || name.starts_with(kDino)))) {
       kept.items.emplace_back(key, tensor);
     }
   }
   if (kept.items.empty()) {
-    fail(options.in.string(), ": it holds no ", options.only == "prompts" ? kPrompts : kEncoder + "*",
-         ", so nothing is left with --only ", options.only, "; was it written by PixelCLIP training?");
+    fail(options.in.string(), ": it holds no ",
+         options.only == "prompts" ? kPrompts : kEncoder + "*", ", so nothing is left with --only ",
+         options.only, "; was it written by PixelCLIP training?");
   }
   return kept;
 }
@@ -96,7 +98,8 @@ void write_as_safetensors(const Options& options, const Dict& weights, const Dic
 void write_as_torch(const Options& options, const Dict& weights, const Dict& rest, bool nested,
                     std::optional<torch::ScalarType> floating) {
   if (options.only == "encoder") {
-    // Alone, as OpenAI's loader takes it, unless something must be said of it; open_clip's takes this form as well.
+    // Alone, as OpenAI's loader takes it, unless something must be said of it; open_clip's takes
+    // this form as well.
     Dict root;
     root.set("state_dict", weights);
     for (const char* key : {"clip_activation", "clip_heads"}) {
@@ -108,23 +111,27 @@ void write_as_torch(const Options& options, const Dict& weights, const Dict& res
   Dict root;
   root.set("model", weights);
   for (const auto& [key, value] : rest.items) {
-    // What safetensors wants in its metadata says nothing here; other weights than those taken would be taken for them.
+    // What safetensors wants in its metadata says nothing here; other weights than those taken
+    // would be taken for them.
     if (key_text(key) != "format" && key_text(key) != "model") root.items.emplace_back(key, value);
   }
   write_torch_file(options.out, root, floating);
 }
 
-/// The encoder alone would no longer tell that it comes from a PixelCLIP checkpoint, whose activation and heads are known.
-/// They are recorded beside it where they are not OpenAI's, or `always`.
+/// The encoder alone would no longer tell that it comes from a PixelCLIP checkpoint, whose
+/// activation and heads are known. They are recorded beside it where they are not OpenAI's, or
+/// `always`.
 void keep_traits(WeightsFile& file, const Dict& weights, bool always) {
   StateDict shapes;
   for (const auto& [key, tensor] : weights.items) {
-    shapes[*key.get_if<std::string>()] = torch::empty(tensor.as_tensor().sizes(), torch::TensorOptions().device(torch::kMeta));
+    shapes[*key.get_if<std::string>()] =
+        torch::empty(tensor.as_tensor().sizes(), torch::TensorOptions().device(torch::kMeta));
   }
   try {
     auto architecture = clip_architecture(shapes);
     const auto usual = record_of(architecture);
-    settle_traits(architecture, pixelclip_sources({}, "the checkpoint", file.rest, architecture), "the checkpoint");
+    settle_traits(architecture, pixelclip_sources({}, "the checkpoint", file.rest, architecture),
+                  "the checkpoint");
     const auto record = record_of(architecture);
     for (const auto& [key, text] : record) {
       if (always || record != usual) file.rest.set(key, text);
@@ -138,14 +145,16 @@ void convert(const Options& options) {
   const std::string extension = options.out.extension().string();
   const bool to_safetensors = extension == ".safetensors";
   if (!to_safetensors && extension != ".pth" && extension != ".pt" && extension != ".bin") {
-    fail(options.out.string(), ": the form of the output is told by its name, which must end in .pth, "
+    fail(options.out.string(),
+         ": the form of the output is told by its name, which must end in .pth, "
          ".pt, .bin or .safetensors");
   }
   WeightsFile file = read_known_weights(options.in);
   for (const auto& remark : file.remarks) log::info(remark);
   const Dict weights = select(file.weights, options);
   // A training state in half precision would be of no use.
-  const bool only_scalars = options.strip || options.half || to_safetensors || options.only != "all";
+  const bool only_scalars =
+      options.strip || options.half || to_safetensors || options.only != "all";
   const std::string dropped = only_scalars ? keep_scalars(file.rest) : "";
   if (options.only == "encoder") keep_traits(file, weights, to_safetensors);
   const auto floating = options.half ? std::optional(torch::kHalf) : std::nullopt;

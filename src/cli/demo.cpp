@@ -2,9 +2,9 @@
 #include <memory>
 
 #include "base/log.hpp"
+#include "cli/commands.hpp"
 #include "data/catalog.hpp"
 #include "demo/world.hpp"
-#include "cli/commands.hpp"
 
 namespace fs = std::filesystem;
 
@@ -17,7 +17,8 @@ struct DemoFlags {
 };
 
 void run_demo(const DemoFlags& flags) {
-  const fs::path folder = flags.out.empty() ? DatasetRoots::find().test / "demo" : fs::path(flags.out);
+  const fs::path folder =
+      flags.out.empty() ? DatasetRoots::find().test / "demo" : fs::path(flags.out);
   prepare_demo(folder, flags.options);
   log::info("the demo's world and small CLIP are in ", folder.string(),
             "; `sh run.sh configs/demo.yaml 1 output/demo` trains and scores on them");
@@ -27,17 +28,20 @@ void run_demo(const DemoFlags& flags) {
 
 void add_demo(CLI::App& app) {
   auto* demo = app.add_subcommand(
-      "demo", "Make the demo's world (pictures, captions, unnamed masks, labelled validation set) and "
-              "its small CLIP; what is already there is kept");
+      "demo",
+      "Make the demo's world (pictures, captions, unnamed masks, labelled validation set) and "
+      "its small CLIP; what is already there is kept");
   auto flags = std::make_shared<DemoFlags>();
   demo->add_option("--out", flags->out,
                    "Folder for it (default: demo/ where the test sets lie, $DETECTRON2_DATASETS)");
-  demo->add_option("--seed", flags->options.seed, "Another seed is another world and another small CLIP")
+  demo->add_option("--seed", flags->options.seed,
+                   "Another seed is another world and another small CLIP")
       ->capture_default_str();
   const auto count = [&](const char* name, int& value, const char* what) {
     demo->add_option(name, value, what)->check(CLI::Range(1, 1'000'000))->capture_default_str();
   };
-  count("--photos", flags->options.photos, "Photos with captions, from which the small CLIP learns");
+  count("--photos", flags->options.photos,
+        "Photos with captions, from which the small CLIP learns");
   count("--scenes", flags->options.scenes, "Scenes with unnamed masks, for training");
   count("--validation", flags->options.validation, "Labelled scenes");
   demo->callback([flags] { run_demo(*flags); });

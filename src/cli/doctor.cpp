@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <memory>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/signal.hpp"
+#include "cli/commands.hpp"
 #include "data/prepare.hpp"
 
 namespace pixelclip::tools {
@@ -50,17 +50,23 @@ void run(DoctorFlags& arguments) {
 void add_doctor(CLI::App& app) {
   auto arguments = std::make_shared<DoctorFlags>();
   auto* command = app.add_subcommand(
-      "doctor", "Examine data sets: missing and unreadable files, sizes, ids, coverage of the classes");
-  command->add_option("set", arguments->names,
-                      "a name of TEST.PROTOCOL, DATASETS.TRAIN or DATASETS.CUSTOM, or coco-stuff, ade20k, "
-                      "context, cityscapes, voc, sa1b")
+      "doctor",
+      "Examine data sets: missing and unreadable files, sizes, ids, coverage of the classes");
+  command
+      ->add_option(
+          "set", arguments->names,
+          "a name of TEST.PROTOCOL, DATASETS.TRAIN or DATASETS.CUSTOM, or coco-stuff, ade20k, "
+          "context, cityscapes, voc, sa1b")
       ->required();
-  command->add_option("--config-file,--config", arguments->config_file, "YAML file, for DATASETS.CUSTOM");
+  command->add_option("--config-file,--config", arguments->config_file,
+                      "YAML file, for DATASETS.CUSTOM");
   command->add_option("--root", arguments->root, "folder of the test sets (DATASETS.ROOT)");
   command->add_option("--sam-root", arguments->sam_root, "folder of SA-1B (DATASETS.SAM_ROOT)");
-  command->add_option("--limit", arguments->options.limit, "read only so many pairs of each; 0: all")
+  command
+      ->add_option("--limit", arguments->options.limit, "read only so many pairs of each; 0: all")
       ->check(CLI::Range(0, 1000000000));
-  command->add_option("--threads", arguments->options.threads, "0: all cores")->check(CLI::Range(0, 1024));
+  command->add_option("--threads", arguments->options.threads, "0: all cores")
+      ->check(CLI::Range(0, 1024));
   command->callback([arguments] { run(*arguments); });
 }
 

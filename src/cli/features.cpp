@@ -1,13 +1,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/commands.hpp"
-#include "cli/inputs.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "cli/commands.hpp"
+#include "cli/inputs.hpp"
+#include "cli/segmenter_flags.hpp"
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
-#include "cli/segmenter_flags.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -25,8 +25,9 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
   const Segmenter segmenter(options);
   StateDict tensors;
   const auto size = segmenter.resolution();
-  std::map<std::string, std::string> metadata = {
-      {"weights", options.weights}, {"resolution", str(size.height, "x", size.width)}, {"templates", options.templates}};
+  std::map<std::string, std::string> metadata = {{"weights", options.weights},
+                                                 {"resolution", str(size.height, "x", size.width)},
+                                                 {"templates", options.templates}};
   if (!names.empty()) {
     segmenter.words(names);  // refuses empty and repeated ones
     tensors["text"] = segmenter.text(names).to(torch::kCPU);
@@ -34,7 +35,8 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
   }
   const auto write = [&] {
     if (tensors.empty()) return;
-    write_safetensors(flags.out, tensors, metadata, flags.half ? std::optional(torch::kHalf) : std::nullopt);
+    write_safetensors(flags.out, tensors, metadata,
+                      flags.half ? std::optional(torch::kHalf) : std::nullopt);
     log::info(flags.out.string(), ": ", tensors.size(), " tensors");
   };
   try {
@@ -55,9 +57,12 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
 void add_features(CLI::App& app) {
   auto* command = app.add_subcommand(
       "features",
-      "Write the encoder's features of pictures to one safetensors file, for programs that build on it.\n\n"
-      "For each picture NAME.jpg: dense.NAME [h, w, C], the embedding at each position, and pooled.NAME [C], CLIP's\n"
-      "ordinary embedding; neither is normalised. With --names also text [templates, names, C], normalised. The\n"
+      "Write the encoder's features of pictures to one safetensors file, for programs that build "
+      "on it.\n\n"
+      "For each picture NAME.jpg: dense.NAME [h, w, C], the embedding at each position, and "
+      "pooled.NAME [C], CLIP's\n"
+      "ordinary embedding; neither is normalised. With --names also text [templates, names, C], "
+      "normalised. The\n"
       "metadata hold names (JSON), templates, weights and the encoder's resolution.");
   auto flags = std::make_shared<FeatureFlags>();
   command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();

@@ -20,12 +20,15 @@ namespace pixelclip::tools {
 namespace fs = std::filesystem;
 namespace {
 
-const std::set<std::string> picture_endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"};
-const std::set<std::string> video_endings = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"};
+const std::set<std::string> picture_endings = {".jpg", ".jpeg", ".png",  ".webp",
+                                               ".bmp", ".tif",  ".tiff", ".ppm"};
+const std::set<std::string> video_endings = {".mp4",  ".avi", ".mov", ".mkv",
+                                             ".webm", ".m4v", ".mpg", ".mpeg"};
 
 std::string lower_ending(const fs::path& file) {
   std::string ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return ending;
 }
 
@@ -61,11 +64,14 @@ class Finder {
   Inputs take() { return std::move(inputs_); }
 
  private:
-  bool is_video(const fs::path& file) const { return videos_ && video_endings.count(lower_ending(file)) > 0; }
+  bool is_video(const fs::path& file) const {
+    return videos_ && video_endings.count(lower_ending(file)) > 0;
+  }
 
   void add_file(const fs::path& file, const fs::path& name) {
     std::string unique = name.string();
-    for (int copy = 2; !names_.insert(unique).second; ++copy) unique = str(name.string(), "-", copy);
+    for (int copy = 2; !names_.insert(unique).second; ++copy)
+      unique = str(name.string(), "-", copy);
     inputs_.items.push_back({file, unique, is_video(file)});
   }
 
@@ -81,9 +87,11 @@ class Finder {
     } catch (const Error& e) {
       inputs_.faults.push_back(e.what());
     }
-    if (files.empty()) inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
+    if (files.empty())
+      inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
     std::sort(files.begin(), files.end(), natural_less);
-    for (const fs::path file : files) add_file(file, file.lexically_relative(folder).replace_extension());
+    for (const fs::path file : files)
+      add_file(file, file.lexically_relative(folder).replace_extension());
   }
 
   bool videos_;
@@ -103,7 +111,8 @@ std::string with_synonyms(const std::string& name) {
 /// "12 dog", "12: dog", "12. dog", but not "3d printer".
 bool looks_numbered(const std::string& line) {
   const size_t end = line.find_first_not_of("0123456789");
-  return end > 0 && end != line.npos && std::string_view(" \t:;,.)=").find(line[end]) != std::string_view::npos;
+  return end > 0 && end != line.npos &&
+         std::string_view(" \t:;,.)=").find(line[end]) != std::string_view::npos;
 }
 
 std::vector<std::string> names_in_text_file(const std::string& file) {
@@ -113,11 +122,14 @@ std::vector<std::string> names_in_text_file(const std::string& file) {
     ++number;
     if (line.empty()) continue;
     names.push_back(with_synonyms(line));
-    if (looks_numbered(line) || line.find('\t') != line.npos) odd.push_back(str("line ", number, ": ", line));
+    if (looks_numbered(line) || line.find('\t') != line.npos)
+      odd.push_back(str("line ", number, ": ", line));
   }
   if (!odd.empty()) {
-    log::warn(file, ": ", odd.size(), " of ", names.size(), " lines begin with a number or hold a tab (", odd.front(),
-              "); a line is a name as it stands, so that numbers and columns belong to it: remove them");
+    log::warn(
+        file, ": ", odd.size(), " of ", names.size(), " lines begin with a number or hold a tab (",
+        odd.front(),
+        "); a line is a name as it stands, so that numbers and columns belong to it: remove them");
   }
   if (names.empty()) fail(file, ": holds no class names; one a line was expected");
   return names;
@@ -138,7 +150,8 @@ Picture read_picture(const fs::path& file, int64_t short_side) {
   options.max_pixels = most;
   const ImageInfo info = probe(mapped.bytes(), file.string(), options);
   if (info.height * info.width > large) {
-    options.scale = decode_scale(std::min(info.height, info.width), std::max<int64_t>(1, short_side));
+    options.scale =
+        decode_scale(std::min(info.height, info.width), std::max<int64_t>(1, short_side));
   }
   return {decode_rgb(mapped.bytes(), file.string(), options), info.height, info.width};
 }
@@ -166,8 +179,11 @@ void for_each_input(const Inputs& inputs, const std::function<void(const Input&)
     ++done;
   }
   log::progress("");
-  if (done < inputs.items.size()) fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
-  if (failed > 0) fail(failed, " of ", inputs.items.size() + inputs.faults.size(), " inputs failed; the messages above name each");
+  if (done < inputs.items.size())
+    fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
+  if (failed > 0)
+    fail(failed, " of ", inputs.items.size() + inputs.faults.size(),
+         " inputs failed; the messages above name each");
 }
 
 std::vector<std::string> read_names(const std::string& text) {

@@ -12,7 +12,8 @@ namespace pixelclip::tools {
 /// A picture or video that a command works on.
 struct Input {
   std::filesystem::path file;
-  std::string name;  ///< What its results are called: the stem, behind the subfolder it was found in.
+  std::string
+      name;  ///< What its results are called: the stem, behind the subfolder it was found in.
   bool video = false;
 };
 
@@ -21,7 +22,8 @@ struct Inputs {
   std::vector<std::string> faults;  ///< A sentence for each word that leads to no picture.
 };
 
-/// Files, folders (with subfolders; pictures and, if wanted, videos by their endings) and patterns with
+/// Files, folders (with subfolders; pictures and, if wanted, videos by their endings) and patterns
+/// with
 /// * and ?. Names are made unique.
 Inputs find_inputs(const std::vector<std::string>& words, bool videos);
 
@@ -33,13 +35,13 @@ struct Picture {
 };
 Picture read_picture(const std::filesystem::path& file, int64_t short_side);
 
-/// Calls `work` for each input, shows progress, and stops at a signal. A fault is logged and the other
-/// inputs go on. Errors, at the end: how many inputs failed; nothing was found.
+/// Calls `work` for each input, shows progress, and stops at a signal. A fault is logged and the
+/// other inputs go on. Errors, at the end: how many inputs failed; nothing was found.
 void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work);
 
-/// Class names from a list ("dog, grass", or "dog, puppy; grass" with synonyms), a text file with one
-/// class a line (synonyms behind commas), a JSON file, or a vocabulary that comes with the program (coco,
-/// ade150 …). Errors: no such file, nothing in it, an empty name.
+/// Class names from a list ("dog, grass", or "dog, puppy; grass" with synonyms), a text file with
+/// one class a line (synonyms behind commas), a JSON file, or a vocabulary that comes with the
+/// program (coco, ade150 …). Errors: no such file, nothing in it, an empty name.
 std::vector<std::string> read_names(const std::string& text);
 
 }  // namespace pixelclip::tools

@@ -6,12 +6,12 @@
 #include <iostream>
 #include <memory>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/weights_file.hpp"
 #include "clip/clip.hpp"
 #include "clip/sources.hpp"
 #include "io/state_dict.hpp"
-#include "cli/weights_file.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -77,7 +77,8 @@ std::string describe(const Value& value) {
   if (const auto* number = value.get_if<double>()) return str(*number);
   if (const auto* flag = value.get_if<bool>()) return *flag ? "True" : "False";
   const auto [count, bytes] = tensors_in(value);
-  return count > 0 ? str(value.kind(), " with ", count, " tensors, ", human_size(bytes)) : value.kind();
+  return count > 0 ? str(value.kind(), " with ", count, " tensors, ", human_size(bytes))
+                   : value.kind();
 }
 
 /// Sizes, then activation and heads with the reason for each.
@@ -103,7 +104,8 @@ std::string architecture(const fs::path& path, const WeightsFile& file, const St
   }
 }
 
-/// Where in the file the weights stood, a line each; nothing where they stand alone under their own names.
+/// Where in the file the weights stood, a line each; nothing where they stand alone under their own
+/// names.
 std::string chosen(const WeightsFile& file) {
   std::string text, entries, prefixes;
   for (const auto& entry : file.entries) entries += (entries.empty() ? "" : ".") + printable(entry);
@@ -135,8 +137,9 @@ void inspect(const fs::path& path) {
   }
   Faults total;
   const auto column = [](size_t size) { return std::setw(static_cast<int>(size)); };
-  std::cout << std::left << "\n" << column(width + 2) << "name" << column(24) << "shape"
-            << column(16) << "type" << "size\n";
+  std::cout << std::left << "\n"
+            << column(width + 2) << "name" << column(24) << "shape" << column(16) << "type"
+            << "size\n";
   for (const auto& [key, value] : file.weights.items) {
     const torch::Tensor& tensor = value.as_tensor();
     std::cout << column(width + 2) << printable(key.as_string()) << column(24) << shape_text(tensor)

@@ -5,16 +5,16 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/commands.hpp"
-#include "cli/inputs.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "cli/commands.hpp"
+#include "cli/inputs.hpp"
 #include "config/model_config.hpp"
-#include "inference/segmenter.hpp"
 #include "image/codec.hpp"
 #include "image/resize.hpp"
 #include "image/rle.hpp"
+#include "inference/segmenter.hpp"
 #include "modeling/dino.hpp"
 
 namespace pixelclip::tools {
@@ -30,20 +30,25 @@ struct MaskFlags {
 
 struct Masks {
   torch::Tensor bitmaps;  ///< [M, H, W] uint8 on the CPU, at the picture's size
-  torch::Tensor scores;   ///< [M] float, how good the maker thinks they are; undefined: it does not say
+  torch::Tensor
+      scores;  ///< [M] float, how good the maker thinks they are; undefined: it does not say
 };
 using MaskMaker = std::function<Masks(const Image& rgb)>;
 
 torch::Tensor to_float(const Image& rgb, const torch::Device& device) {
-  const auto pixels = torch::from_blob(const_cast<uint8_t*>(rgb.pixels.data()), {rgb.height, rgb.width, 3}, torch::kUInt8);
+  const auto pixels = torch::from_blob(const_cast<uint8_t*>(rgb.pixels.data()),
+                                       {rgb.height, rgb.width, 3}, torch::kUInt8);
   return pixels.permute({2, 0, 1}).to(device, torch::kFloat).contiguous();  // [3, H, W]
 }
 
-/// Clusters of DINO's features, as MODEL.DINO makes them in training with MODEL.DINO_KMEANS plusplus.
+/// Clusters of DINO's features, as MODEL.DINO makes them in training with MODEL.DINO_KMEANS
+/// plusplus.
 class DinoClusters {
  public:
   DinoClusters(const MaskFlags& flags, torch::Device device)
-      : flags_(flags), device_(device), dino_(read_state_dict(flags.dino_weights), flags.dino_weights.string()) {
+      : flags_(flags),
+        device_(device),
+        dino_(read_state_dict(flags.dino_weights), flags.dino_weights.string()) {
     const ModelConfig config;
     mean_ = torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device);
     deviation_ = torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device);
@@ -52,17 +57,27 @@ class DinoClusters {
 
   Masks operator()(const Image& rgb) {
     const torch::NoGradGuard no_grad;
-    const auto [height, width] = shortest_edge_size(rgb.height, rgb.width, flags_.short_side, 4 * flags_.short_side);
+    const auto [height, width] =
+        shortest_edge_size(rgb.height, rgb.width, flags_.short_side, 4 * flags_.short_side);
     const int64_t rows = height / dino_->patch(), columns = width / dino_->patch();
     if (rows * columns < flags_.clusters) {
-      fail("a picture of ", height, " x ", width, " has only ", rows * columns, " patches: lower --clusters or raise --short-side");
+      fail("a picture of ", height, " x ", width, " has only ", rows * columns,
+           " patches: lower --clusters or raise --short-side");
     }
-    const auto pixels = to_float(resize_bilinear(rgb, rows * dino_->patch(), columns * dino_->patch()), device_);
-    const auto features = dino_(((pixels - mean_) / deviation_).unsqueeze(0));  // [1, rows · columns, C]
-    const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0).view({rows, columns}).to(torch::kCPU);
-    const auto nearest = [](int64_t size, int64_t cells) { return (torch::arange(size) * cells).floor_divide(size); };
-    const auto map = clusters.index_select(0, nearest(rgb.height, rows)).index_select(1, nearest(rgb.width, columns));
-    return {map.unsqueeze(0).eq(torch::arange(flags_.clusters).view({-1, 1, 1})).to(torch::kUInt8), {}};
+    const auto pixels =
+        to_float(resize_bilinear(rgb, rows * dino_->patch(), columns * dino_->patch()), device_);
+    const auto features =
+        dino_(((pixels - mean_) / deviation_).unsqueeze(0));  // [1, rows · columns, C]
+    const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0)
+                              .view({rows, columns})
+                              .to(torch::kCPU);
+    const auto nearest = [](int64_t size, int64_t cells) {
+      return (torch::arange(size) * cells).floor_divide(size);
+    };
+    const auto map = clusters.index_select(0, nearest(rgb.height, rows))
+                         .index_select(1, nearest(rgb.width, columns));
+    return {map.unsqueeze(0).eq(torch::arange(flags_.clusters).view({-1, 1, 1})).to(torch::kUInt8),
+            {}};
   }
 
  private:
@@ -108,7 +123,8 @@ class SamMasks {
     const auto& m = masks.bitmaps;
     if (!m.defined() || m.dim() != 3 || m.size(1) != rgb.height || m.size(2) != rgb.width ||
         (masks.scores.defined() && masks.scores.size(0) != m.size(0))) {
-      fail(file_, ": the module must give masks [M, ", rgb.height, ", ", rgb.width, "], or these and scores [M]; it gave ",
+      fail(file_, ": the module must give masks [M, ", rgb.height, ", ", rgb.width,
+           "], or these and scores [M]; it gave ",
            m.defined() ? pixelclip::str(m.sizes()) : result.tagKind());
     }
     masks.bitmaps = m.gt(0).to(torch::kCPU, torch::kUInt8).contiguous();
@@ -130,27 +146,34 @@ nlohmann::json to_sa1b(const Input& input, const Image& rgb, const Masks& masks,
     const int64_t area = rle_area(rle.counts);
     if (area < min_area) continue;
     const Rect box = rle_bbox(rle);
-    annotations.push_back({{"id", annotations.size() + 1},
-                           {"segmentation", {{"size", {rgb.height, rgb.width}}, {"counts", encode_rle(rle)}}},
-                           {"bbox", {box.x, box.y, box.width, box.height}},
-                           {"area", area},
-                           {"predicted_iou", masks.scores.defined() ? masks.scores[m].item<double>() : 1.0},
-                           {"stability_score", 1.0},
-                           {"point_coords", nlohmann::json::array()},
-                           {"crop_box", {0, 0, rgb.width, rgb.height}}});
+    annotations.push_back(
+        {{"id", annotations.size() + 1},
+         {"segmentation", {{"size", {rgb.height, rgb.width}}, {"counts", encode_rle(rle)}}},
+         {"bbox", {box.x, box.y, box.width, box.height}},
+         {"area", area},
+         {"predicted_iou", masks.scores.defined() ? masks.scores[m].item<double>() : 1.0},
+         {"stability_score", 1.0},
+         {"point_coords", nlohmann::json::array()},
+         {"crop_box", {0, 0, rgb.width, rgb.height}}});
   }
   const auto hash = static_cast<int64_t>(std::hash<std::string>{}(input.name) & 0x7fffffff);
-  return {{"image", {{"image_id", hash}, {"height", rgb.height}, {"width", rgb.width}, {"file_name", input.file.filename().string()}}},
+  return {{"image",
+           {{"image_id", hash},
+            {"height", rgb.height},
+            {"width", rgb.width},
+            {"file_name", input.file.filename().string()}}},
           {"annotations", annotations}};
 }
 
 void run_masks(const MaskFlags& flags) {
-  if (flags.dino_weights.empty() == flags.sam.empty()) fail("give either --dino-weights or --sam, which make the masks");
+  if (flags.dino_weights.empty() == flags.sam.empty())
+    fail("give either --dino-weights or --sam, which make the masks");
   const Inputs inputs = find_inputs(flags.inputs, /*videos=*/false);
   const fs::path folder = flags.out / "annotations";
   make_writable_folder(folder);
   const auto device = find_device(flags.device);
-  const MaskMaker maker = flags.sam.empty() ? MaskMaker(DinoClusters(flags, device)) : MaskMaker(SamMasks(flags.sam, device));
+  const MaskMaker maker = flags.sam.empty() ? MaskMaker(DinoClusters(flags, device))
+                                            : MaskMaker(SamMasks(flags.sam, device));
   for_each_input(inputs, [&](const Input& input) {
     const Image rgb = read_rgb(input.file);
     const auto json = to_sa1b(input, rgb, maker(rgb), flags.min_area);
@@ -165,28 +188,34 @@ void run_masks(const MaskFlags& flags) {
 }  // namespace
 
 void add_masks(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "masks",
-      "Make unnamed masks for your own pictures, as SA-1B JSON, so that PixelCLIP can be trained on them.\n\n"
-      "Writes OUT/annotations/NAME.json for each picture NAME.jpg. With --dino-weights the masks are clusters of\n"
-      "DINO's features, which cover the picture; with --sam they are what a TorchScript module says: its forward\n"
-      "maps float [3, H, W], RGB from 0 to 255, to masks [M, H, W] (bool, or logits above 0), or to a tuple of\n"
-      "these and scores [M].");
+  auto* command = app.add_subcommand("masks",
+                                     "Make unnamed masks for your own pictures, as SA-1B JSON, so "
+                                     "that PixelCLIP can be trained on them.\n\n"
+                                     "Writes OUT/annotations/NAME.json for each picture NAME.jpg. "
+                                     "With --dino-weights the masks are clusters of\n"
+                                     "DINO's features, which cover the picture; with --sam they "
+                                     "are what a TorchScript module says: its forward\n"
+                                     "maps float [3, H, W], RGB from 0 to 255, to masks [M, H, W] "
+                                     "(bool, or logits above 0), or to a tuple of\n"
+                                     "these and scores [M].");
   auto flags = std::make_shared<MaskFlags>();
   command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();
   command->add_option("--out", flags->out, "folder for the masks")->required();
-  command->add_option("--dino-weights", flags->dino_weights, "DINO ViT-S/16, dino_deitsmall16_pretrain.pth");
+  command->add_option("--dino-weights", flags->dino_weights,
+                      "DINO ViT-S/16, dino_deitsmall16_pretrain.pth");
   command->add_option("--clusters", flags->clusters, "masks a picture that k-means makes")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command->add_option("--short-side", flags->short_side, "of what DINO sees, pixels")
       ->check(CLI::Range(16, 4096))
       ->capture_default_str();
-  command->add_option("--sam", flags->sam, "TorchScript module, for example of SAM or MobileSAM with its prompts");
+  command->add_option("--sam", flags->sam,
+                      "TorchScript module, for example of SAM or MobileSAM with its prompts");
   command->add_option("--min-area", flags->min_area, "leave out smaller masks, pixels")
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->capture_default_str();
-  command->add_option("--device", flags->device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+  command->add_option("--device", flags->device, "auto, cpu, cuda or cuda:N")
+      ->capture_default_str();
   command->callback([flags] { run_masks(*flags); });
 }
 

@@ -8,7 +8,8 @@ namespace pixelclip::tools {
 namespace {
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -41,11 +42,13 @@ OwnSite::OwnSite(const std::string& host, const std::string& public_url) : host_
   prefix_ = public_url.substr(end);
   while (prefix_.ends_with('/')) prefix_.pop_back();
   const bool plain = std::all_of(prefix_.begin(), prefix_.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '/' || c == '-' || c == '_' || c == '.' || c == '~' || c == '@' || c == '%';
+    return std::isalnum(c) || c == '/' || c == '-' || c == '_' || c == '.' || c == '~' ||
+           c == '@' || c == '%';
   });
   if ((scheme != "http" && scheme != "https") || host_of(public_authority_).empty() ||
       public_authority_.find_first_of("@?# \t") != std::string::npos || !plain) {
-    fail("the public address '", public_url, "' cannot be read: expected http:// or https:// with a host and, if it has ",
+    fail("the public address '", public_url,
+         "' cannot be read: expected http:// or https:// with a host and, if it has ",
          "one, a port and a path of plain letters, for example https://lab.example.org/pixelclip/");
   }
   public_origin_ = origin_of(scheme, public_authority_);
@@ -63,8 +66,9 @@ std::string OwnSite::without_prefix(const std::string& path) const {
 }
 
 bool OwnSite::is_own_name(const std::string& name) const {
-  return host_ == "0.0.0.0" || host_ == "::" || name == lower(host_) || name == "localhost" || name == "127.0.0.1" ||
-         name == "::1" || (!public_authority_.empty() && name == host_of(public_authority_));
+  return host_ == "0.0.0.0" || host_ == "::" || name == lower(host_) || name == "localhost" ||
+         name == "127.0.0.1" || name == "::1" ||
+         (!public_authority_.empty() && name == host_of(public_authority_));
 }
 
 bool OwnSite::takes(const std::string& host, const std::string& origin) const {
@@ -76,7 +80,8 @@ bool OwnSite::takes(const std::string& host, const std::string& origin) const {
 }
 
 std::string OwnSite::client(const std::string& address, const std::string& forwarded_for) const {
-  const bool here = address.starts_with("127.") || address == "::1" || address == "::ffff:127.0.0.1";
+  const bool here =
+      address.starts_with("127.") || address == "::1" || address == "::ffff:127.0.0.1";
   if (public_origin_.empty() || !here) return address;
   const size_t comma = forwarded_for.rfind(',');
   std::string last = comma == std::string::npos ? forwarded_for : forwarded_for.substr(comma + 1);

@@ -1,9 +1,9 @@
 #include <c10/util/Exception.h>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "cli/commands.hpp"
 
 int main(int argc, char** argv) {
   using namespace pixelclip;

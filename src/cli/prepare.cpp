@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "cli/commands.hpp"
 
 namespace pixelclip::tools {
 
@@ -27,8 +27,9 @@ void run(PrepareFlags& arguments) {
     const bool sa1b = set == "sa1b";
     const PrepareReport report =
         sa1b ? prepare_sa1b(arguments.sa1b) : prepare_sem_seg(set, arguments.options);
-    log::info("prepare ", set, ": ", report.written, sa1b ? " samples verified" : " label files written",
-              ", ", report.kept, sa1b ? " known from before, " : " kept, ", report.skipped,
+    log::info("prepare ", set, ": ", report.written,
+              sa1b ? " samples verified" : " label files written", ", ", report.kept,
+              sa1b ? " known from before, " : " kept, ", report.skipped,
               sa1b ? " without masks, " : " pictures with nothing to score, ", report.failed.size(),
               sa1b ? " not usable" : " failed");
     if (!report.complete) fail("prepare ", set, ": stopped; run it again to go on");

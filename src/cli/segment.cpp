@@ -4,18 +4,18 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/commands.hpp"
-#include "cli/inputs.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
-#include "inference/segmenter.hpp"
-#include "visualization/overlay.hpp"
-#include "image/codec.hpp"
-#include "io/safetensors.hpp"
+#include "cli/commands.hpp"
+#include "cli/inputs.hpp"
 #include "cli/segmenter_flags.hpp"
 #include "cli/video.hpp"
+#include "image/codec.hpp"
+#include "inference/segmenter.hpp"
+#include "io/safetensors.hpp"
+#include "visualization/overlay.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -35,12 +35,14 @@ class Writer {
       : flags_(flags), model_(model), palette_(colors_of(words)) {}
 
   /// Labels, overlay and figures of one picture; `name` is its place under --out.
-  void write(const std::string& file, const std::string& name, const Image& rgb, const Segmentation& result) const {
+  void write(const std::string& file, const std::string& name, const Image& rgb,
+             const Segmentation& result) const {
     const fs::path base = flags_.out / name;
     make_writable_folder(base.parent_path());
     const auto found = regions(result);
     write_label_png(base.string() + "_labels.png", result.labels);
-    write_png(base.string() + "_overlay.png", overlay_page(rgb, result.labels, result.names, palette_));
+    write_png(base.string() + "_overlay.png",
+              overlay_page(rgb, result.labels, result.names, palette_));
     write_json(base.string() + ".json", to_json(file, result, found));
     if (flags_.logits) {
       write_safetensors(base.string() + "_logits.safetensors", {{"logits", result.scores}},
@@ -54,7 +56,8 @@ class Writer {
     return static_cast<double>(region.area) / static_cast<double>(result.labels.ids.size());
   }
 
-  nlohmann::json to_json(const std::string& file, const Segmentation& result, const std::vector<Region>& found) const {
+  nlohmann::json to_json(const std::string& file, const Segmentation& result,
+                         const std::vector<Region>& found) const {
     nlohmann::json classes = nlohmann::json::array();
     for (const Region& region : found) {
       classes.push_back({{"id", region.id},
@@ -63,19 +66,27 @@ class Writer {
                          {"area", region.area},
                          {"share", share(result, region)},
                          {"score", region.score},
-                         {"rle", {{"size", {region.mask.height, region.mask.width}}, {"counts", encode_rle(region.mask)}}}});
+                         {"rle",
+                          {{"size", {region.mask.height, region.mask.width}},
+                           {"counts", encode_rle(region.mask)}}}});
     }
-    return {{"file", file},           {"height", result.labels.height}, {"width", result.labels.width},
-            {"names", result.names},  {"classes", classes},             {"weights", model_.weights},
+    return {{"file", file},
+            {"height", result.labels.height},
+            {"width", result.labels.width},
+            {"names", result.names},
+            {"classes", classes},
+            {"weights", model_.weights},
             {"templates", model_.templates}};
   }
 
   std::string in_words(const Segmentation& result, std::vector<Region> found) const {
-    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.area > b.area; });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.area > b.area; });
     std::string text;
     for (size_t i = 0; i < std::min<size_t>(found.size(), 5); ++i) {
       const auto percent = std::lround(100 * share(result, found[i]));
-      text += str(i > 0 ? ", " : "", result.names[found[i].id], percent > 0 ? str(" ", percent) : " <1", " %");
+      text += str(i > 0 ? ", " : "", result.names[found[i].id],
+                  percent > 0 ? str(" ", percent) : " <1", " %");
     }
     return found.size() > 5 ? str(text, " and ", found.size() - 5, " more") : text;
   }
@@ -85,8 +96,8 @@ class Writer {
   const std::vector<Color> palette_;
 };
 
-void segment_video(const SegmentFlags& flags, const Input& input, const Segmenter& segmenter, const Words& words,
-                   const Writer& writer) {
+void segment_video(const SegmentFlags& flags, const Input& input, const Segmenter& segmenter,
+                   const Words& words, const Writer& writer) {
   Video video(input.file);
   Image frame;
   int64_t number = 0;
@@ -125,25 +136,33 @@ void add_segment(CLI::App& app) {
   auto* command = app.add_subcommand(
       "segment",
       "Find words in your own pictures.\n\n"
-      "For each picture NAME.jpg the folder --out gets NAME_labels.png (the position in --names of each pixel's\n"
-      "word), NAME_overlay.png (for people, with the names below) and NAME.json (area, mean cosine and COCO RLE\n"
+      "For each picture NAME.jpg the folder --out gets NAME_labels.png (the position in --names of "
+      "each pixel's\n"
+      "word), NAME_overlay.png (for people, with the names below) and NAME.json (area, mean cosine "
+      "and COCO RLE\n"
       "of each word that occurs). A picture that fails is named, and the others go on.");
   auto flags = std::make_shared<SegmentFlags>();
-  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes, videos")->required();
+  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes, videos")
+      ->required();
   command
       ->add_option("--names", flags->names,
-                   "what to look for: \"dog, grass, sky\"; with synonyms \"dog, puppy; grass; sky\"; a .txt or .json "
+                   "what to look for: \"dog, grass, sky\"; with synonyms \"dog, puppy; grass; "
+                   "sky\"; a .txt or .json "
                    "file; or coco, ade150, pc59, cityscapes, voc20")
       ->required();
   auto options = add_segmenter_flags(*command);
   command->add_option("--out", flags->out, "folder for the results")->capture_default_str();
   command->add_option("--background", flags->background,
-                      "the rest: the cosine that a word must reach (0.2), or names as in --names that stand for it");
-  command->add_flag("--logits", flags->logits, "also write NAME_logits.safetensors: cosines [names, rows, columns]");
+                      "the rest: the cosine that a word must reach (0.2), or names as in --names "
+                      "that stand for it");
+  command->add_flag("--logits", flags->logits,
+                    "also write NAME_logits.safetensors: cosines [names, rows, columns]");
   command->add_option("--every", flags->every, "take only every so many frames of a video")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
-  command->footer("Example: pixelclip segment photos --names \"dog, grass, sky\" --weights output/vit/model_final.pth");
+  command->footer(
+      "Example: pixelclip segment photos --names \"dog, grass, sky\" --weights "
+      "output/vit/model_final.pth");
   command->callback([flags, options] { run_segment(*flags, *options); });
 }
 

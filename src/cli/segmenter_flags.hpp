@@ -8,7 +8,8 @@
 
 namespace pixelclip::tools {
 
-/// The flags that say with which model words are found: --weights, --templates, --device …; --window with `windows`.
+/// The flags that say with which model words are found: --weights, --templates, --device …;
+/// --window with `windows`.
 std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows = true);
 
 /// "0.2" is a threshold, other texts are class names as read_names takes them.

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
+#include "cli/commands.hpp"
 #include "text/bpe_tokenizer.hpp"
 
 namespace pixelclip::tools {

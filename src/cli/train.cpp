@@ -1,15 +1,15 @@
-#include "cli/commands.hpp"
-#include "cli/overrides.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
-#include "engine/protocol.hpp"
-#include "engine/run.hpp"
-#include "engine/scoring.hpp"
+#include "cli/commands.hpp"
+#include "cli/overrides.hpp"
 #include "data/catalog.hpp"
 #include "demo/world.hpp"
 #include "engine/before_after.hpp"
 #include "engine/build.hpp"
+#include "engine/protocol.hpp"
+#include "engine/run.hpp"
+#include "engine/scoring.hpp"
 #include "engine/starting_point.hpp"
 #include "engine/trainer.hpp"
 #include "evaluation/html_report.hpp"
@@ -20,16 +20,18 @@
 namespace pixelclip::tools {
 namespace {
 
-/// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes minutes, so weights are
-/// looked at first.
+/// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes
+/// minutes, so weights are looked at first.
 void make_named_demo(Config& config, Purpose purpose, bool own_weights) {
   const auto sets = sets_of(config, purpose);
   auto& pretrained = config.model.sem_seg_head.clip_pretrained;
-  const bool wanted = pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
-    return name.starts_with("demo_");
-  });
+  const bool wanted =
+      pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
+        return name.starts_with("demo_");
+      });
   if (!wanted) return;
-  if (!own_weights && (!config.model.weights.empty() || pretrained != "demo")) check_weights(config);
+  if (!own_weights && (!config.model.weights.empty() || pretrained != "demo"))
+    check_weights(config);
   const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
   prepare_demo(folder);
   if (pretrained == "demo") pretrained = (folder / "clip.pth").string();
@@ -39,10 +41,12 @@ std::shared_ptr<RunOptions> add_run_options(CLI::App& command) {
   auto options = std::make_shared<RunOptions>();
   options->prepare = make_named_demo;
   command.add_option("--config-file,--config", options->config_file, "YAML file")->required();
-  command.add_option("--num-gpus", options->num_gpus, "processes on this machine, one a GPU (default 1)");
+  command.add_option("--num-gpus", options->num_gpus,
+                     "processes on this machine, one a GPU (default 1)");
   command.add_option("--num-machines", options->num_machines, "machines of the run (default 1)");
   command.add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
-  command.add_option("--dist-url", options->dist_url, "tcp://host:port of machine 0; auto on one machine");
+  command.add_option("--dist-url", options->dist_url,
+                     "tcp://host:port of machine 0; auto on one machine");
   add_overrides(command, options->overrides);
   return options;
 }
@@ -68,15 +72,18 @@ int train(Config& config, Comm& comm, bool resume) {
 /// Exit status of an evaluation: not 0 when its numbers are of a part only.
 int stopped_early(const std::vector<SetResult>& results) {
   if (results.back().complete) return 0;
-  log::warn("stopped by a signal: the numbers are of a part of the pictures; the same command goes on");
+  log::warn(
+      "stopped by a signal: the numbers are of a part of the pictures; the same command goes on");
   return signals::exit_status(1);
 }
 
-/// The weights to score: with `resume` the newest checkpoint of OUTPUT_DIR, as detectron2's --eval-only does.
+/// The weights to score: with `resume` the newest checkpoint of OUTPUT_DIR, as detectron2's
+/// --eval-only does.
 StartingPoint weights_to_score(const Config& config, Comm& comm, bool resume) {
   auto start = starting_point(config, comm, resume);
   if (resume && !start.goes_on && comm.is_main()) {
-    log::warn("--resume: ", config.output_dir, " holds no checkpoint, so ", start.source.string(), " is scored");
+    log::warn("--resume: ", config.output_dir, " holds no checkpoint, so ", start.source.string(),
+              " is scored");
   }
   return start;
 }
@@ -87,7 +94,8 @@ int eval_only(Config& config, Comm& comm, bool resume) {
   check_plan(config, plan);
   auto start = weights_to_score(config, comm, resume);
   plan.plain_clip = start.plain_clip;
-  const auto results = score_sets(start.model, config, plan, comm, config.output_dir, config.datasets.test.size() > 1);
+  const auto results = score_sets(start.model, config, plan, comm, config.output_dir,
+                                  config.datasets.test.size() > 1);
   if (!comm.is_main()) return 0;
   const auto path = std::filesystem::path(config.output_dir) / "results.json";
   if (results.size() == 1) {
@@ -98,10 +106,12 @@ int eval_only(Config& config, Comm& comm, bool resume) {
   return stopped_early(results);
 }
 
-/// The paper's rows for what these weights are: nothing for CLIP itself and for other architectures.
+/// The paper's rows for what these weights are: nothing for CLIP itself and for other
+/// architectures.
 std::vector<ComparedRow> rows_beside(const Config& config, const StartingPoint& start) {
   if (start.plain_clip) return {};
-  const bool dino = config.model.dino || start.dino_masks || start.source.filename().string().find("dino") != std::string::npos;
+  const bool dino = config.model.dino || start.dino_masks ||
+                    start.source.filename().string().find("dino") != std::string::npos;
   return published_rows(start.architecture, dino);
 }
 
@@ -112,8 +122,10 @@ int eval_protocol(Config& config, Comm& comm, bool resume) {
   auto start = weights_to_score(config, comm, resume);
   plan.plain_clip = start.plain_clip;
   for (auto& row : rows_beside(config, start)) plan.compared.push_back(std::move(row));
-  HtmlReport report{.subject = str(start.plain_clip ? "CLIP before training: " : "", start.source.string()),
-                    .protocol = protocol_text(config, plan.templates), .compared = plan.compared};
+  HtmlReport report{
+      .subject = str(start.plain_clip ? "CLIP before training: " : "", start.source.string()),
+      .protocol = protocol_text(config, plan.templates),
+      .compared = plan.compared};
   report.curves = read_curves(std::filesystem::path(config.output_dir) / "metrics.json");
   // After each set, so that trouble with a later one does not cost the numbers of those before.
   const auto write = [&](const std::vector<SetResult>& results) {
@@ -121,7 +133,8 @@ int eval_protocol(Config& config, Comm& comm, bool resume) {
     write_results(folder, report.results, report.compared);
     write_html_report(folder / "report.html", report);
   };
-  const auto results = score_sets(start.model, config, plan, comm, folder, /*folder_per_set=*/true, write);
+  const auto results =
+      score_sets(start.model, config, plan, comm, folder, /*folder_per_set=*/true, write);
   if (!comm.is_main()) return 0;
   log::info("report: ", (folder / "report.html").string());
   return stopped_early(results);
@@ -133,13 +146,16 @@ void add_train(CLI::App& app) {
   auto* command = app.add_subcommand("train", "Train, and score DATASETS.TEST on the way");
   auto options = add_run_options(*command);
   auto only_score = std::make_shared<bool>(false);
-  command->add_flag("--resume", options->resume,
-                    "go on from the newest checkpoint in OUTPUT_DIR; with --eval-only, score that one");
-  command->add_flag("--eval-only", *only_score, "score MODEL.WEIGHTS on DATASETS.TEST and train nothing");
+  command->add_flag(
+      "--resume", options->resume,
+      "go on from the newest checkpoint in OUTPUT_DIR; with --eval-only, score that one");
+  command->add_flag("--eval-only", *only_score,
+                    "score MODEL.WEIGHTS on DATASETS.TEST and train nothing");
   command->callback([options, only_score] {
     options->argv = arguments();
     const auto body = [&](Config& config, Comm& comm) {
-      return *only_score ? eval_only(config, comm, options->resume) : train(config, comm, options->resume);
+      return *only_score ? eval_only(config, comm, options->resume)
+                         : train(config, comm, options->resume);
     };
     finish(run_on_ranks(*options, *only_score ? Purpose::evaluate : Purpose::train, "", body));
   });
@@ -157,6 +173,6 @@ void add_eval(CLI::App& app) {
   });
 }
 
-}  // #include <algorithm>
+}  // namespace pixelclip::tools
 
 namespace pixelclip::tools

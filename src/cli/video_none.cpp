@@ -6,7 +6,8 @@ namespace pixelclip::tools {
 struct Video::State {};
 
 Video::Video(const std::filesystem::path& file) {
-  fail(file.string(), ": this program was built without OpenCV's videoio, so it reads no videos; install ",
+  fail(file.string(),
+       ": this program was built without OpenCV's videoio, so it reads no videos; install ",
        "libopencv-videoio-dev and build again, or cut the video into pictures");
 }
 

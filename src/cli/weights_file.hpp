@@ -7,8 +7,8 @@
 
 namespace pixelclip::tools {
 
-/// read_weights_file without the entries beside the weights whose classes are unknown; each is named in a
-/// warning. Errors: as read_weights_file.
+/// read_weights_file without the entries beside the weights whose classes are unknown; each is
+/// named in a warning. Errors: as read_weights_file.
 WeightsFile read_known_weights(const std::filesystem::path& path);
 
 /// "12.3 MB".

@@ -56,8 +56,8 @@ VitOptions read_vit(const Weights& weights) {
   vit.embedding = weights.shape("visual.proj", 2)[1];
   if (vit.grid * vit.grid + 1 != positions || vit.layers == 0) {
     fail("these weights hold no vision transformer that can be used: ", positions, " positions, ",
-         vit.layers, " layers, width ", vit.width, " (a square grid and a class token and at least one ",
-         "layer are expected)");
+         vit.layers, " layers, width ", vit.width,
+         " (a square grid and a class token and at least one ", "layer are expected)");
   }
   vit.mlp = weights.mlp("visual.transformer.");
   return vit;
@@ -143,7 +143,9 @@ void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder) {
   }
 }
 
-bool CLIPImpl::cuts_long_texts() const { return std::dynamic_pointer_cast<ConvNextImpl>(visual) != nullptr; }
+bool CLIPImpl::cuts_long_texts() const {
+  return std::dynamic_pointer_cast<ConvNextImpl>(visual) != nullptr;
+}
 
 CLIPImpl::CLIPImpl(const ClipArchitecture& architecture)
     : TextEncoderImpl(architecture.text),

@@ -21,10 +21,10 @@ struct ClipArchitecture {
   std::string describe() const;
 };
 
-/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. What they cannot tell, activations and heads, is
-/// that of OpenAI's models for a ViT and of open_clip's for a ConvNeXt; settle_traits knows better. Errors: tensors that tell
-/// the architecture are missing, or their shapes contradict each other. Other shapes are checked
-/// when the weights are loaded.
+/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. What they cannot tell,
+/// activations and heads, is that of OpenAI's models for a ViT and of open_clip's for a ConvNeXt;
+/// settle_traits knows better. Errors: tensors that tell the architecture are missing, or their
+/// shapes contradict each other. Other shapes are checked when the weights are loaded.
 ClipArchitecture clip_architecture(const StateDict& weights, const std::string& prefix = "");
 
 /// CLIP keeps its text tower's tensors at the top level of a checkpoint and the image encoder's
@@ -33,8 +33,8 @@ class CLIPImpl : public TextEncoderImpl {
  public:
   explicit CLIPImpl(const ClipArchitecture& architecture);
 
-  /// open_clip's tokeniser, which belongs to its ConvNeXt, cuts texts beyond the context; CLIP's, which
-  /// belongs to a ViT, refuses them.
+  /// open_clip's tokeniser, which belongs to its ConvNeXt, cuts texts beyond the context; CLIP's,
+  /// which belongs to a ViT, refuses them.
   bool cuts_long_texts() const;
 
   ImageEncoder visual;

@@ -11,7 +11,8 @@ nn::LayerNorm layer_norm(int64_t width) {
   return nn::LayerNorm(nn::LayerNormOptions({width}).eps(1e-6));
 }
 
-/// LayerNorm over the channels of [B, C, h, w]; in channels-last memory both permutations are views.
+/// LayerNorm over the channels of [B, C, h, w]; in channels-last memory both permutations are
+/// views.
 class ChannelNormImpl : public nn::LayerNormImpl {
  public:
   explicit ChannelNormImpl(int64_t width)
@@ -38,12 +39,14 @@ ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, double drop_path) : drop_pat
       "conv_dw", nn::Conv2d(nn::Conv2dOptions(width, width, 7).padding(3).groups(width)));
   norm = register_module("norm", layer_norm(width));
   mlp = register_module("mlp", nn::ModuleDict());
-  mlp->update({{"fc1", nn::Linear(width, 4 * width).ptr()}, {"fc2", nn::Linear(4 * width, width).ptr()}});
+  mlp->update(
+      {{"fc1", nn::Linear(width, 4 * width).ptr()}, {"fc2", nn::Linear(4 * width, width).ptr()}});
   gamma = register_parameter("gamma", torch::full({width}, 1e-6));
 }
 
 Tensor ConvNextBlockImpl::forward(const Tensor& x) {
-  // Without gradients in place where the types allow it: large tensors cost more to allocate than to compute.
+  // Without gradients in place where the types allow it: large tensors cost more to allocate than
+  // to compute.
   const bool in_place = !at::GradMode::is_enabled();
   auto y = norm(conv_dw(x).permute({0, 2, 3, 1}));  // [B, h, w, W]
   y = mlp["fc1"]->as<nn::Linear>()->forward(y);

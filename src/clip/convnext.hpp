@@ -10,12 +10,12 @@ struct ConvNextOptions {
   std::array<int64_t, 4> depths{3, 3, 27, 3};
   std::array<int64_t, 4> widths{128, 256, 512, 1024};
   int64_t embedding = 640;
-  int64_t head_hidden = 0;  // width of the head's hidden layer (large model); 0: a linear head
+  int64_t head_hidden = 0;      // width of the head's hidden layer (large model); 0: a linear head
   double drop_path_rate = 0.0;  // of the last block; rises linearly from 0
 };
 
-/// Depthwise 7×7 convolution, LayerNorm, two linear layers, layer scale `gamma`, and a residual that
-/// training drops for whole samples with `drop_path` (stochastic depth, Huang et al. 2016).
+/// Depthwise 7×7 convolution, LayerNorm, two linear layers, layer scale `gamma`, and a residual
+/// that training drops for whole samples with `drop_path` (stochastic depth, Huang et al. 2016).
 class ConvNextBlockImpl : public torch::nn::Module {
  public:
   ConvNextBlockImpl(int64_t width, double drop_path);

@@ -62,24 +62,33 @@ const Published* find_published(const std::string& name) {
   for (const auto& model : published()) {
     if (std::find(model.names.begin(), model.names.end(), name) != model.names.end()) return &model;
   }
-  // As the public code, which asks only whether a name holds these words; a path or a repository is no such name.
+  // As the public code, which asks only whether a name holds these words; a path or a repository is
+  // no such name.
   const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
   if (!holds("convnext") || holds("/") || holds(".")) return nullptr;
-  return holds("base") ? find_published("convnext_base") : holds("large") ? find_published("convnext_large") : nullptr;
+  return holds("base")    ? find_published("convnext_base")
+         : holds("large") ? find_published("convnext_large")
+                          : nullptr;
 }
 
 constexpr const char* kEndings[] = {".pt", ".pth", ".safetensors", ".bin", ".pkl"};
-constexpr const char* kFilesOfFolders[] = {"model_final.pth", "open_clip_model.safetensors", "model.safetensors",
-                                           "open_clip_pytorch_model.bin", "pytorch_model.bin",
-                                           "open_clip_model.safetensors.index.json", "model.safetensors.index.json",
-                                           "open_clip_pytorch_model.bin.index.json", "pytorch_model.bin.index.json"};
+constexpr const char* kFilesOfFolders[] = {"model_final.pth",
+                                           "open_clip_model.safetensors",
+                                           "model.safetensors",
+                                           "open_clip_pytorch_model.bin",
+                                           "pytorch_model.bin",
+                                           "open_clip_model.safetensors.index.json",
+                                           "model.safetensors.index.json",
+                                           "open_clip_pytorch_model.bin.index.json",
+                                           "pytorch_model.bin.index.json"};
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
 
-/// The weights inside a folder of a training or fetched from Hugging Face; empty when there are none.
+/// The weights inside a folder of a training or fetched from Hugging Face; empty when there are
+/// none.
 fs::path inside_folder(const fs::path& folder) {
   for (const char* file : kFilesOfFolders) {
     if (is_file(folder / file)) return folder / file;
@@ -87,7 +96,8 @@ fs::path inside_folder(const fs::path& folder) {
   // The folder of a run that has not ended.
   std::string last;
   std::ifstream(folder / "last_checkpoint") >> last;
-  if (!last.empty() && last.find('/') == std::string::npos && is_file(folder / last)) return folder / last;
+  if (!last.empty() && last.find('/') == std::string::npos && is_file(folder / last))
+    return folder / last;
   return {};
 }
 
@@ -213,7 +223,8 @@ fs::path find_weights(const std::string& name_or_path) {
     if (auto found = inside_folder(name_or_path); !found.empty()) return found;
     fail(name_or_path,
          ": is a folder without a weights file; expected open_clip_model.safetensors, ",
-         "model.safetensors, open_clip_pytorch_model.bin, pytorch_model.bin or their .index.json in it");
+         "model.safetensors, open_clip_pytorch_model.bin, pytorch_model.bin or their .index.json "
+         "in it");
   }
   const auto extension = fs::path(name_or_path).extension();
   if (std::find(std::begin(kEndings), std::end(kEndings), extension) != std::end(kEndings)) {
@@ -247,8 +258,9 @@ fs::path find_dino_weights(const std::string& path) {
     if (is_file(folder / file)) return folder / file;
     looked += (looked.empty() ? "" : ", ") + folder.string();
   }
-  fail("MODEL.DINO is on, but ", file, " was not found: looked in ", looked, "; fetch https://dl.fbaipublicfiles.com/dino/",
-       stem, "/", file, " into weights/ (tools/download_weights.sh does), or name it with MODEL.DINO_WEIGHTS");
+  fail("MODEL.DINO is on, but ", file, " was not found: looked in ", looked,
+       "; fetch https://dl.fbaipublicfiles.com/dino/", stem, "/", file,
+       " into weights/ (tools/download_weights.sh does), or name it with MODEL.DINO_WEIGHTS");
 }
 
 }  // namespace pixelclip

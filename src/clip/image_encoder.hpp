@@ -16,8 +16,8 @@ class ImageEncoderImpl : public torch::nn::Module {
 };
 using ImageEncoder = std::shared_ptr<ImageEncoderImpl>;
 
-/// Converts the matrices and kernels once, so that autocast to bfloat16 need not do it for every image.
-/// For inference: such parameters do not train.
+/// Converts the matrices and kernels once, so that autocast to bfloat16 need not do it for every
+/// image. For inference: such parameters do not train.
 void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder);
 
 }  // namespace pixelclip

@@ -7,7 +7,8 @@
 namespace pixelclip {
 namespace {
 
-ClipArchitecture shapes_in(const std::string& file, const StateDict& weights, const std::string& prefix) {
+ClipArchitecture shapes_in(const std::string& file, const StateDict& weights,
+                           const std::string& prefix) {
   try {
     return clip_architecture(weights, prefix);
   } catch (const Error& e) {
@@ -15,7 +16,8 @@ ClipArchitecture shapes_in(const std::string& file, const StateDict& weights, co
   }
 }
 
-void settle(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources, const std::string& file, bool say) {
+void settle(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources,
+            const std::string& file, bool say) {
   const auto settled = settle_traits(architecture, sources, file);
   if (!say) return;
   if (!settled.warning.empty()) log::warn(file, ": ", settled.warning);
@@ -24,7 +26,8 @@ void settle(ClipArchitecture& architecture, const std::vector<ClipTraits>& sourc
 
 }  // namespace
 
-std::vector<ClipTraits> pixelclip_sources(const ClipTraits& by_hand, const std::string& file, const Dict& entries,
+std::vector<ClipTraits> pixelclip_sources(const ClipTraits& by_hand, const std::string& file,
+                                          const Dict& entries,
                                           const ClipArchitecture& architecture) {
   ClipTraits training;
   training.source = "as PixelCLIP's public code computes";
@@ -35,24 +38,26 @@ std::vector<ClipTraits> pixelclip_sources(const ClipTraits& by_hand, const std::
   return {by_hand, recorded_traits(entries, file), training};
 }
 
-ClipArchitecture understand_pixelclip(const StateDict& weights, const std::string& file, const Dict& entries,
-                                      const ClipTraits& by_hand, bool say) {
+ClipArchitecture understand_pixelclip(const StateDict& weights, const std::string& file,
+                                      const Dict& entries, const ClipTraits& by_hand, bool say) {
   ClipArchitecture architecture = shapes_in(file, weights, "sem_seg_head.predictor.clip_model.");
   settle(architecture, pixelclip_sources(by_hand, file, entries, architecture), file, say);
   return architecture;
 }
 
-ClipArchitecture understand(const WeightsFile& file, const StateDict& weights, const std::string& asked,
-                            const std::filesystem::path& path, const ClipTraits& by_hand, bool say) {
+ClipArchitecture understand(const WeightsFile& file, const StateDict& weights,
+                            const std::string& asked, const std::filesystem::path& path,
+                            const ClipTraits& by_hand, bool say) {
   const std::string name = path.string();
   if (is_pixelclip(weights)) return understand_pixelclip(weights, name, file.rest, by_hand, say);
   ClipArchitecture architecture = shapes_in(name, to_clip_names(weights), "");
-  settle(architecture, sources_of_traits(by_hand, asked, path, file.form, file.rest, architecture), name, say);
+  settle(architecture, sources_of_traits(by_hand, asked, path, file.form, file.rest, architecture),
+         name, say);
   return architecture;
 }
 
-ClipFile open_clip(const WeightsFile& file, StateDict weights, const std::string& asked, const std::filesystem::path& path,
-                   const ClipTraits& by_hand) {
+ClipFile open_clip(const WeightsFile& file, StateDict weights, const std::string& asked,
+                   const std::filesystem::path& path, const ClipTraits& by_hand) {
   ClipFile clip{path, {}, {}};
   if (is_pixelclip(weights)) {
     clip.architecture = understand_pixelclip(weights, path.string(), file.rest, by_hand);

@@ -10,16 +10,18 @@ using torch::Tensor;
 
 TextEncoderImpl::TextEncoderImpl(const TextOptions& options) : options_(options) {
   const int64_t width = options.width;
-  transformer = register_module(
-      "transformer", Transformer(width, options.layers, options.heads, options.activation, options.mlp));
+  transformer = register_module("transformer", Transformer(width, options.layers, options.heads,
+                                                           options.activation, options.mlp));
   token_embedding =
       register_module("token_embedding", torch::nn::Embedding(options.vocabulary, width));
   positional_embedding =
       register_parameter("positional_embedding", 0.01 * torch::randn({options.context, width}));
-  ln_final = register_module("ln_final", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
+  ln_final =
+      register_module("ln_final", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
   text_projection = register_parameter(
       "text_projection", std::pow(width, -0.5) * torch::randn({width, options.embedding}));
-  logit_scale = register_parameter("logit_scale", torch::tensor(std::log(1.0 / 0.07), torch::kFloat));
+  logit_scale =
+      register_parameter("logit_scale", torch::tensor(std::log(1.0 / 0.07), torch::kFloat));
   torch::NoGradGuard no_grad;
   token_embedding->weight.mul_(0.02);
 }
@@ -40,13 +42,15 @@ Tensor TextEncoderImpl::encode_embedded(const Tensor& embedded, const Tensor& en
 
 Tensor TextEncoderImpl::with_positions(const Tensor& embedded, int64_t first) {
   const int64_t end = first + embedded.size(1);
-  TORCH_CHECK(end <= options_.context, "a text of ", end, " tokens exceeds the context of ", options_.context);
+  TORCH_CHECK(end <= options_.context, "a text of ", end, " tokens exceeds the context of ",
+              options_.context);
   const auto type = text_projection.scalar_type();
   return embedded.to(type) + positional_embedding.slice(0, first, end).to(type);
 }
 
 Tensor TextEncoderImpl::project(const Tensor& x, const Tensor& ends) {
-  const auto rows = x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
+  const auto rows =
+      x.index({torch::arange(x.size(0), x.options().dtype(torch::kLong)), ends});  // [N, W]
   return torch::matmul(normalised(ln_final, rows), text_projection);
 }
 
@@ -67,8 +71,8 @@ std::shared_ptr<TextEncoderImpl> float16_text_encoder(const TextEncoderImpl& enc
 Tensor pad_tokens(const std::vector<std::vector<int64_t>>& ids) {
   size_t longest = 0;
   for (const auto& row : ids) longest = std::max(longest, row.size());
-  auto tokens = torch::zeros({static_cast<int64_t>(ids.size()), static_cast<int64_t>(longest)},
-                             torch::kLong);
+  auto tokens =
+      torch::zeros({static_cast<int64_t>(ids.size()), static_cast<int64_t>(longest)}, torch::kLong);
   for (size_t i = 0; i < ids.size(); ++i) {
     std::copy(ids[i].begin(), ids[i].end(), tokens.data_ptr<int64_t>() + i * longest);
   }

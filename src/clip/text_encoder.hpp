@@ -12,10 +12,10 @@ struct TextOptions {
   int64_t width = 512;
   int64_t layers = 12;
   int64_t heads = 8;
-  int64_t context = 77;      // positions
+  int64_t context = 77;  // positions
   int64_t vocabulary = 49408;
   int64_t embedding = 512;
-  int64_t mlp = 0;           // width inside the MLPs; 0: 4 · width
+  int64_t mlp = 0;  // width inside the MLPs; 0: 4 · width
   Activation activation = Activation::quick_gelu;
 };
 
@@ -29,8 +29,8 @@ class TextEncoderImpl : public torch::nn::Module {
   /// id), projected, not normalised.
   torch::Tensor encode_text(const torch::Tensor& tokens);
 
-  /// As encode_text of texts that all begin with the tokens `prefix` [P], of which `tokens` [N, S] holds
-  /// the rest: what they share is computed once.
+  /// As encode_text of texts that all begin with the tokens `prefix` [P], of which `tokens` [N, S]
+  /// holds the rest: what they share is computed once.
   torch::Tensor encode_text_after(const torch::Tensor& prefix, const torch::Tensor& tokens);
 
   /// As encode_text from token embeddings [N, L, W] whose end tokens stand at `ends` [N].
@@ -54,8 +54,8 @@ class TextEncoderImpl : public torch::nn::Module {
   torch::nn::LayerNorm ln_final{nullptr};
 };
 
-/// A copy of `encoder` that computes in float16 as OpenAI's code does on a GPU: matrices and activations
-/// are float16, normalisation is float32. For inference.
+/// A copy of `encoder` that computes in float16 as OpenAI's code does on a GPU: matrices and
+/// activations are float16, normalisation is float32. For inference.
 std::shared_ptr<TextEncoderImpl> float16_text_encoder(const TextEncoderImpl& encoder);
 
 /// Ids of several texts as one zero-padded tensor [N, longest] int64.

@@ -12,8 +12,15 @@ struct PublishedWidth {
   int64_t width, heads;
 };
 /// Of open_clip's model configurations and of OpenAI's and Hugging Face's models.
-constexpr std::array<PublishedWidth, 9> kImageTowers{{{384, 6}, {512, 8}, {768, 12}, {896, 14}, {1024, 16},
-                                                 {1280, 16}, {1408, 16}, {1664, 16}, {1792, 16}}};
+constexpr std::array<PublishedWidth, 9> kImageTowers{{{384, 6},
+                                                      {512, 8},
+                                                      {768, 12},
+                                                      {896, 14},
+                                                      {1024, 16},
+                                                      {1280, 16},
+                                                      {1408, 16},
+                                                      {1664, 16},
+                                                      {1792, 16}}};
 constexpr std::array<PublishedWidth, 8> kTextTowers{
     {{256, 4}, {384, 6}, {512, 8}, {640, 10}, {768, 12}, {1024, 16}, {1152, 16}, {1280, 20}}};
 constexpr int64_t kNarrowestPublished = 192;
@@ -26,8 +33,12 @@ int64_t heads_of_width(const std::array<PublishedWidth, N>& towers, int64_t widt
   return width < kNarrowestPublished && width % 64 == 0 ? width / 64 : 0;
 }
 
-const char* shown(Activation activation) { return activation == Activation::gelu ? "GELU" : "QuickGELU"; }
-const char* key_of(Activation activation) { return activation == Activation::gelu ? "gelu" : "quick_gelu"; }
+const char* shown(Activation activation) {
+  return activation == Activation::gelu ? "GELU" : "QuickGELU";
+}
+const char* key_of(Activation activation) {
+  return activation == Activation::gelu ? "gelu" : "quick_gelu";
+}
 
 std::optional<Activation> activation_called(std::string_view name) {
   if (name == "gelu") return Activation::gelu;
@@ -39,7 +50,8 @@ std::optional<Activation> activation_called(std::string_view name) {
 std::optional<int64_t> heads_in(std::string_view text) {
   int64_t number = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc() || end != text.data() + text.size() || number < 0 || number > 4096) return std::nullopt;
+  if (fault != std::errc() || end != text.data() + text.size() || number < 0 || number > 4096)
+    return std::nullopt;
   return number;
 }
 
@@ -52,22 +64,24 @@ struct Settled {
   bool known = true;
 };
 
-Settled settle_activation(Activation& activation, const std::vector<ClipTraits>& sources, TowerTraits ClipTraits::*tower,
-                          const std::string& file) {
+Settled settle_activation(Activation& activation, const std::vector<ClipTraits>& sources,
+                          TowerTraits ClipTraits::*tower, const std::string& file) {
   for (const auto& source : sources) {
     if (const auto& told = (source.*tower).activation) {
       activation = *told;
       return {source.source};
     }
     if (!source.fault.empty()) {
-      fail(file, ": ", source.source, " says ", source.fault, ", which is not computed here; if it is wrong, ", kHowToSet);
+      fail(file, ": ", source.source, " says ", source.fault,
+           ", which is not computed here; if it is wrong, ", kHowToSet);
     }
   }
   return {"", false};
 }
 
-Settled settle_heads(int64_t& heads, int64_t width, int64_t published, const std::vector<ClipTraits>& sources,
-                     TowerTraits ClipTraits::*tower, const char* which, const std::string& file) {
+Settled settle_heads(int64_t& heads, int64_t width, int64_t published,
+                     const std::vector<ClipTraits>& sources, TowerTraits ClipTraits::*tower,
+                     const char* which, const std::string& file) {
   Settled settled;
   heads = 0;
   for (const auto& source : sources) {
@@ -79,15 +93,19 @@ Settled settle_heads(int64_t& heads, int64_t width, int64_t published, const std
   }
   if (heads == 0) {
     heads = published;
-    settled.source = width < kNarrowestPublished ? "64 numbers a head" : "published models of this width";
+    settled.source =
+        width < kNarrowestPublished ? "64 numbers a head" : "published models of this width";
   }
   if (heads == 0) {
-    fail(file, ": nothing tells how many heads the ", which, " of width ", width, " has, and no published model has this width: ",
-         "set MODEL.SEM_SEG_HEAD.CLIP_HEADS (--heads), the image encoder's and the text tower's, or put the model's "
+    fail(file, ": nothing tells how many heads the ", which, " of width ", width,
+         " has, and no published model has this width: ",
+         "set MODEL.SEM_SEG_HEAD.CLIP_HEADS (--heads), the image encoder's and the text tower's, "
+         "or put the model's "
          "config.json or open_clip_config.json beside the file");
   }
   if (heads < 0 || width % heads != 0) {
-    fail(file, ": ", heads, " heads of the ", which, " (", settled.source, ") do not divide its width ", width);
+    fail(file, ": ", heads, " heads of the ", which, " (", settled.source,
+         ") do not divide its width ", width);
   }
   return settled;
 }
@@ -96,9 +114,12 @@ Settled settle_heads(int64_t& heads, int64_t width, int64_t published, const std
 
 int64_t published_image_heads(int64_t width) { return heads_of_width(kImageTowers, width); }
 
-int64_t published_text_heads(int64_t width) { return width < 64 ? 1 : heads_of_width(kTextTowers, width); }
+int64_t published_text_heads(int64_t width) {
+  return width < 64 ? 1 : heads_of_width(kTextTowers, width);
+}
 
-ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_t>& heads, const std::string& key) {
+ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_t>& heads,
+                         const std::string& key) {
   ClipTraits traits;
   traits.source = key;
   if (!activation.empty() && activation != "auto") {
@@ -109,7 +130,9 @@ ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_
   }
   if (heads.empty()) return traits;
   if (heads.size() != 2 || heads[0] < 0 || heads[1] < 0) {
-    fail("the heads of a CLIP are two numbers, the image encoder's and the text tower's (0: find out)");
+    fail(
+        "the heads of a CLIP are two numbers, the image encoder's and the text tower's (0: find "
+        "out)");
   }
   traits.image.heads = heads[0];
   traits.text.heads = heads[1];
@@ -126,16 +149,22 @@ ClipTraits recorded_traits(const Dict& entries, const std::string& file) {
   if (const auto text = text_of("clip_activation"); !text.empty()) {
     const size_t comma = text.find(',');
     traits.image.activation = activation_called(text.substr(0, comma));
-    traits.text.activation = comma == std::string::npos ? traits.image.activation : activation_called(text.substr(comma + 1));
+    traits.text.activation = comma == std::string::npos ? traits.image.activation
+                                                        : activation_called(text.substr(comma + 1));
     if (!traits.image.activation || !traits.text.activation) {
-      fail(file, ": its entry clip_activation is '", printable(text), "', expected gelu or quick_gelu");
+      fail(file, ": its entry clip_activation is '", printable(text),
+           "', expected gelu or quick_gelu");
     }
   }
   if (const auto text = text_of("clip_heads"); !text.empty()) {
     const size_t comma = text.find(',');
     const auto image = heads_in(std::string_view(text).substr(0, comma));
-    const auto words = comma == std::string::npos ? std::nullopt : heads_in(std::string_view(text).substr(comma + 1));
-    if (!image || !words) fail(file, ": its entry clip_heads is '", printable(text), "', expected two numbers such as 12,8");
+    const auto words = comma == std::string::npos
+                           ? std::nullopt
+                           : heads_in(std::string_view(text).substr(comma + 1));
+    if (!image || !words)
+      fail(file, ": its entry clip_heads is '", printable(text),
+           "', expected two numbers such as 12,8");
     traits.image.heads = *image;
     traits.text.heads = *words;
   }
@@ -146,11 +175,14 @@ std::map<std::string, std::string> record_of(const ClipArchitecture& architectur
   const auto& text = architecture.text;
   const Activation image = architecture.vit ? architecture.vit->activation : Activation::gelu;
   const int64_t heads = architecture.vit ? architecture.vit->image_heads() : 0;
-  return {{"clip_activation", image == text.activation ? key_of(image) : str(key_of(image), ",", key_of(text.activation))},
-          {"clip_heads", str(heads, ",", text.heads)}};
+  return {
+      {"clip_activation",
+       image == text.activation ? key_of(image) : str(key_of(image), ",", key_of(text.activation))},
+      {"clip_heads", str(heads, ",", text.heads)}};
 }
 
-SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources, const std::string& file) {
+SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources,
+                            const std::string& file) {
   auto& text = architecture.text;
   auto& vit = architecture.vit;
   const Activation usual = vit ? Activation::quick_gelu : Activation::gelu;
@@ -159,20 +191,24 @@ SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<Cl
   Settled image_activation = {"", false}, image_heads;
   if (vit) {
     image_activation = settle_activation(vit->activation, sources, &ClipTraits::image, file);
-    image_heads = settle_heads(vit->heads, vit->width, published_image_heads(vit->width), sources, &ClipTraits::image,
-                               "image encoder", file);
+    image_heads = settle_heads(vit->heads, vit->width, published_image_heads(vit->width), sources,
+                               &ClipTraits::image, "image encoder", file);
   }
   const auto text_activation = settle_activation(text.activation, sources, &ClipTraits::text, file);
-  const auto text_heads = settle_heads(text.heads, text.width, published_text_heads(text.width), sources, &ClipTraits::text,
-                                       "text tower", file);
+  const auto text_heads = settle_heads(text.heads, text.width, published_text_heads(text.width),
+                                       sources, &ClipTraits::text, "text tower", file);
   SettledTraits settled;
   if (vit && !image_activation.known) {
-    settled.warning = str("nothing tells whether this CLIP computes with GELU or QuickGELU (no config.json or open_clip_config.json "
-                          "beside it, no published name); OpenAI's QuickGELU is taken; ", kHowToSet);
+    settled.warning =
+        str("nothing tells whether this CLIP computes with GELU or QuickGELU (no config.json or "
+            "open_clip_config.json "
+            "beside it, no published name); OpenAI's QuickGELU is taken; ",
+            kHowToSet);
   }
   std::ostringstream line;
   line << shown(vit ? vit->activation : text.activation);
-  if (vit && vit->activation != text.activation) line << " in the image encoder, " << shown(text.activation) << " in the text tower";
+  if (vit && vit->activation != text.activation)
+    line << " in the image encoder, " << shown(text.activation) << " in the text tower";
   const auto& why = vit ? image_activation : text_activation;
   line << (why.known ? " (" + why.source + ")" : vit ? "" : " (as all published ConvNeXt models)");
   if (vit) line << ", " << vit->heads << " heads (" << image_heads.source << ")";
@@ -181,8 +217,10 @@ SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<Cl
   return settled;
 }
 
-std::vector<ClipTraits> sources_of_traits(const ClipTraits& by_hand, const std::string& asked, const std::filesystem::path& weights,
-                                          const std::string& form, const Dict& entries, const ClipArchitecture& architecture) {
+std::vector<ClipTraits> sources_of_traits(const ClipTraits& by_hand, const std::string& asked,
+                                          const std::filesystem::path& weights,
+                                          const std::string& form, const Dict& entries,
+                                          const ClipArchitecture& architecture) {
   std::vector<ClipTraits> sources = {by_hand, recorded_traits(entries, weights.string())};
   for (auto& found : traits_beside(weights, architecture)) sources.push_back(std::move(found));
   for (auto& found : traits_of_names(asked, weights)) sources.push_back(std::move(found));

@@ -11,7 +11,8 @@
 
 namespace pixelclip {
 
-/// What a tower's tensors cannot tell: the activation inside its blocks and the heads of its attention.
+/// What a tower's tensors cannot tell: the activation inside its blocks and the heads of its
+/// attention.
 struct TowerTraits {
   std::optional<Activation> activation;  ///< none: not known
   int64_t heads = 0;                     ///< 0: not known
@@ -24,42 +25,51 @@ struct ClipTraits {
   std::string fault;  ///< what the source says that is not computed here; empty: nothing
 };
 
-/// Traits set by hand: `activation` "auto", "gelu" or "quick_gelu"; `heads` [] or [image, text], 0 where
-/// unknown. `key` names the setting in the log. Errors: other values.
-ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_t>& heads, const std::string& key);
+/// Traits set by hand: `activation` "auto", "gelu" or "quick_gelu"; `heads` [] or [image, text], 0
+/// where unknown. `key` names the setting in the log. Errors: other values.
+ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_t>& heads,
+                         const std::string& key);
 
-/// What a file of ours keeps of its model beside the weights: clip_activation and clip_heads. Empty entries
-/// where there are none. Errors: values that mean nothing.
+/// What a file of ours keeps of its model beside the weights: clip_activation and clip_heads. Empty
+/// entries where there are none. Errors: values that mean nothing.
 ClipTraits recorded_traits(const Dict& entries, const std::string& file);
 /// The same entries for a file that is to be written.
 std::map<std::string, std::string> record_of(const ClipArchitecture& architecture);
 
-/// The traits in the JSON beside a weights file: open_clip's open_clip_config.json or model configuration,
-/// Hugging Face's config.json, the file's own name with .json. A file that disagrees with the tensors' sizes
-/// or that is no JSON is passed over with a warning; activations and parts that are not computed here are its fault.
-std::vector<ClipTraits> traits_beside(const std::filesystem::path& weights, const ClipArchitecture& architecture);
+/// The traits in the JSON beside a weights file: open_clip's open_clip_config.json or model
+/// configuration, Hugging Face's config.json, the file's own name with .json. A file that disagrees
+/// with the tensors' sizes or that is no JSON is passed over with a warning; activations and parts
+/// that are not computed here are its fault.
+std::vector<ClipTraits> traits_beside(const std::filesystem::path& weights,
+                                      const ClipArchitecture& architecture);
 
 /// What the published name of a model says: the name it was asked for by, its file's, its folder's.
-std::vector<ClipTraits> traits_of_names(const std::string& asked, const std::filesystem::path& weights);
+std::vector<ClipTraits> traits_of_names(const std::string& asked,
+                                        const std::filesystem::path& weights);
 
-/// What was chosen and why, one sentence each; `warning` where nothing tells the activation, else empty.
+/// What was chosen and why, one sentence each; `warning` where nothing tells the activation, else
+/// empty.
 struct SettledTraits {
   std::string choice, warning;
 };
 
-/// Sets the architecture's activations and heads from the first source that knows each, then from the widths of
-/// published models. Where nothing tells the activation, OpenAI's QuickGELU is taken for a ViT. `file` is named in errors.
-/// Errors: widths that no published model has, when no source tells the heads; heads that do not divide them; a
-/// source with a fault, unless the activation was set by hand.
-SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources, const std::string& file);
+/// Sets the architecture's activations and heads from the first source that knows each, then from
+/// the widths of published models. Where nothing tells the activation, OpenAI's QuickGELU is taken
+/// for a ViT. `file` is named in errors. Errors: widths that no published model has, when no source
+/// tells the heads; heads that do not divide them; a source with a fault, unless the activation was
+/// set by hand.
+SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources,
+                            const std::string& file);
 
-/// Everything in its order for the weights of a plain CLIP: by hand, recorded in the file, beside it, its name,
-/// its form ("TorchScript archive" is OpenAI's).
-std::vector<ClipTraits> sources_of_traits(const ClipTraits& by_hand, const std::string& asked, const std::filesystem::path& weights,
-                                          const std::string& form, const Dict& entries, const ClipArchitecture& architecture);
+/// Everything in its order for the weights of a plain CLIP: by hand, recorded in the file, beside
+/// it, its name, its form ("TorchScript archive" is OpenAI's).
+std::vector<ClipTraits> sources_of_traits(const ClipTraits& by_hand, const std::string& asked,
+                                          const std::filesystem::path& weights,
+                                          const std::string& form, const Dict& entries,
+                                          const ClipArchitecture& architecture);
 
-/// The heads of published image encoders and text towers of this width, and OpenAI's rule of 64 numbers a head for the
-/// narrow ones of tests (below 192); 0 for other widths.
+/// The heads of published image encoders and text towers of this width, and OpenAI's rule of 64
+/// numbers a head for the narrow ones of tests (below 192); 0 for other widths.
 int64_t published_image_heads(int64_t width);
 int64_t published_text_heads(int64_t width);
 

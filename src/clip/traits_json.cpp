@@ -32,12 +32,15 @@ bool is_on(const json& section, const char* key) {
   return found != section.end() && !found->is_null() && *found != json(false);
 }
 
-/// Options of open_clip's towers that change what is computed, given otherwise than in OpenAI's layout.
+/// Options of open_clip's towers that change what is computed, given otherwise than in OpenAI's
+/// layout.
 std::string other_parts(const json& vision, const json& text) {
-  for (const char* key : {"no_ln_pre", "attentional_pool", "ls_init_value", "final_ln_after_pool", "act_kwargs", "norm_kwargs"}) {
+  for (const char* key : {"no_ln_pre", "attentional_pool", "ls_init_value", "final_ln_after_pool",
+                          "act_kwargs", "norm_kwargs"}) {
     if (is_on(vision, key)) return str("vision_cfg.", key);
   }
-  for (const char* key : {"hf_model_name", "no_causal_mask", "embed_cls", "ls_init_value", "act_kwargs", "norm_kwargs"}) {
+  for (const char* key : {"hf_model_name", "no_causal_mask", "embed_cls", "ls_init_value",
+                          "act_kwargs", "norm_kwargs"}) {
     if (is_on(text, key)) return str("text_cfg.", key);
   }
   const auto pooled = [](const json& section, const char* usual) {
@@ -57,13 +60,17 @@ struct Stated {
 bool fits(const Stated& stated, const ClipArchitecture& architecture) {
   const auto equal = [](int64_t said, int64_t is) { return said == 0 || said == is; };
   const auto& vit = architecture.vit;
-  return equal(stated.text_width, architecture.text.width) && equal(stated.text_layers, architecture.text.layers) &&
-         (!vit || (equal(stated.image_width, vit->width) && equal(stated.image_layers, vit->layers)));
+  return equal(stated.text_width, architecture.text.width) &&
+         equal(stated.text_layers, architecture.text.layers) &&
+         (!vit ||
+          (equal(stated.image_width, vit->width) && equal(stated.image_layers, vit->layers)));
 }
 
-/// open_clip's: model_cfg with embed_dim, vision_cfg, text_cfg, quick_gelu (false unless it is there).
+/// open_clip's: model_cfg with embed_dim, vision_cfg, text_cfg, quick_gelu (false unless it is
+/// there).
 ClipTraits from_open_clip(const json& root, Stated& stated) {
-  const json model = section_of(root, {"model_cfg"}).empty() ? root : section_of(root, {"model_cfg"});
+  const json model =
+      section_of(root, {"model_cfg"}).empty() ? root : section_of(root, {"model_cfg"});
   const json vision = section_of(model, {"vision_cfg"}), text = section_of(model, {"text_cfg"});
   const auto quick = model.find("quick_gelu");
   ClipTraits traits;
@@ -84,9 +91,11 @@ ClipTraits from_open_clip(const json& root, Stated& stated) {
 }
 
 /// A tower of Hugging Face's CLIPConfig, whose defaults are OpenAI's.
-void read_hugging_face_tower(const json& section, const char* name, int64_t heads, TowerTraits& tower, std::string& fault) {
+void read_hugging_face_tower(const json& section, const char* name, int64_t heads,
+                             TowerTraits& tower, std::string& fault) {
   const auto found = section.find("hidden_act");
-  const std::string act = found != section.end() && found->is_string() ? found->get<std::string>() : "quick_gelu";
+  const std::string act =
+      found != section.end() && found->is_string() ? found->get<std::string>() : "quick_gelu";
   if (act == "gelu") {
     tower.activation = Activation::gelu;
   } else if (act == "quick_gelu") {
@@ -96,7 +105,8 @@ void read_hugging_face_tower(const json& section, const char* name, int64_t head
   }
   tower.heads = number(section, "num_attention_heads", heads);
   const auto eps = section.find("layer_norm_eps");
-  if (eps != section.end() && eps->is_number() && std::abs(eps->get<double>() - 1e-5) > 1e-9) fault = str(name, ".layer_norm_eps");
+  if (eps != section.end() && eps->is_number() && std::abs(eps->get<double>() - 1e-5) > 1e-9)
+    fault = str(name, ".layer_norm_eps");
 }
 
 ClipTraits from_hugging_face(const json& root, Stated& stated) {
@@ -105,8 +115,8 @@ ClipTraits from_hugging_face(const json& root, Stated& stated) {
   ClipTraits traits;
   read_hugging_face_tower(vision, "vision_config", 12, traits.image, traits.fault);
   read_hugging_face_tower(text, "text_config", 8, traits.text, traits.fault);
-  stated = {number(vision, "hidden_size", 768), number(vision, "num_hidden_layers", 12), number(text, "hidden_size", 512),
-            number(text, "num_hidden_layers", 12)};
+  stated = {number(vision, "hidden_size", 768), number(vision, "num_hidden_layers", 12),
+            number(text, "hidden_size", 512), number(text, "num_hidden_layers", 12)};
   if (!traits.fault.empty()) traits.image.activation = traits.text.activation = std::nullopt;
   return traits;
 }
@@ -114,7 +124,8 @@ ClipTraits from_hugging_face(const json& root, Stated& stated) {
 /// What `root` says, or nothing when it is no configuration of a CLIP.
 std::optional<ClipTraits> from_json(const json& root, Stated& stated) {
   const json& model = root.contains("model_cfg") ? root.at("model_cfg") : root;
-  if (model.is_object() && (model.contains("vision_cfg") || model.contains("text_cfg"))) return from_open_clip(root, stated);
+  if (model.is_object() && (model.contains("vision_cfg") || model.contains("text_cfg")))
+    return from_open_clip(root, stated);
   const bool towers = root.contains("vision_config") || root.contains("vision_config_dict");
   const bool words = root.contains("text_config") || root.contains("text_config_dict");
   if (towers && words) return from_hugging_face(root, stated);
@@ -123,11 +134,13 @@ std::optional<ClipTraits> from_json(const json& root, Stated& stated) {
 
 }  // namespace
 
-std::vector<ClipTraits> traits_beside(const fs::path& weights, const ClipArchitecture& architecture) {
+std::vector<ClipTraits> traits_beside(const fs::path& weights,
+                                      const ClipArchitecture& architecture) {
   std::vector<ClipTraits> found;
   fs::path own = weights;
   own.replace_extension(".json");
-  for (const fs::path& file : {own, weights.parent_path() / "open_clip_config.json", weights.parent_path() / "config.json"}) {
+  for (const fs::path& file : {own, weights.parent_path() / "open_clip_config.json",
+                               weights.parent_path() / "config.json"}) {
     std::error_code ignored;
     if (!fs::is_regular_file(file, ignored) || file == weights) continue;
     try {
@@ -135,7 +148,8 @@ std::vector<ClipTraits> traits_beside(const fs::path& weights, const ClipArchite
       auto traits = from_json(read_small_json(file), stated);
       if (!traits) continue;
       if (!fits(stated, architecture)) {
-        log::warn(file.string(), ": it describes another model than ", weights.filename().string(), " beside it and is passed over");
+        log::warn(file.string(), ": it describes another model than ", weights.filename().string(),
+                  " beside it and is passed over");
         continue;
       }
       traits->source = str(file.filename().string(), " beside it");

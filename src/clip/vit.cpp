@@ -9,8 +9,8 @@ Tensor resize_positions(const Tensor& positions, int64_t height, int64_t width) 
   const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions.size(0) - 1.0)));
   if (height == grid && width == grid) return positions;
   const auto patches = positions.slice(0, 1).view({1, grid, grid, -1}).permute({0, 3, 1, 2});
-  const auto resized =
-      at::upsample_bicubic2d(patches, {height, width}, /*align_corners=*/false, c10::nullopt, c10::nullopt);
+  const auto resized = at::upsample_bicubic2d(patches, {height, width}, /*align_corners=*/false,
+                                              c10::nullopt, c10::nullopt);
   return torch::cat({positions.slice(0, 0, 1), resized.flatten(2).squeeze(0).t()});
 }
 
@@ -18,16 +18,17 @@ VisionTransformerImpl::VisionTransformerImpl(const VitOptions& options) : option
   const int64_t width = options.width;
   const double scale = std::pow(width, -0.5);
   const auto norm = [&] { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})); };
-  conv1 = register_module("conv1", torch::nn::Conv2d(torch::nn::Conv2dOptions(3, width, options.patch)
-                                                         .stride(options.patch)
-                                                         .bias(false)));
+  conv1 = register_module(
+      "conv1",
+      torch::nn::Conv2d(
+          torch::nn::Conv2dOptions(3, width, options.patch).stride(options.patch).bias(false)));
   class_embedding = register_parameter("class_embedding", scale * torch::randn({width}));
   positional_embedding = register_parameter(
       "positional_embedding", scale * torch::randn({options.grid * options.grid + 1, width}));
   ln_pre = register_module("ln_pre", norm());
   transformer = register_module(
-      "transformer", Transformer(width, options.layers, options.image_heads(), options.activation,
-                                 options.mlp));
+      "transformer",
+      Transformer(width, options.layers, options.image_heads(), options.activation, options.mlp));
   ln_post = register_module("ln_post", norm());
   proj = register_parameter("proj", scale * torch::randn({width, options.embedding}));
 }

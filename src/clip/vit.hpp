@@ -8,11 +8,11 @@ namespace pixelclip {
 struct VitOptions {
   int64_t width = 768;
   int64_t layers = 12;
-  int64_t patch = 16;      // pixels
-  int64_t grid = 14;       // patches a side of the position embedding
+  int64_t patch = 16;  // pixels
+  int64_t grid = 14;   // patches a side of the position embedding
   int64_t embedding = 512;
-  int64_t heads = 0;       // 0: width / 64
-  int64_t mlp = 0;         // width inside the MLPs; 0: 4 · width
+  int64_t heads = 0;  // 0: width / 64
+  int64_t mlp = 0;    // width inside the MLPs; 0: 4 · width
   Activation activation = Activation::quick_gelu;
 
   int64_t image_heads() const { return heads > 0 ? heads : width < 64 ? 1 : width / 64; }
@@ -26,8 +26,8 @@ class VisionTransformerImpl : public ImageEncoderImpl {
   torch::Tensor dense(const torch::Tensor& images) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
   int64_t patch() const override { return options_.patch; }
-  /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their places in
-  /// row-major order.
+  /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their
+  /// places in row-major order.
   torch::Tensor pooled_of_patches(const torch::Tensor& images, const torch::Tensor& patches);
 
  private:

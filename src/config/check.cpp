@@ -19,7 +19,8 @@ void need_file(const char* key, const std::string& path) {
 void refuse_address(const char* key, const std::string& path) {
   if (path.find("://") == std::string::npos) return;
   const std::string file = path.substr(path.rfind('/') + 1);
-  fail(key, " is the address ", path, ", but nothing is downloaded in a run: fetch it by tools/download_weights.sh weights ", path,
+  fail(key, " is the address ", path,
+       ", but nothing is downloaded in a run: fetch it by tools/download_weights.sh weights ", path,
        ", then name weights/", file.substr(0, file.find('?')));
 }
 
@@ -73,7 +74,8 @@ void check_model(const ModelConfig& model, Purpose purpose) {
         "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED and MODEL.WEIGHTS are both empty; name the CLIP to "
         "start from");
   }
-  if (model.weights.empty()) refuse_address("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
+  if (model.weights.empty())
+    refuse_address("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
   if (is_weights_path(head.clip_pretrained) && model.weights.empty()) {
     need_file("MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", head.clip_pretrained);
   }
@@ -146,13 +148,16 @@ void check_training_input(const Config& config) {
 void check_test(const Config& config) {
   const TestConfig& test = config.test;
   if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
-  if (test.background.mode == "words") need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
+  if (test.background.mode == "words")
+    need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
   need_class_names("TEST.CLASS_JSON", test.class_json);
   if (!test.compare.empty()) need_file("TEST.COMPARE", test.compare);
   const auto& metric = test.best_metric;
   const auto known = {"", "mIoU", "fwIoU", "mACC", "pACC", "IoU"};
-  if (std::find(known.begin(), known.end(), metric) == known.end() && metric.find('-') == metric.npos) {
-    fail("TEST.BEST_METRIC is ", metric, "; expected mIoU, fwIoU, mACC, pACC, or IoU-CLASS and ACC-CLASS of one class");
+  if (std::find(known.begin(), known.end(), metric) == known.end() &&
+      metric.find('-') == metric.npos) {
+    fail("TEST.BEST_METRIC is ", metric,
+         "; expected mIoU, fwIoU, mACC, pACC, or IoU-CLASS and ACC-CLASS of one class");
   }
   const auto& window = test.sliding_window;
   if (window.enabled &&
@@ -185,7 +190,8 @@ void check_custom(const std::vector<CustomDataset>& sets, const std::vector<std:
 
 std::vector<std::string> sets_of(const Config& config, Purpose purpose) {
   auto sets = purpose == Purpose::protocol ? config.test.protocol : config.datasets.test;
-  if (purpose == Purpose::train) sets.insert(sets.end(), config.datasets.train.begin(), config.datasets.train.end());
+  if (purpose == Purpose::train)
+    sets.insert(sets.end(), config.datasets.train.begin(), config.datasets.train.end());
   return sets;
 }
 

@@ -13,7 +13,8 @@ namespace {
 std::string name_of(const nlohmann::json& name, const fs::path& path, size_t index) {
   if (name.is_array() && !name.empty()) {
     std::string joined;
-    for (const auto& synonym : name) joined += (joined.empty() ? "" : ", ") + name_of(synonym, path, index);
+    for (const auto& synonym : name)
+      joined += (joined.empty() ? "" : ", ") + name_of(synonym, path, index);
     return joined;
   }
   if (!name.is_string())

@@ -49,7 +49,8 @@ struct Config {
     key("VIS_PERIOD", vis_period, "iterations between pictures in the TensorBoard files; 0: none",
         at_least(0));
     key("DIST_TIMEOUT", dist_timeout,
-        "seconds that one operation among the processes may last before the run stops", more_than(0));
+        "seconds that one operation among the processes may last before the run stops",
+        more_than(0));
   }
 };
 
@@ -79,8 +80,8 @@ bool scale_to_world(Config& config, int world_size);
 /// Every key with its value; load_config of that text gives the same Config.
 std::string to_yaml(const Config& config);
 
-/// What a run is about to do: train, score DATASETS.TEST, or score TEST.PROTOCOL. Scoring alone needs neither
-/// the batch nor the training masks' source.
+/// What a run is about to do: train, score DATASETS.TEST, or score TEST.PROTOCOL. Scoring alone
+/// needs neither the batch nor the training masks' source.
 enum class Purpose { train, evaluate, protocol };
 
 /// The data sets that a run uses.
@@ -93,10 +94,9 @@ void check(const Config& config, int world_size = 1, Purpose purpose = Purpose::
 /// Markdown of every key: default, what it accepts, meaning.
 std::string config_reference();
 
-/// The names in a JSON list ["wall", …] or map {"0": "wall", …} with the keys 0 … n − 1; a list in place
-/// of a name holds synonyms, which come back joined by ", ". A relative
-/// path that does not exist is looked for in the source tree as well. Errors: missing, not such a
-/// list, empty names.
+/// The names in a JSON list ["wall", …] or map {"0": "wall", …} with the keys 0 … n − 1; a list in
+/// place of a name holds synonyms, which come back joined by ", ". A relative path that does not
+/// exist is looked for in the source tree as well. Errors: missing, not such a list, empty names.
 std::vector<std::string> read_class_names(const std::filesystem::path& path);
 
 /// The path itself, or its place in the source tree when only that exists.

@@ -21,7 +21,8 @@ std::vector<Key> keys_of(Config& config) {
 
 /// The entry of `map` under `word`, or null.
 Value* entry(Value& map, const std::string& word) {
-  const auto found = std::find_if(map.map.begin(), map.map.end(), [&](const auto& pair) { return pair.first.text == word; });
+  const auto found = std::find_if(map.map.begin(), map.map.end(),
+                                  [&](const auto& pair) { return pair.first.text == word; });
   return found == map.map.end() ? nullptr : &found->second;
 }
 
@@ -52,10 +53,13 @@ std::string written(const Value& value);
 
 std::string scalar(const Value& value) {
   switch (value.kind) {
-    case Value::Kind::none: return "null";
-    case Value::Kind::boolean: return value.boolean ? "true" : "false";
+    case Value::Kind::none:
+      return "null";
+    case Value::Kind::boolean:
+      return value.boolean ? "true" : "false";
     case Value::Kind::integer:
-    case Value::Kind::real: return value.text;
+    case Value::Kind::real:
+      return value.text;
     default: {
       std::string text = value.text;
       return config::value_text({"", &text, "", {}});
@@ -71,7 +75,8 @@ std::string written(const Value& value) {
     return "[" + text + "]";
   }
   if (value.kind != Value::Kind::map) return scalar(value);
-  for (const auto& [key, item] : value.map) text += (text.empty() ? "" : ", ") + scalar(key) + ": " + written(item);
+  for (const auto& [key, item] : value.map)
+    text += (text.empty() ? "" : ", ") + scalar(key) + ": " + written(item);
   return "{" + text + "}";
 }
 
@@ -99,14 +104,16 @@ std::string earlier_text(const Key& key, const Value* value) {
 
 }  // namespace
 
-std::optional<ContinuedConfig> continued_yaml(const Config& config, const std::string& earlier, const std::string& name) {
+std::optional<ContinuedConfig> continued_yaml(const Config& config, const std::string& earlier,
+                                              const std::string& name) {
   Value file = config::parse_yaml(earlier, name);
   if (file.kind != Value::Kind::map || entry(file, "_BASE_")) return std::nullopt;
   Config now = config, then;
   const auto keys = keys_of(now), earlier_keys = keys_of(then);
   ContinuedConfig result;
   for (size_t i = 0; i < keys.size(); ++i) {
-    const auto before = earlier_text(earlier_keys[i], find_value(file, keys[i].name, /*make=*/false));
+    const auto before =
+        earlier_text(earlier_keys[i], find_value(file, keys[i].name, /*make=*/false));
     const auto after = config::value_text(keys[i]);
     if (before == after) continue;
     result.changes.push_back(str(keys[i].name, ": ", before, " → ", after));

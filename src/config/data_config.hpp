@@ -56,10 +56,12 @@ struct InputConfig {
     key("STRONG_AUG", strong_aug,
         "the student sees a strongly augmented crop, the teacher the plain one");
     key("SIZE_DIVISIBILITY", size_divisibility,
-        "accepted for old files, without effect as in the public code: crops of one batch that differ "
+        "accepted for old files, without effect as in the public code: crops of one batch that "
+        "differ "
         "are padded to the largest of them");
     key("PAD_MASKS", pad_masks,
-        "pad masks as their picture is padded; False stretches them over it as the public code does");
+        "pad masks as their picture is padded; False stretches them over it as the public code "
+        "does");
     key("FORMAT", format, "channel order; the public models are RGB", one_of({"RGB", "BGR"}));
     key("DATASET_MAPPER_NAME", dataset_mapper_name,
         "SamBaselineDatasetMapperJSON reads SA-1B's masks; mask_former_semantic, the default of "
@@ -91,7 +93,8 @@ struct DatasetsConfig {
         "text file that names what of SA-1B to train on, one a line: tar files, compact shards or "
         "folders, relative to SAM_ROOT; empty: all that lies there");
     key("CROWD_REGIONS", crowd_regions,
-        "annotations with iscrowd 1: use them as masks, leave_out, or auto: only COCO's own files leave "
+        "annotations with iscrowd 1: use them as masks, leave_out, or auto: only COCO's own files "
+        "leave "
         "them out",
         one_of({"auto", "use", "leave_out"}));
     key("EXIF_ORIENTATION", exif_orientation,

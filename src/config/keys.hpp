@@ -26,7 +26,8 @@ struct CustomDataset {
   std::string images;  ///< folder of pictures, searched recursively
   std::string masks;   ///< training: folder of SA-1B JSON or ID PNGs, or one COCO instance JSON
   std::string labels;  ///< test: folder of label files, matched to the images by path or stem
-  std::string label_suffix;  ///< test: ends a label's name behind the stem: "_mask.png", "_labelIds"
+  std::string
+      label_suffix;  ///< test: ends a label's name behind the stem: "_mask.png", "_labelIds"
   std::string image_suffix;  ///< test: ends a picture's stem without being part of its label's
   std::string list;          ///< test: text file of the pictures that belong to the set
   std::vector<std::string> names;  ///< class names in label order, written in place

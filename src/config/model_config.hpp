@@ -31,10 +31,12 @@ struct SemSegHeadConfig {
     key("CLIP_PRETRAINED", clip_pretrained,
         "CLIP to start from: a name (ViT-B/16, convnext_base, convnext_large) or a weights file");
     key("CLIP_ACTIVATION", clip_activation,
-        "of the CLIP's blocks; auto: as the JSON beside the weights, a published name or the checkpoint says",
+        "of the CLIP's blocks; auto: as the JSON beside the weights, a published name or the "
+        "checkpoint says",
         one_of({"auto", "gelu", "quick_gelu"}));
     key("CLIP_HEADS", clip_heads,
-        "attention heads of the image encoder and of the text tower, 0: find out; empty: find out both",
+        "attention heads of the image encoder and of the text tower, 0: find out; empty: find out "
+        "both",
         between(0, 4096));
     key("CLIP_FINETUNE", clip_finetune,
         "what trains of the image encoder: attention and position parameters, all, names that hold "
@@ -84,7 +86,8 @@ struct ModelConfig {
         "DINO ViT-S/16 weights file; empty: looked for in weights/ and where torch.hub keeps it");
     key("DINO_CLUSTERS", dino_clusters, "masks an image made by k-means", between(1, 4096));
     key("DINO_KMEANS", dino_kmeans,
-        "random: as the public code, which starts at random patches and resizes the picture to whole "
+        "random: as the public code, which starts at random patches and resizes the picture to "
+        "whole "
         "patches; plusplus: starts by k-means++, fills emptied clusters anew and cuts the picture",
         one_of({"random", "plusplus"}));
     key("MAX_MASKS", max_masks, "masks of one image, the largest first, where LIMIT_MASKS is on",

@@ -96,7 +96,8 @@ struct SolverConfig {
         "begin the schedule after the warm-up, compressed into the rest; not WarmupPolyLR");
     key("POLY_LR_POWER", poly_lr_power, "WarmupPolyLR: exponent", more_than(0));
     key("POLY_LR_CONSTANT_ENDING", poly_lr_constant_ending,
-        "WarmupPolyLR: share of the rate below which it stays constant after the warm-up; 0: never", between(0, 1));
+        "WarmupPolyLR: share of the rate below which it stays constant after the warm-up; 0: never",
+        between(0, 1));
     key("OPTIMIZER", optimizer, "the optimiser", one_of({"ADAMW", "SGD"}));
     key("MOMENTUM", momentum, "of SGD", between(0, 1));
     key("NESTEROV", nesterov, "of SGD: Nesterov's momentum");

@@ -14,7 +14,8 @@ struct TestAugConfig {
     using namespace config;
     key("ENABLED", enabled, "average over sizes and mirror images");
     key("MIN_SIZES", min_sizes,
-        "short sides, pixels; the encoder's input grows by their ratio to MIN_SIZE_TEST", at_least(1));
+        "short sides, pixels; the encoder's input grows by their ratio to MIN_SIZE_TEST",
+        at_least(1));
     key("MAX_SIZE", max_size, "longest long side, pixels", at_least(1));
     key("FLIP", flip, "also the mirror image of each size");
   }
@@ -45,7 +46,8 @@ struct BackgroundConfig {
   void visit(config::Keys& key) {
     using namespace config;
     key("MODE", mode,
-        "how a class called `background` is found: by its name like the others, by the probability that no other "
+        "how a class called `background` is found: by its name like the others, by the probability "
+        "that no other "
         "class reaches, or as the best of many words",
         one_of({"", "threshold", "words"}));
     key("THRESHOLD", threshold, "probability below which a pixel is background", between(0, 1));
@@ -61,7 +63,8 @@ struct PamrConfig {
   void visit(config::Keys& key) {
     using namespace config;
     key("ITERATIONS", iterations, "of the refinement", at_least(1));
-    key("DILATIONS", dilations, "distances of the eight neighbours, pixels of the encoder's input", at_least(1));
+    key("DILATIONS", dilations, "distances of the eight neighbours, pixels of the encoder's input",
+        at_least(1));
   }
 };
 
@@ -90,8 +93,8 @@ struct TestConfig {
 
   void visit(config::Keys& key) {
     using namespace config;
-    key("EVAL_PERIOD", eval_period, "iterations between evaluations of DATASETS.TEST; 0: only after the last",
-        at_least(0));
+    key("EVAL_PERIOD", eval_period,
+        "iterations between evaluations of DATASETS.TEST; 0: only after the last", at_least(0));
     key("EVAL_START", eval_start, "score the weights before the first step too");
     key("BEST_METRIC", best_metric,
         "keep the checkpoint that is best in this score, for example mIoU");
@@ -108,20 +111,25 @@ struct TestConfig {
     key("KEEP_ASPECT", keep_aspect,
         "encode the image in its own shape instead of CLIP_RESOLUTION's");
     key("SHORT_SIDE", short_side,
-        "short side of what the encoder or its windows see, pixels; 0: CLIP_RESOLUTION's with KEEP_ASPECT, "
+        "short side of what the encoder or its windows see, pixels; 0: CLIP_RESOLUTION's with "
+        "KEEP_ASPECT, "
         "MIN_SIZE_TEST with SLIDING_WINDOW",
         at_least(0));
     key.section("SLIDING_WINDOW", sliding_window);
     key.section("AUG", aug);
     key.section("BACKGROUND", background);
-    key("SYNONYMS", synonyms, "score of a class with several names: of their mean embedding, or the best of them",
+    key("SYNONYMS", synonyms,
+        "score of a class with several names: of their mean embedding, or the best of them",
         one_of({"mean", "max"}));
     key("REFINE", refine, "refine the logits by pixel-adaptive refinement", one_of({"", "pamr"}));
     key.section("PAMR", pamr);
-    key("BATCH_SIZE", batch_size, "pictures encoded at once; 0: 1 on a CPU, 8 on a GPU", between(0, 1024));
+    key("BATCH_SIZE", batch_size, "pictures encoded at once; 0: 1 on a CPU, 8 on a GPU",
+        between(0, 1024));
     key("REPORT_PICTURES", report_pictures,
-        "best, worst and random pictures of each set that report.html shows; 0: none", between(0, 100));
-    key("COMPARE", compare, "JSON file of results to set beside ours: [{name, source, scores: {set: mIoU}}]");
+        "best, worst and random pictures of each set that report.html shows; 0: none",
+        between(0, 100));
+    key("COMPARE", compare,
+        "JSON file of results to set beside ours: [{name, source, scores: {set: mIoU}}]");
     key("VIS_IMAGES", vis_images, "validation pictures drawn into a sheet of before and after",
         at_least(0));
   }

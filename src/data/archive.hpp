@@ -65,8 +65,8 @@ class ShardWriter {
   std::vector<ArchivePair> pairs_;
   std::vector<uint8_t> block_;
 };
-/// Writes the shard that `fill` adds samples to; the file appears whole or not at all. Errors: it can
-/// not be written; what `fill` throws.
+/// Writes the shard that `fill` adds samples to; the file appears whole or not at all. Errors: it
+/// can not be written; what `fill` throws.
 void write_shard(const std::filesystem::path& path, const ShardSource& source,
                  const std::function<void(ShardWriter&)>& fill);
 
@@ -78,8 +78,8 @@ void write_runs(const MaskRuns& masks, std::vector<uint8_t>& out);
 void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t max_masks,
                MaskRuns& out);
 
-/// Reads `size` bytes from `offset` on, to the end of the file at most when `size` is `whole_file`, into
-/// `out`, whose memory is reused. Errors: unreadable, cut short, more than 1 GiB.
+/// Reads `size` bytes from `offset` on, to the end of the file at most when `size` is `whole_file`,
+/// into `out`, whose memory is reused. Errors: unreadable, cut short, more than 1 GiB.
 inline constexpr uint64_t whole_file = ~uint64_t{0};
 void read_bytes(const std::filesystem::path& path, uint64_t offset, uint64_t size,
                 std::vector<uint8_t>& out);

@@ -85,10 +85,12 @@ std::optional<ArchiveIndex> parse_index(std::span<const uint8_t> bytes, uint64_t
         !inside(entry.masks_at, entry.masks_size, archive_size)) {
       return {};
     }
-    index.contents.pairs.push_back(
-        {{names + at, entry.image_length},
-         {names + at + entry.image_length, entry.annotation_length},
-         entry.image_at, entry.masks_at, entry.image_size, entry.masks_size});
+    index.contents.pairs.push_back({{names + at, entry.image_length},
+                                    {names + at + entry.image_length, entry.annotation_length},
+                                    entry.image_at,
+                                    entry.masks_at,
+                                    entry.image_size,
+                                    entry.masks_size});
     at = end;
   }
   return index;

@@ -7,8 +7,8 @@
 
 namespace pixelclip {
 
-/// Where the pairs of an archive lie, as bytes: at the end of a compact shard, and in the index file
-/// of a tar file.
+/// Where the pairs of an archive lie, as bytes: at the end of a compact shard, and in the index
+/// file of a tar file.
 void write_index(const ArchiveContents& contents, const ShardSource& source, std::ostream& out);
 
 /// Nothing when the bytes are no index, are damaged, or point behind `archive_size`.

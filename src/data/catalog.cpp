@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "data/file_names.hpp"
 #include "base/error.hpp"
 #include "base/listing.hpp"
+#include "data/file_names.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

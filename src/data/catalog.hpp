@@ -45,9 +45,10 @@ struct DatasetInfo {
   std::vector<std::filesystem::path> images = {};
   std::vector<LabelSource> labels = {};  ///< Tried in order: as prepared, then as published.
   std::string image_suffix = {};  ///< Ends a picture's stem without being part of its label's.
-  std::filesystem::path list = {};  ///< Text file of the stems that belong to the set; may be empty.
-  bool list_required = false;       ///< A missing list is an error; else all pictures belong.
-  int64_t pictures = 0;             ///< Of the published set; 0: unknown.
+  std::filesystem::path list =
+      {};                         ///< Text file of the stems that belong to the set; may be empty.
+  bool list_required = false;     ///< A missing list is an error; else all pictures belong.
+  int64_t pictures = 0;           ///< Of the published set; 0: unknown.
   bool images_hold_more = false;  ///< Pictures without labels belong to other sets: not reported.
   bool skip_unlabelled = false;   ///< Pictures whose labels are all ignored are left out.
   std::filesystem::path class_json = {};  ///< JSON array of class names.
@@ -57,9 +58,9 @@ struct DatasetInfo {
   int ignore = 255;
   /// category_id of each class in sem_seg_predictions.json; empty: the class's number.
   std::vector<int32_t> prediction_ids = {};
-  bool exif_orientation = true;         ///< See DATASETS.EXIF_ORIENTATION.
-  std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
-  std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
+  bool exif_orientation = true;  ///< See DATASETS.EXIF_ORIENTATION.
+  std::string masks_kind = {};   ///< Of a declared training set: one of custom_dataset_kinds().
+  std::string how_to_get = {};   ///< Half a sentence for the error when it is not there.
 };
 
 /// What a configuration declares under DATASETS.CUSTOM. Errors: neither labels nor masks, labels

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "data/json_scanner.hpp"
 #include "base/error.hpp"
+#include "data/json_scanner.hpp"
 
 namespace pixelclip {
 namespace {
@@ -256,7 +256,8 @@ CocoMasks::CocoMasks(const std::filesystem::path& path, CrowdRegions crowds) : f
   Reader reader(*this, name);
   reader.read();
   if (!reader.listed || reader.entries == 0) {
-    fail(name, ": there are no \"images\" and \"annotations\" in it; COCO's instance JSON was expected");
+    fail(name,
+         ": there are no \"images\" and \"annotations\" in it; COCO's instance JSON was expected");
   }
   reader.sort();
   if (places_.empty() && reader.annotations > 0) {

@@ -9,10 +9,10 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
+#include "data/label_signs.hpp"
 #include "data/loader.hpp"
 #include "data/sample_check.hpp"
 #include "data/sem_seg.hpp"
-#include "data/label_signs.hpp"
 
 namespace pixelclip {
 namespace {
@@ -29,7 +29,8 @@ struct Cases {
   std::string text(const char* what) const {
     std::string list;
     for (const std::string& example : examples) list += (list.empty() ? "" : ", ") + example;
-    return str(count, " ", what, " (", list, count > static_cast<int64_t>(examples.size()) ? ", …)" : ")");
+    return str(count, " ", what, " (", list,
+               count > static_cast<int64_t>(examples.size()) ? ", …)" : ")");
   }
   void report(const char* what, std::vector<std::string>& to) const {
     if (count > 0) to.push_back(text(what));
@@ -37,7 +38,8 @@ struct Cases {
 };
 
 constexpr const char* kUndecided =
-    "pictures are turned or mirrored by EXIF where sizes can not tell whether what was drawn on them is too: "
+    "pictures are turned or mirrored by EXIF where sizes can not tell whether what was drawn on "
+    "them is too: "
     "look at one, and set DATASETS.EXIF_ORIENTATION False if it is not";
 constexpr const char* kDoubtful = "pictures may look wrong";
 
@@ -56,7 +58,8 @@ void for_some(int64_t count, const CheckupOptions& options, const std::string& w
     if (signals::stop_requested()) fail("stopped by a signal");
     read(i * count / some);
     const int64_t now = ++done;
-    if (now % 16 == 0 && options.limit == 0) log::progress(str(what, ": ", now, " of ", some, " read"));
+    if (now % 16 == 0 && options.limit == 0)
+      log::progress(str(what, ": ", now, " of ", some, " read"));
   });
   if (options.limit == 0) log::progress("");
 }
@@ -64,10 +67,7 @@ void for_some(int64_t count, const CheckupOptions& options, const std::string& w
 class TestSet {
  public:
   TestSet(const DatasetInfo& info, const CheckupOptions& options)
-      : set_(info),
-        options_(options),
-        names_(class_names(info)),
-        found_(set_.sources().size()) {}
+      : set_(info), options_(options), names_(class_names(info)), found_(set_.sources().size()) {}
 
   Checkup examine() {
     const auto& items = set_.items();
@@ -120,9 +120,12 @@ class TestSet {
     } catch (const Error& e) {
       const bool colours = holds_colours(item.label);
       std::lock_guard lock(mutex_);
-      if (!colours) bad_labels_.add(e.what());
-      else if (has_palette_colours(item.label)) palette_colours_.add(item.label.string());
-      else colours_.add(item.label.string());
+      if (!colours)
+        bad_labels_.add(e.what());
+      else if (has_palette_colours(item.label))
+        palette_colours_.add(item.label.string());
+      else
+        colours_.add(item.label.string());
     }
   }
 
@@ -139,22 +142,28 @@ class TestSet {
     bad_pictures_.report("pictures can not be read", out.problems);
     bad_labels_.report("labels can not be read", out.problems);
     colours_.report("labels are colours, not ids: convert each colour to its id", out.problems);
-    palette_colours_.report("labels show PASCAL's palette as colours: the palette was lost when they were "
-                            "saved as RGB; take the published files", out.problems);
+    palette_colours_.report(
+        "labels show PASCAL's palette as colours: the palette was lost when they were "
+        "saved as RGB; take the published files",
+        out.problems);
     other_size_.report("labels have another size than their picture", out.problems);
     if (!pairs.ambiguous.empty()) {
-      out.problems.push_back(str(pairs.ambiguous.size(), " pictures are left out because several "
-                                 "files could be meant (", pairs.ambiguous.front(), " …)"));
+      out.problems.push_back(str(pairs.ambiguous.size(),
+                                 " pictures are left out because several "
+                                 "files could be meant (",
+                                 pairs.ambiguous.front(), " …)"));
     }
     if (!pairs.left_out.empty()) {
       out.problems.push_back(str(pairs.left_out.size(), " folders or links can not be read (",
                                  pairs.left_out.front(), ")"));
     }
     if (count > 0 && count < pairs.expected) {
-      out.hints.push_back(str("only ", count, " of ", pairs.expected, " pictures of the set can be scored"));
+      out.hints.push_back(
+          str("only ", count, " of ", pairs.expected, " pictures of the set can be scored"));
     }
     turned_.report("pictures are turned as EXIF says, and so are their labels", out.facts);
-    as_stored_.report("pictures are read unturned, since their labels have the stored picture's size", out.facts);
+    as_stored_.report(
+        "pictures are read unturned, since their labels have the stored picture's size", out.facts);
     undecided_.report(kUndecided, out.hints);
     remarks_.report(kDoubtful, out.hints);
   }
@@ -173,7 +182,8 @@ class TestSet {
       for (const auto& [id, count] : histogram) pixels += static_cast<double>(count);
       ignored += some.ignored_share * pixels;
       all += pixels;
-      out.facts.push_back(str("ids in the files", found_.size() > 1 ? " of " + set_.sources()[i].path.string() : "",
+      out.facts.push_back(str("ids in the files",
+                              found_.size() > 1 ? " of " + set_.sources()[i].path.string() : "",
                               ": ", list_of_ids(histogram)));
     }
     facts.ignored_share = all > 0 ? ignored / all : 0;
@@ -183,11 +193,14 @@ class TestSet {
     std::string absent;
     int64_t seen = 0, absent_count = 0;
     for (size_t c = 0; c < names_.size(); ++c) {
-      if (facts.pixels[c] > 0) ++seen;
-      else if (++absent_count <= 8) absent += (absent.empty() ? "" : ", ") + names_[c];
+      if (facts.pixels[c] > 0)
+        ++seen;
+      else if (++absent_count <= 8)
+        absent += (absent.empty() ? "" : ", ") + names_[c];
     }
     const std::string coverage = str(seen, " of ", names_.size(), " classes");
-    out.facts.push_back(str("coverage: ", coverage, absent.empty() ? "" : "; absent: " + absent, absent_count > 8 ? ", …" : ""));
+    out.facts.push_back(str("coverage: ", coverage, absent.empty() ? "" : "; absent: " + absent,
+                            absent_count > 8 ? ", …" : ""));
     return str(coverage, ", ", share.str(), " ignored");
   }
 
@@ -208,7 +221,8 @@ class TestSet {
 }  // namespace
 
 std::string Checkup::verdict() const {
-  if (good()) return str(set, ": good: ", summary, hints.empty() ? "" : "; but see: " + hints.front());
+  if (good())
+    return str(set, ": good: ", summary, hints.empty() ? "" : "; but see: " + hints.front());
   std::string list;
   for (const std::string& problem : problems) list += (list.empty() ? "" : "; ") + problem;
   return str(set, ": ", problems.size(), problems.size() == 1 ? " problem: " : " problems: ", list);
@@ -291,7 +305,8 @@ void check_briefly(const DatasetInfo& info, const std::vector<std::string>& name
     return;
   }
   for (const auto* list : {&checkup.problems, &checkup.hints}) {
-    for (const std::string& text : *list) log::warn(checkup.set, ", of some pairs looked at: ", text);
+    for (const std::string& text : *list)
+      log::warn(checkup.set, ", of some pairs looked at: ", text);
   }
   log::warn("`pixelclip doctor ", checkup.set, "` looks at all of them");
 }

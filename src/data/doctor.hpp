@@ -15,8 +15,8 @@ struct Checkup {
   std::vector<std::string> facts = {};     ///< lines: counts, ids, coverage
   std::vector<std::string> problems = {};  ///< scores or training would be wrong, or stop
   std::vector<std::string> hints = {};     ///< may be right, and deserve a look
-  std::string summary = {};                ///< half a sentence: pairs, classes, checksum of the list
-  std::string list = {};                   ///< checksum of the names: equal lists have equal ones
+  std::string summary = {};  ///< half a sentence: pairs, classes, checksum of the list
+  std::string list = {};     ///< checksum of the names: equal lists have equal ones
 
   bool good() const { return problems.empty(); }
   /// One line: "SET: good: …" or "SET: 2 problems: …; …".
@@ -24,18 +24,18 @@ struct Checkup {
 };
 
 struct CheckupOptions {
-  int64_t limit = 0;  ///< pairs that are read, spread evenly; 0: all
-  int threads = 0;    ///< 0: all cores
+  int64_t limit = 0;            ///< pairs that are read, spread evenly; 0: all
+  int threads = 0;              ///< 0: all cores
   bool decode_pictures = true;  ///< else only their headers are read
 };
 
-/// A test set: pairs, unreadable files, sizes that disagree, ids without meaning, signs of shifted ids,
-/// of 0 and 255 mixed up, of palettes that became colours; coverage of the classes. Errors: the set is
-/// not on disk.
+/// A test set: pairs, unreadable files, sizes that disagree, ids without meaning, signs of shifted
+/// ids, of 0 and 255 mixed up, of palettes that became colours; coverage of the classes. Errors:
+/// the set is not on disk.
 Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options = {});
 
-/// A training set by its name in the catalog or DATASETS.CUSTOM: unreadable samples, masks of another
-/// size, samples without masks. Errors: the set is not on disk.
+/// A training set by its name in the catalog or DATASETS.CUSTOM: unreadable samples, masks of
+/// another size, samples without masks. Errors: the set is not on disk.
 Checkup examine_training_set(const Config& config, const std::string& name,
                              const CheckupOptions& options = {});
 

@@ -50,7 +50,8 @@ void JsonScanner::wrong(const std::string& what) const {
   const auto head = text_.substr(0, at_);
   const auto line = 1 + std::count(head.begin(), head.end(), '\n');
   const auto column = at_ - (head.rfind('\n') + 1) + 1;
-  fail(name_, ":", line, ":", column, ": invalid JSON, or not of the expected form: ", what, " was expected");
+  fail(name_, ":", line, ":", column, ": invalid JSON, or not of the expected form: ", what,
+       " was expected");
 }
 
 void JsonScanner::white_space() {
@@ -123,14 +124,30 @@ std::string_view JsonScanner::string(std::string& scratch) {
 void JsonScanner::escaped(std::string& out) {
   if (at_ >= text_.size()) wrong("an escaped character");
   switch (text_[at_]) {
-    case '"': out += '"'; break;
-    case '\\': out += '\\'; break;
-    case '/': out += '/'; break;
-    case 'b': out += '\b'; break;
-    case 'f': out += '\f'; break;
-    case 'n': out += '\n'; break;
-    case 'r': out += '\r'; break;
-    case 't': out += '\t'; break;
+    case '"':
+      out += '"';
+      break;
+    case '\\':
+      out += '\\';
+      break;
+    case '/':
+      out += '/';
+      break;
+    case 'b':
+      out += '\b';
+      break;
+    case 'f':
+      out += '\f';
+      break;
+    case 'n':
+      out += '\n';
+      break;
+    case 'r':
+      out += '\r';
+      break;
+    case 't':
+      out += '\t';
+      break;
     case 'u': {
       ++at_;
       uint32_t code = hex4();
@@ -141,7 +158,8 @@ void JsonScanner::escaped(std::string& out) {
       append_utf8(code, out);
       return;
     }
-    default: wrong("an escape of JSON");
+    default:
+      wrong("an escape of JSON");
   }
   ++at_;
 }
@@ -149,7 +167,8 @@ void JsonScanner::escaped(std::string& out) {
 uint32_t JsonScanner::hex4() {
   uint32_t value = 0;
   const auto digits = text_.substr(at_, 4);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   if (error != std::errc() || end != digits.data() + 4) wrong("four hexadecimal digits");
   at_ += 4;
   return value;
@@ -217,14 +236,19 @@ int64_t JsonScanner::integer() {
 
 void JsonScanner::skip() {
   switch (peek()) {
-    case '{': object([&](std::string_view) { skip(); }); return;
-    case '[': array([&] { skip(); }); return;
+    case '{':
+      object([&](std::string_view) { skip(); });
+      return;
+    case '[':
+      array([&] { skip(); });
+      return;
     case '"': {
       std::string scratch;
       string(scratch);
       return;
     }
-    default: break;
+    default:
+      break;
   }
   for (const std::string_view word : {"true", "false", "null", "NaN", "Infinity", "-Infinity"}) {
     if (text_.substr(at_, word.size()) == word) {

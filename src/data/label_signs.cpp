@@ -16,7 +16,8 @@ using Colour = std::array<uint8_t, 3>;
 Colour palette_colour(int id) {
   Colour colour{};
   for (int shift = 7; id > 0; --shift, id >>= 3) {
-    for (int c = 0; c < 3; ++c) colour[c] = static_cast<uint8_t>(colour[c] | (id >> c & 1) << shift);
+    for (int c = 0; c < 3; ++c)
+      colour[c] = static_cast<uint8_t>(colour[c] | (id >> c & 1) << shift);
   }
   return colour;
 }
@@ -33,24 +34,30 @@ std::set<int32_t> palette_greys() {
 
 int32_t class_of(int32_t id, const IdMap& map, int classes, int ignore) {
   int32_t to = -1;
-  if (map.classes.empty()) to = id;
-  else if (id >= 0 && static_cast<size_t>(id) < map.classes.size()) to = map.classes[id];
-  else if (map.rest_ignored) to = ignore;
+  if (map.classes.empty())
+    to = id;
+  else if (id >= 0 && static_cast<size_t>(id) < map.classes.size())
+    to = map.classes[id];
+  else if (map.rest_ignored)
+    to = ignore;
   return to == ignore || (to >= 0 && to < classes) ? to : -1;
 }
 
 bool all_below(const IdHistogram& histogram, int32_t limit, int32_t except) {
-  return std::all_of(histogram.begin(), histogram.end(),
-                     [&](const auto& entry) { return entry.first < limit || entry.first == except; });
+  return std::all_of(histogram.begin(), histogram.end(), [&](const auto& entry) {
+    return entry.first < limit || entry.first == except;
+  });
 }
 
-/// Whether labels in a published folder have prepared ids: classes from 0 on, and most of what is ignored under
-/// the prepared value instead of the published ids for it.
+/// Whether labels in a published folder have prepared ids: classes from 0 on, and most of what is
+/// ignored under the prepared value instead of the published ids for it.
 bool looks_prepared(const IdHistogram& histogram, const IdMap& map, int classes, int ignore) {
   int64_t as_prepared = 0, as_published = 0;
   for (const auto& [id, pixels] : histogram) {
-    if (id == ignore) as_prepared += pixels;
-    else if (class_of(id, map, classes, ignore) == ignore) as_published += pixels;
+    if (id == ignore)
+      as_prepared += pixels;
+    else if (class_of(id, map, classes, ignore) == ignore)
+      as_published += pixels;
   }
   return as_prepared > as_published && all_below(histogram, classes, ignore);
 }
@@ -70,9 +77,12 @@ LabelFacts understand(const IdHistogram& histogram, const IdMap& map, int classe
   for (const auto& [id, pixels] : histogram) {
     const int32_t to = class_of(id, map, classes, ignore);
     all += pixels;
-    if (to < 0) facts.unknown[id] = pixels;
-    else if (to == ignore) ignored += pixels;
-    else facts.pixels[to] += pixels;
+    if (to < 0)
+      facts.unknown[id] = pixels;
+    else if (to == ignore)
+      ignored += pixels;
+    else
+      facts.pixels[to] += pixels;
   }
   facts.ignored_share = all > 0 ? static_cast<double>(ignored) / static_cast<double>(all) : 0;
   return facts;
@@ -87,7 +97,8 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
   if (!facts.unknown.empty()) {
     std::string why;
     if (!mapped && facts.unknown.size() == 1 && has(classes)) {
-      why = str(": ids up to ", classes, " for ", classes, " classes that count from 0: is 0 nothing, and 1 the first "
+      why = str(": ids up to ", classes, " for ", classes,
+                " classes that count from 0: is 0 nothing, and 1 the first "
                 "class (id_map), or are these published labels where prepared ones belong?");
     } else if (!mapped && has(classes)) {
       why = ": published labels where prepared ones belong?";
@@ -105,28 +116,35 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
   }
   const auto greys = palette_greys();
   const bool grey_palette = histogram.size() > 2 && !all_below(histogram, classes + 1, 255) &&
-      std::all_of(histogram.begin(), histogram.end(),
-                  [&](const auto& entry) { return greys.contains(entry.first); });
+                            std::all_of(histogram.begin(), histogram.end(), [&](const auto& entry) {
+                              return greys.contains(entry.first);
+                            });
   if (grey_palette) {
-    problems.push_back("the ids are the grey levels of PASCAL's palette: palette labels were read as RGB and "
-                       "turned to grey");
+    problems.push_back(
+        "the ids are the grey levels of PASCAL's palette: palette labels were read as RGB and "
+        "turned to grey");
   }
   int64_t scored = 0;
   for (const int64_t pixels : facts.pixels) scored += pixels;
   if (classes < 2 || scored == 0) {
-    if (files > 0 && scored == 0 && facts.unknown.empty()) problems.push_back("no pixel belongs to a class");
+    if (files > 0 && scored == 0 && facts.unknown.empty())
+      problems.push_back("no pixel belongs to a class");
     return;
   }
   if (facts.ignored_share == 0 && 2 * facts.pixels[0] > scored) {
-    hints.push_back(str("no pixel is ignored and class 0 (", names[0], ") covers most of the picture: is 0 "
-                        "meant to be ignored (", ignore, ")?"));
+    hints.push_back(str("no pixel is ignored and class 0 (", names[0],
+                        ") covers most of the picture: is 0 "
+                        "meant to be ignored (",
+                        ignore, ")?"));
   }
   if (mapped && facts.unknown.empty() && looks_prepared(histogram, map, classes, ignore)) {
-    hints.push_back(str("all ids are below ", classes, " or ", ignore, ": prepared labels where published ones belong?"));
+    hints.push_back(str("all ids are below ", classes, " or ", ignore,
+                        ": prepared labels where published ones belong?"));
   }
   constexpr int64_t kEnoughFiles = 20;
   if (!mapped && files >= kEnoughFiles && facts.pixels[0] == 0 && facts.pixels[classes - 1] > 0) {
-    hints.push_back(str("class 0 (", names[0], ") never occurs but the last one does: ids one too high?"));
+    hints.push_back(
+        str("class 0 (", names[0], ") never occurs but the last one does: ids one too high?"));
   }
   if (!mapped && files >= kEnoughFiles && has(254) && classes < 254) {
     hints.push_back("254 occurs: was 1 subtracted from ignored pixels (255) too?");
@@ -164,7 +182,8 @@ bool has_palette_colours(const std::filesystem::path& path) {
   for (int id = 0; id < 256; ++id) palette.insert(palette_colour(id));
   const Image image = read_rgb(path, {.orient = false});
   for (size_t i = 0; i < image.pixels.size(); i += 3) {
-    if (!palette.contains({image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]})) return false;
+    if (!palette.contains({image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]}))
+      return false;
   }
   return true;
 }

@@ -17,8 +17,8 @@ using IdHistogram = std::map<int32_t, int64_t>;
 void count_ids(const LabelMap& labels, IdHistogram& histogram);
 
 struct LabelFacts {
-  std::vector<int64_t> pixels;   ///< of each class
-  IdHistogram unknown;           ///< ids without meaning
+  std::vector<int64_t> pixels;  ///< of each class
+  IdHistogram unknown;          ///< ids without meaning
   double ignored_share = 0;
 };
 LabelFacts understand(const IdHistogram& histogram, const IdMap& map, int classes, int ignore);

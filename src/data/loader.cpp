@@ -25,7 +25,8 @@ constexpr uint64_t kSubstituteDrawSalt = 0x7375627365656400ull;
 void share_frame(TrainBatch& part) {
   Size2 frame{0, 0};
   for (const TrainSample& sample : part) {
-    frame = {std::max(frame.height, sample.image.size(1)), std::max(frame.width, sample.image.size(2))};
+    frame = {std::max(frame.height, sample.image.size(1)),
+             std::max(frame.width, sample.image.size(2))};
   }
   for (TrainSample& sample : part) {
     sample.frame = frame;
@@ -44,8 +45,8 @@ struct TrainLoader::Result {
   std::exception_ptr failure;
 };
 
-/// The samples of one rank: a ring of slots, of which ordinals [taken, taken + slots) may be in work or
-/// wait to be taken, and the buckets that they go to.
+/// The samples of one rank: a ring of slots, of which ordinals [taken, taken + slots) may be in
+/// work or wait to be taken, and the buckets that they go to.
 struct TrainLoader::Stream {
   struct Slot {
     Result result;
@@ -96,8 +97,9 @@ TrainLoader::TrainLoader(Make make, TrainingSampler sampler, const LoaderOptions
       position_(options.start),
       workers_(std::make_unique<Workers>()) {
   const int64_t ranks = int64_t{options.world_size} * options.parts;
-  if (options.batch_size < 1 || options.rank < 0 || options.rank >= options.world_size || options.parts < 1 ||
-      options.batch_size % options.parts != 0 || options.num_workers < 0 || options.start < 0 ||
+  if (options.batch_size < 1 || options.rank < 0 || options.rank >= options.world_size ||
+      options.parts < 1 || options.batch_size % options.parts != 0 || options.num_workers < 0 ||
+      options.start < 0 ||
       (!options.places.empty() && static_cast<int64_t>(options.places.size()) != ranks)) {
     throw std::invalid_argument("TrainLoader: options out of range");
   }
@@ -105,7 +107,8 @@ TrainLoader::TrainLoader(Make make, TrainingSampler sampler, const LoaderOptions
   for (int part = 0; part < options.parts; ++part) {
     const int64_t rank = options.rank + int64_t{part} * options.world_size;
     Stream& stream = streams_.emplace_back();
-    stream.start = options.places.empty() ? StreamPlace{options.start + rank, {}} : options.places[rank];
+    stream.start =
+        options.places.empty() ? StreamPlace{options.start + rank, {}} : options.places[rank];
     stream.stride = ranks;
     stream.batch_size = options.batch_size / options.parts;
     stream.slots.resize(static_cast<size_t>((ahead + options.parts - 1) / options.parts));
@@ -151,8 +154,8 @@ TrainLoader::Result TrainLoader::produce(const SampleKey& key) const {
       const std::string& why = result.sample.why_left_out;
       result.empty.push_back(result.sample.file_name + (why.empty() ? "" : " (" + why + ")"));
     }
-    const std::string last = result.bad.empty() ? result.empty.empty() ? "" : result.empty.back()
-                                                : result.bad.back();
+    const std::string last =
+        result.bad.empty() ? result.empty.empty() ? "" : result.empty.back() : result.bad.back();
     fail("no usable training sample in ", kMostAttempts, " tries (", result.bad.size(),
          " unreadable, ", result.empty.size(), " without masks); the last: ", last);
   } catch (...) {
@@ -214,8 +217,8 @@ void TrainLoader::account(const Result& result) {
   const auto share = static_cast<double>(counts_.bad) / static_cast<double>(seen);
   if (seen >= kFewestForShare && share > options_.max_bad_samples) {
     fail(counts_.bad, " of ", seen, " training samples could not be used, a share above ",
-         "DATALOADER.MAX_BAD_SAMPLES (", options_.max_bad_samples, "); the last: ",
-         result.bad.empty() ? "see the warnings above" : result.bad.back());
+         "DATALOADER.MAX_BAD_SAMPLES (", options_.max_bad_samples,
+         "); the last: ", result.bad.empty() ? "see the warnings above" : result.bad.back());
   }
   if (result.failure) std::rethrow_exception(result.failure);
   account_masks(result.sample);

@@ -39,22 +39,23 @@ struct LoaderOptions {
 /// What became of the samples so far.
 struct LoaderCounts {
   int64_t delivered = 0;
-  int64_t bad = 0;    ///< left out: unreadable or inconsistent
-  int64_t empty = 0;  ///< left out: no mask
-  int64_t masks = 0;  ///< annotations without a usable mask, in the samples delivered
+  int64_t bad = 0;     ///< left out: unreadable or inconsistent
+  int64_t empty = 0;   ///< left out: no mask
+  int64_t masks = 0;   ///< annotations without a usable mask, in the samples delivered
   int64_t crowds = 0;  ///< crowd regions left out in them (DATASETS.CROWD_REGIONS)
 };
 
 /// Batches of the training stream, made ahead by worker threads and delivered in order. What is
 /// delivered depends on the data, the seed and the place alone: not on workers or timing. Rank q of
-/// Q = world_size · parts takes every Q-th sample of the stream from the q-th on; a process plays the
-/// ranks rank + world_size · v, and sample i of its batch is of its part i mod parts. When grouped by
-/// shape, a rank puts each sample into one of two buckets, pictures wider than high and the others, and
-/// its part of the batch is the first bucket that is full, as detectron2 does. In a part whose crops
-/// differ in size all get the frame of the largest, and their masks are sampled in it.
+/// Q = world_size · parts takes every Q-th sample of the stream from the q-th on; a process plays
+/// the ranks rank + world_size · v, and sample i of its batch is of its part i mod parts. When
+/// grouped by shape, a rank puts each sample into one of two buckets, pictures wider than high and
+/// the others, and its part of the batch is the first bucket that is full, as detectron2 does. In a
+/// part whose crops differ in size all get the frame of the largest, and their masks are sampled in
+/// it.
 ///
-/// A sample that can not be made (Error) or is empty is named in the log, counted, and replaced by the
-/// sampler's substitute for its position. Any other exception in a worker comes out of next().
+/// A sample that can not be made (Error) or is empty is named in the log, counted, and replaced by
+/// the sampler's substitute for its position. Any other exception in a worker comes out of next().
 class TrainLoader {
  public:
   /// Makes the sample `index` from draws of `random`; called from several threads at once.
@@ -67,15 +68,16 @@ class TrainLoader {
   TrainLoader(const TrainLoader&) = delete;
   TrainLoader& operator=(const TrainLoader&) = delete;
 
-  /// The next batch_size samples. Errors: too many bad samples (a share above max_bad_samples among at
-  /// least 100), no usable sample in 100 tries; every later call fails alike.
+  /// The next batch_size samples. Errors: too many bad samples (a share above max_bad_samples among
+  /// at least 100), no usable sample in 100 tries; every later call fails alike.
   TrainBatch next();
 
-  /// Where the stream began and the samples that all ranks have delivered since. Without grouping a loader
-  /// that starts there goes on exactly, on any number of ranks as long as the global batch stays.
+  /// Where the stream began and the samples that all ranks have delivered since. Without grouping a
+  /// loader that starts there goes on exactly, on any number of ranks as long as the global batch
+  /// stays.
   int64_t position() const { return position_; }
-  /// Where the ranks that this process plays stand, part by part: a loader that goes on from the places of
-  /// all ranks does so exactly, also when other processes play them.
+  /// Where the ranks that this process plays stand, part by part: a loader that goes on from the
+  /// places of all ranks does so exactly, also when other processes play them.
   std::vector<StreamPlace> places() const;
   uint64_t seed() const { return sampler_.seed(); }
   const LoaderCounts& counts() const { return counts_; }
@@ -104,13 +106,15 @@ class TrainLoader {
   std::unique_ptr<Workers> workers_;
 };
 
-/// The pictures of DATASETS.TRAIN. Errors: no set named, an unknown one, a test set, nothing on disk.
+/// The pictures of DATASETS.TRAIN. Errors: no set named, an unknown one, a test set, nothing on
+/// disk.
 Sa1bIndex open_training_set(const Config& config);
 
 /// The loader of a run: DATASETS.TRAIN through Sa1bMapper, SOLVER.IMS_PER_BATCH over `world_size`
 /// processes that each play SOLVER.ACCUMULATE_STEPS ranks. Of `places`, see LoaderOptions.
 std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
-                                               int world_size, int64_t start = 0, bool pinned = false,
+                                               int world_size, int64_t start = 0,
+                                               bool pinned = false,
                                                std::vector<StreamPlace> places = {});
 
 }  // namespace pixelclip

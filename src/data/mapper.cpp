@@ -88,8 +88,8 @@ struct MaskScratch {
   std::vector<uint8_t> bits;
 };
 
-/// Masks [M, grid height, ceil(grid width / 8)] of a crop that is the top left part of `frame`, without
-/// those that have less than two cells.
+/// Masks [M, grid height, ceil(grid width / 8)] of a crop that is the top left part of `frame`,
+/// without those that have less than two cells.
 torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
                            const Size2& frame, const Size2& grid, bool pinned) {
   thread_local MaskScratch scratch;
@@ -103,18 +103,21 @@ torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, 
     if (geometry.flip_x) scratch.columns.flip();
     scratch.rows.pad(frame.height).sample(grid.height);
     scratch.columns.pad(frame.width).sample(grid.width);
-    scratch.sampler.prepare(scratch.rows, scratch.columns,
-                            covered_cells(cutout, frame.height, frame.width, grid.height, grid.width));
+    scratch.sampler.prepare(
+        scratch.rows, scratch.columns,
+        covered_cells(cutout, frame.height, frame.width, grid.height, grid.width));
     scratch.bits.resize(masks.masks.size() * static_cast<size_t>(mask_bytes));
     for (const MaskRuns::Mask& mask : masks.masks) {
       uint8_t* bits = scratch.bits.data() + kept * mask_bytes;
       if (scratch.sampler.sample(masks.runs(mask), bits, row_bytes) >= kSmallestMask) ++kept;
     }
   }
-  torch::Tensor out = torch::empty({kept, grid.height, row_bytes},
-                                   torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned));
+  torch::Tensor out =
+      torch::empty({kept, grid.height, row_bytes},
+                   torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned));
   if (kept > 0) {
-    std::memcpy(out.data_ptr<uint8_t>(), scratch.bits.data(), static_cast<size_t>(kept * mask_bytes));
+    std::memcpy(out.data_ptr<uint8_t>(), scratch.bits.data(),
+                static_cast<size_t>(kept * mask_bytes));
   }
   return out;
 }
@@ -123,7 +126,8 @@ torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, 
 bool may_be_padded(const InputConfig& input, const Rect& crop) {
   const CropConfig& c = input.crop;
   const bool fixed = c.enabled && c.type == "absolute";
-  return !fixed || static_cast<double>(crop.height) < c.size[0] || static_cast<double>(crop.width) < c.size[1];
+  return !fixed || static_cast<double>(crop.height) < c.size[0] ||
+         static_cast<double>(crop.width) < c.size[1];
 }
 
 }  // namespace
@@ -157,7 +161,8 @@ struct Sa1bMapper::Scratch {
 Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
     : input_(config.input),
       mask_resolution_(config.model.mask_resolution),
-      max_masks_(config.model.limit_masks ? config.model.max_masks : std::numeric_limits<int64_t>::max()),
+      max_masks_(config.model.limit_masks ? config.model.max_masks
+                                          : std::numeric_limits<int64_t>::max()),
       with_masks_(!config.model.dino),
       orient_(config.datasets.exif_orientation),
       pinned_(pinned) {

@@ -27,16 +27,16 @@ struct MapperTimes {
 };
 
 /// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
-/// cut-out; masks go from runs to bits directly. Only the pixels that the crop depends on are decoded
-/// and resized. Crops are not padded: only their batch knows how large its largest is, and asks each
-/// smaller one for its masks in that frame. Safe to use from many threads at once.
+/// cut-out; masks go from runs to bits directly. Only the pixels that the crop depends on are
+/// decoded and resized. Crops are not padded: only their batch knows how large its largest is, and
+/// asks each smaller one for its masks in that frame. Safe to use from many threads at once.
 class Sa1bMapper {
  public:
   /// `pinned`: tensors lie in page-locked memory, for asynchronous copies to a GPU.
   explicit Sa1bMapper(const Config& config, bool pinned = false);
 
-  /// A function of the files and the random stream alone. Errors name the file: unreadable, damaged,
-  /// no SA-1B JSON, masks whose size is not the picture's. `times` collects when given.
+  /// A function of the files and the random stream alone. Errors name the file: unreadable,
+  /// damaged, no SA-1B JSON, masks whose size is not the picture's. `times` collects when given.
   TrainSample operator()(const Sa1bSample& sample, Random random,
                          MapperTimes* times = nullptr) const;
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <sstream>
 
-#include "data/file_names.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/listing.hpp"
+#include "data/file_names.hpp"
 #include "data/merged_labels.hpp"
 
 namespace pixelclip {

@@ -78,7 +78,8 @@ int64_t shared_parts(const fs::path& a, const fs::path& b) {
 std::vector<LabelSource> prepared_places(const DatasetInfo& info) {
   std::vector<LabelSource> places;
   for (const LabelSource& source : info.labels) {
-    if (source.prepared && label_endings(source).front().ends_with(".png")) places.push_back(source);
+    if (source.prepared && label_endings(source).front().ends_with(".png"))
+      places.push_back(source);
   }
   return places;
 }

@@ -37,12 +37,13 @@ PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& opti
 std::vector<std::string> sets_called(const std::string& name);
 
 struct PrepareSa1bOptions {
-  std::filesystem::path root = {};   ///< Where SA-1B lies; empty: $SAM_DATASETS.
-  std::filesystem::path list = {};   ///< As DATASETS.SHARDS.
-  std::filesystem::path out = {};    ///< For compact shards and the record of what is done; empty: the root.
-  bool compact = false;              ///< Write a compact shard of each tar file or folder.
-  bool again = false;                ///< Verify also what a record says was verified.
-  int threads = 0;                   ///< 0: all cores.
+  std::filesystem::path root = {};  ///< Where SA-1B lies; empty: $SAM_DATASETS.
+  std::filesystem::path list = {};  ///< As DATASETS.SHARDS.
+  std::filesystem::path out =
+      {};                ///< For compact shards and the record of what is done; empty: the root.
+  bool compact = false;  ///< Write a compact shard of each tar file or folder.
+  bool again = false;    ///< Verify also what a record says was verified.
+  int threads = 0;       ///< 0: all cores.
 };
 
 /// Makes the indices of SA-1B's tar files, reads every picture and its masks, and writes compact

@@ -56,7 +56,9 @@ class Verification {
     }
     log::progress("");
     if (unusable_ > 0) {
-      log::warn(unusable_, " annotations without a usable mask were left out alone; `pixelclip doctor` examines them");
+      log::warn(unusable_,
+                " annotations without a usable mask were left out alone; `pixelclip doctor` "
+                "examines them");
     }
     std::sort(report_.failed.begin(), report_.failed.end());
     return std::move(report_);
@@ -124,7 +126,8 @@ class Verification {
     failed_.clear();
     try {
       if (options_.compact) {
-        write_shard(shard_of(unit), unit.source, [&](ShardWriter& writer) { read_all(unit, &writer); });
+        write_shard(shard_of(unit), unit.source,
+                    [&](ShardWriter& writer) { read_all(unit, &writer); });
       } else {
         read_all(unit, nullptr);
       }
@@ -142,7 +145,9 @@ class Verification {
     try {
       write_json(out_ / kRecord, record_);
     } catch (const Error& e) {
-      if (!warned_) log::warn("what is verified can not be recorded, so that a second call begins anew: ", e.what());
+      if (!warned_)
+        log::warn("what is verified can not be recorded, so that a second call begins anew: ",
+                  e.what());
       warned_ = true;
     }
   }
@@ -191,9 +196,11 @@ class Verification {
     read_ += count;
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const double left = seconds / static_cast<double>(read_) * static_cast<double>(index_.size() - passed_);
-    log::progress(str("sa1b: ", passed_, " of ", index_.size(), " samples, ", report_.failed.size() + failed_.size(),
-                      " not usable, ", std::lround(left), " s left"));
+    const double left =
+        seconds / static_cast<double>(read_) * static_cast<double>(index_.size() - passed_);
+    log::progress(str("sa1b: ", passed_, " of ", index_.size(), " samples, ",
+                      report_.failed.size() + failed_.size(), " not usable, ", std::lround(left),
+                      " s left"));
   }
 
   const PrepareSa1bOptions& options_;
@@ -210,6 +217,8 @@ class Verification {
 
 }  // namespace
 
-PrepareReport prepare_sa1b(const PrepareSa1bOptions& options) { return Verification(options).run(); }
+PrepareReport prepare_sa1b(const PrepareSa1bOptions& options) {
+  return Verification(options).run();
+}
 
 }  // namespace pixelclip

@@ -9,9 +9,9 @@
 #include "base/listing.hpp"
 #include "base/log.hpp"
 #include "data/archive.hpp"
+#include "data/sa1b_scan.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
-#include "data/sa1b_scan.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -45,8 +45,9 @@ bool is_stale(const fs::path& compact, const fs::path& published) {
   if (!is_tar(published)) return false;
   const uint64_t made_from = shard_source(compact).size;
   if (made_from == 0 || made_from == fingerprint(published).size) return false;
-  log::warn(published.string(), " has changed since ", compact.filename().string(),
-            " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
+  log::warn(
+      published.string(), " has changed since ", compact.filename().string(),
+      " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
   return true;
 }
 
@@ -91,13 +92,16 @@ void SampleMasks::read(const Sa1bSample& sample, int64_t height, int64_t width, 
                              out);
   }
   if (sample.form == MaskForm::pictures) return read_pictures(sample, max_masks, out);
-  if (sample.archive.empty()) read_bytes(sample.annotation, 0, whole_file, bytes_);
-  else read_bytes(sample.archive, sample.masks_at, sample.masks_size, bytes_);
+  if (sample.archive.empty())
+    read_bytes(sample.annotation, 0, whole_file, bytes_);
+  else
+    read_bytes(sample.archive, sample.masks_at, sample.masks_size, bytes_);
   const std::string& name = sample.annotation;
   if (sample.form == MaskForm::runs) {
     read_runs(bytes_, name, max_masks, out);
   } else if (sample.form == MaskForm::ids) {
-    masks_of_ids(decode_labels(bytes_, name), static_cast<int64_t>(sample.masks_at), max_masks, out);
+    masks_of_ids(decode_labels(bytes_, name), static_cast<int64_t>(sample.masks_at), max_masks,
+                 out);
   } else {
     reader_.parse({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}, name, max_masks,
                   out, source);
@@ -165,9 +169,9 @@ void Sa1bIndex::add(const std::vector<Sa1bFolders>& candidates, MaskForm form, i
 
 void Sa1bIndex::add_shards(const std::vector<fs::path>& shards) {
   Found found = merge(scan_shards(shards, {.with_annotations = with_annotations_}));
-  const std::string where = shards.size() == 1 ? shards.front().string()
-                                               : str(shards.size(), " shards in ",
-                                                     shards.front().parent_path().string());
+  const std::string where =
+      shards.size() == 1 ? shards.front().string()
+                         : str(shards.size(), " shards in ", shards.front().parent_path().string());
   report(where, found);
   if (found.pairs.empty()) fail("no pair of a picture and a JSON file of the same name in ", where);
   append(std::move(found));
@@ -186,8 +190,10 @@ std::vector<fs::path> Sa1bIndex::shards_below(const fs::path& root) {
     const bool folder = it->is_directory(ignored) && path.filename().string().starts_with("sa_");
     if (!folder && !is_tar(path) && !is_shard(path)) continue;
     auto& [published, compact] = by_name[folder ? path.filename().string() : path.stem().string()];
-    if (is_shard(path)) compact = path;
-    else if (published.empty() || is_tar(path)) published = path;
+    if (is_shard(path))
+      compact = path;
+    else if (published.empty() || is_tar(path))
+      published = path;
   }
   std::vector<fs::path> shards;
   for (const auto& [name, copies] : by_name) {
@@ -209,7 +215,8 @@ std::vector<fs::path> Sa1bIndex::read_shard_list(const fs::path& list, const fs:
       fail(list.string(), " names ", shards.back().string(), ", which is not there");
     }
   }
-  if (shards.empty()) fail(list.string(), ": it is empty; a tar file, shard or folder a line was expected");
+  if (shards.empty())
+    fail(list.string(), ": it is empty; a tar file, shard or folder a line was expected");
   return shards;
 }
 
@@ -222,7 +229,8 @@ void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
   Found found = merge(std::move(parts));
   report(images.string(), found);
   if (coco.strays() > 0) {
-    log::warn(annotations.string(), ": ", coco.strays(), " annotations are of pictures it does not list");
+    log::warn(annotations.string(), ": ", coco.strays(),
+              " annotations are of pictures it does not list");
   }
   if (coco.unusable() > 0) {
     log::warn(annotations.string(), ": ", coco.unusable(),
@@ -259,9 +267,9 @@ void Sa1bIndex::append(Found&& found) {
     return it->second;
   };
   for (const TrainPair& pair : found.pairs) {
-    entries_.push_back({names_.size(), pair.image_at, pair.masks_at, pair.image_size, pair.masks_size,
-                        folder(*pair.image_folder), folder(*pair.annotation_folder),
-                        static_cast<uint16_t>(pair.image.size()),
+    entries_.push_back({names_.size(), pair.image_at, pair.masks_at, pair.image_size,
+                        pair.masks_size, folder(*pair.image_folder),
+                        folder(*pair.annotation_folder), static_cast<uint16_t>(pair.image.size()),
                         static_cast<uint16_t>(pair.annotation.size()), pair.form, pair.archive,
                         pair.coco});
     names_ += pair.image;

@@ -79,8 +79,8 @@ class Sa1bIndex {
   explicit Sa1bIndex(bool with_annotations = true, CrowdRegions crowds = CrowdRegions::automatic)
       : with_annotations_(with_annotations), crowds_(crowds) {}
 
-  /// The layouts that may lie under a root: resized_images with resized_annotations, then images with
-  /// annotations.
+  /// The layouts that may lie under a root: resized_images with resized_annotations, then images
+  /// with annotations.
   static std::vector<Sa1bFolders> layouts(const std::filesystem::path& root);
 
   /// Adds the pictures of the first of `candidates` that is there, subfolders included. The names

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <utility>
 
-#include "data/json_scanner.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "data/json_scanner.hpp"
 #include "image/rle.hpp"
 
 namespace pixelclip {
@@ -253,7 +253,8 @@ void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t num
   json.leave_part();
 }
 
-/// A shape of LabelMe's: {"points": [[x, y], …], "shape_type": "polygon"}; others than polygons are no masks.
+/// A shape of LabelMe's: {"points": [[x, y], …], "shape_type": "polygon"}; others than polygons are
+/// no masks.
 void Sa1bMaskReader::add_shape(JsonScanner& json, const std::string& name, int64_t number,
                                MaskRuns& out) {
   json.enter_part("shape", number);
@@ -298,7 +299,8 @@ void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const
          " pixels where the picture or the masks before have ", out.height, "×", out.width);
   }
   try {
-    if (polygons) filler_.fill(points_, corners_, out.height, out.width, counts_);
+    if (polygons)
+      filler_.fill(points_, corners_, out.height, out.width, counts_);
     else if (segment.kind == Segment::text)
       parse_counts(segment.string, out.height, out.width, counts_);
     else
@@ -421,15 +423,19 @@ void masks_of_ids(const LabelMap& labels, int64_t ignore, int64_t max_masks, Mas
   };
   thread_local std::vector<Run> runs;
   runs.clear();
-  const auto height = static_cast<uint32_t>(labels.height), width = static_cast<uint32_t>(labels.width);
+  const auto height = static_cast<uint32_t>(labels.height),
+             width = static_cast<uint32_t>(labels.width);
   for (uint32_t x = 0, at = 0; x < width; ++x) {
     for (uint32_t y = 0; y < height; ++y, ++at) {
       const int32_t id = labels.ids[size_t{y} * width + x];
-      if (!runs.empty() && runs.back().id == id) runs.back().end = at + 1;
-      else runs.push_back({id, at, at + 1});
+      if (!runs.empty() && runs.back().id == id)
+        runs.back().end = at + 1;
+      else
+        runs.push_back({id, at, at + 1});
     }
   }
-  std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.id < b.id; });
+  std::stable_sort(runs.begin(), runs.end(),
+                   [](const Run& a, const Run& b) { return a.id < b.id; });
   Sa1bMaskReader::begin(labels.height, labels.width, out);
   for (size_t i = 0; i < runs.size();) {
     const int32_t id = runs[i].id;

@@ -50,10 +50,11 @@ struct MaskSource {
 
 /// Reads SA-1B's JSON (the same form from any tool): {"image": {height, width}, "annotations":
 /// [{"segmentation": {"size": [h, w], "counts": "RLE" or [runs]}, "iscrowd"}]}, or the list of
-/// annotations alone, as SAM's script writes it, or LabelMe's "shapes". A segmentation may also be COCO's list of
-/// polygons. A size that is missing is taken from the picture. An annotation that holds no mask is
-/// left out alone and counted. Empty masks are dropped; of the rest the `max_masks` largest are
-/// kept. Areas are counted, not believed. Keeps its memory; one for each thread.
+/// annotations alone, as SAM's script writes it, or LabelMe's "shapes". A segmentation may also be
+/// COCO's list of polygons. A size that is missing is taken from the picture. An annotation that
+/// holds no mask is left out alone and counted. Empty masks are dropped; of the rest the
+/// `max_masks` largest are kept. Areas are counted, not believed. Keeps its memory; one for each
+/// thread.
 class Sa1bMaskReader {
  public:
   /// Errors name the file and the annotation or the line: unreadable, not JSON, cut short, no list

@@ -81,7 +81,8 @@ Found pair_folder(const fs::path& images, const fs::path& annotations, const Sca
   for (const std::string& name : files) {
     // Where pictures and their ids share a folder, a PNG is no picture.
     if (!is_image(name) || (ids && images == annotations && is_id_picture(name))) continue;
-    TrainPair pair{.image_folder = image_folder, .image = name, .annotation_folder = annotation_folder};
+    TrainPair pair{
+        .image_folder = image_folder, .image = name, .annotation_folder = annotation_folder};
     pair.form = options.form;
     pair.masks_at = ids ? static_cast<uint64_t>(options.ignore) : 0;
     if (options.with_annotations) {
@@ -227,8 +228,10 @@ Found read_list(const fs::path& list, const fs::path& root, bool with_annotation
       pair.annotation_folder = listing.folder_of(mask);
       pair.annotation = mask.filename().string();
     }
-    if (there) found.pairs.push_back(std::move(pair));
-    else ++found.listed_missing;
+    if (there)
+      found.pairs.push_back(std::move(pair));
+    else
+      ++found.listed_missing;
   }
   return found;
 }
@@ -357,7 +360,8 @@ Found scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) 
 Found scan_archive(const fs::path& path) {
   const bool compact = is_shard(path);
   ArchiveContents contents = compact ? read_shard(path) : read_tar(path);
-  Found found{.images_alone = contents.images_alone, .annotations_alone = contents.annotations_alone};
+  Found found{.images_alone = contents.images_alone,
+              .annotations_alone = contents.annotations_alone};
   const Folder archive = to_folder(path);
   found.pairs.reserve(contents.pairs.size());
   for (ArchivePair& pair : contents.pairs) {
@@ -391,12 +395,13 @@ std::vector<Found> scan_shards(const std::vector<fs::path>& shards, const ScanOp
   return found;
 }
 
-/// A shard that is a folder: it holds one of the layouts, lies in one, or holds both kinds of files.
+/// A shard that is a folder: it holds one of the layouts, lies in one, or holds both kinds of
+/// files.
 Sa1bFolders folders_of(const fs::path& shard) {
   std::error_code ignored;
   const fs::path parent = shard.parent_path();
-  for (const auto& [images, annotations] : {std::pair{"resized_images", "resized_annotations"},
-                                            std::pair{"images", "annotations"}}) {
+  for (const auto& [images, annotations] :
+       {std::pair{"resized_images", "resized_annotations"}, std::pair{"images", "annotations"}}) {
     if (fs::is_directory(shard / images, ignored)) return {shard / images, shard / annotations};
     const fs::path beside = parent.parent_path() / annotations / shard.filename();
     if (parent.filename() == images && fs::is_directory(beside, ignored)) return {shard, beside};

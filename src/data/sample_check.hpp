@@ -8,13 +8,14 @@
 
 namespace pixelclip {
 
-/// Masks belong to the picture as it is shown. Where EXIF turns it and the masks have the size of the
-/// stored picture, they were drawn on that: then `options` leaves it unturned and `info` is of it.
-/// Errors: the masks have neither size.
+/// Masks belong to the picture as it is shown. Where EXIF turns it and the masks have the size of
+/// the stored picture, they were drawn on that: then `options` leaves it unturned and `info` is of
+/// it. Errors: the masks have neither size.
 void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const MaskRuns& masks,
                  DecodeOptions& options, ImageInfo& info);
 
-/// Reads all of a training sample, as nothing in training does. Keeps its memory; one for each thread.
+/// Reads all of a training sample, as nothing in training does. Keeps its memory; one for each
+/// thread.
 struct SampleCheck {
   std::vector<uint8_t> file;  ///< of the picture
   MaskRuns masks;             ///< all of them, whatever MODEL.MAX_MASKS says

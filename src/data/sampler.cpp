@@ -33,7 +33,8 @@ void TrainingSampler::draw(int64_t number, std::vector<uint32_t>& order) {
     drawn_ = 0;
   }
   torch::Tensor permutation;
-  for (; drawn_ <= number; ++drawn_) permutation = torch::randperm(samples_, generator_, torch::kLong);
+  for (; drawn_ <= number; ++drawn_)
+    permutation = torch::randperm(samples_, generator_, torch::kLong);
   const auto* indices = permutation.const_data_ptr<int64_t>();
   order.assign(indices, indices + samples_);
 }

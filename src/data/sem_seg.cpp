@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "data/pairs.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "data/merged_labels.hpp"
+#include "data/pairs.hpp"
 #include "image/codec.hpp"
 
 namespace pixelclip {

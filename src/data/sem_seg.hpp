@@ -36,8 +36,9 @@ class MergedLabels;
 
 /// A test set on disk: its pairs in natural order (2 before 10), and its labels. A picture's label
 /// has the same path below its folder, or else the same stem where only one picture and one label
-/// have it. Names in Unicode's composed and decomposed form are alike. Of several sources of labels,
-/// the first that has all that any has is taken; where none has, later ones fill up the first.
+/// have it. Names in Unicode's composed and decomposed form are alike. Of several sources of
+/// labels, the first that has all that any has is taken; where none has, later ones fill up the
+/// first.
 class SemSegSet {
  public:
   /// Errors: the set is not there (path and remedy), an unreadable list or merged file.

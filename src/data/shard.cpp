@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "data/archive_index.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "data/archive_index.hpp"
 #include "image/rle.hpp"
 
 namespace pixelclip {
@@ -42,8 +42,9 @@ std::optional<ArchiveIndex> index_of(const MappedFile& file) {
   std::memcpy(&footer, bytes.data() + bytes.size() - sizeof(footer), sizeof(footer));
   if (std::memcmp(footer.magic, kMagic, sizeof(kMagic)) != 0) return {};
   if (footer.index_at > bytes.size() - sizeof(footer)) return {};
-  return parse_index(bytes.subspan(footer.index_at, bytes.size() - sizeof(footer) - footer.index_at),
-                     footer.index_at);
+  return parse_index(
+      bytes.subspan(footer.index_at, bytes.size() - sizeof(footer) - footer.index_at),
+      footer.index_at);
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
 ShardSource fingerprint(const fs::path& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) fail("cannot open ", path.string(), ": ", system_reason());
-  return {static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec * 1000000000ll + info.st_mtim.tv_nsec};
+  return {static_cast<uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * 1000000000ll + info.st_mtim.tv_nsec};
 }
 
 ArchiveContents read_shard(const fs::path& path) {
@@ -80,7 +82,8 @@ void write_runs(const MaskRuns& masks, std::vector<uint8_t>& out) {
   put32(out, static_cast<uint32_t>(masks.masks.size()));
   for (const MaskRuns::Mask& mask : masks.masks) {
     const auto runs = masks.runs(mask);
-    const auto longer = std::count_if(runs.begin(), runs.end(), [](uint32_t r) { return r >= kLong; });
+    const auto longer =
+        std::count_if(runs.begin(), runs.end(), [](uint32_t r) { return r >= kLong; });
     put32(out, static_cast<uint32_t>(static_cast<int64_t>(runs.size()) + 2 * longer));
     for (const uint32_t run : runs) {
       if (run < kLong) {
@@ -139,7 +142,8 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
 }
 
 void ShardWriter::write(std::span<const uint8_t> bytes) {
-  out_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out_.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
   at_ += bytes.size();
 }
 
@@ -168,7 +172,8 @@ void write_shard(const fs::path& path, const ShardSource& source,
 
 void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vector<uint8_t>& out) {
   constexpr uint64_t kMost = uint64_t{1} << 30;
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
+  const int file =
+      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
   if (file < 0) fail("cannot open ", path.string(), ": ", system_reason());
   struct stat info {};
   const bool regular = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
@@ -188,8 +193,10 @@ void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vecto
   const std::string reason = got < size ? system_reason() : "";
   close(file);
   if (!regular) fail("cannot read ", path.string(), ": it is not a regular file");
-  if (size > kMost) fail(path.string(), ": ", size, " bytes are more than a picture and its masks may have");
-  if (!inside) fail(path.string(), ": bytes ", offset, " to ", offset + size, " of ", end, " are not there");
+  if (size > kMost)
+    fail(path.string(), ": ", size, " bytes are more than a picture and its masks may have");
+  if (!inside)
+    fail(path.string(), ": bytes ", offset, " to ", offset + size, " of ", end, " are not there");
   if (got < size) fail("cannot read ", path.string(), ": ", reason);
 }
 

@@ -8,12 +8,12 @@
 #include <cstring>
 #include <map>
 
-#include "data/archive_index.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/install.hpp"
 #include "base/listing.hpp"
 #include "base/log.hpp"
+#include "data/archive_index.hpp"
 #include "data/sa1b_scan.hpp"
 
 namespace pixelclip {
@@ -50,14 +50,16 @@ class Tar {
       const uint64_t size = has_size ? size_in : *number(header, 124, 12);
       const uint64_t data = at + kTarBlock;
       if (data > size_ || size > size_ - data) {
-        fail(path_.string(), ": the tar file is cut short: a member of ", size, " bytes begins at ", data,
-             " of ", size_, "; fetch it again");
+        fail(path_.string(), ": the tar file is cut short: a member of ", size, " bytes begins at ",
+             data, " of ", size_, "; fetch it again");
       }
       const char type = static_cast<char>(header[156]);
       if (type == 'L' || type == 'x') {
         const std::string text = content(data, size);
-        if (type == 'L') name = text.substr(0, text.find('\0'));
-        else read_pax(text, name, size_in, has_size);
+        if (type == 'L')
+          name = text.substr(0, text.find('\0'));
+        else
+          read_pax(text, name, size_in, has_size);
       } else if (type != 'g' && type != 'K') {
         if (type == '0' || type == '\0') take(name.empty() ? plain_name(header) : name, data, size);
         name.clear();
@@ -71,7 +73,8 @@ class Tar {
  private:
   Block block(uint64_t at) const {
     Block block{};
-    if (pread(file_, block.data(), kTarBlock, static_cast<off_t>(at)) != static_cast<ssize_t>(kTarBlock)) {
+    if (pread(file_, block.data(), kTarBlock, static_cast<off_t>(at)) !=
+        static_cast<ssize_t>(kTarBlock)) {
       fail(path_.string(), ": the tar file is cut short at byte ", at, "; fetch it again");
     }
     return block;
@@ -109,10 +112,15 @@ class Tar {
     for (size_t i = 0; i < kTarBlock; ++i) sum += i >= 148 && i < 156 ? ' ' : header[i];
     const bool compressed = at == 0 && ((header[0] == 0x1f && header[1] == 0x8b) ||
                                         std::memcmp(header.data(), "BZh", 3) == 0 ||
-                                        std::memcmp(header.data(), "\xfd" "7zXZ", 5) == 0);
-    if (compressed) fail(path_.string(), ": it is compressed; a plain tar file can be read directly");
+                                        std::memcmp(header.data(),
+                                                    "\xfd"
+                                                    "7zXZ",
+                                                    5) == 0);
+    if (compressed)
+      fail(path_.string(), ": it is compressed; a plain tar file can be read directly");
     if (sum != number(header, 148, 8) || !number(header, 124, 12)) {
-      fail(path_.string(), at == 0 ? ": this is no tar file" : str(": a damaged tar header at byte ", at));
+      fail(path_.string(),
+           at == 0 ? ": this is no tar file" : str(": a damaged tar header at byte ", at));
     }
   }
 
@@ -159,9 +167,12 @@ ArchiveContents scan(const fs::path& path) {
   });
   ArchiveContents contents;
   for (auto& [stem, pair] : by_stem) {
-    if (pair.annotation.empty()) ++contents.images_alone;
-    else if (pair.image.empty()) ++contents.annotations_alone;
-    else contents.pairs.push_back(std::move(pair));
+    if (pair.annotation.empty())
+      ++contents.images_alone;
+    else if (pair.image.empty())
+      ++contents.annotations_alone;
+    else
+      contents.pairs.push_back(std::move(pair));
   }
   return contents;
 }
@@ -188,7 +199,8 @@ void save(const fs::path& tar, const ArchiveContents& contents, const ShardSourc
       reason = e.what();
     }
   }
-  log::warn("the index of ", tar.string(), " could not be kept and is made anew each time: ", reason);
+  log::warn("the index of ", tar.string(),
+            " could not be kept and is made anew each time: ", reason);
 }
 
 }  // namespace

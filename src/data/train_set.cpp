@@ -53,7 +53,8 @@ void add_declared(const DatasetInfo& set, Sa1bIndex& index) {
   const std::string kind =
       set.masks_kind.empty() ? recognise(images, masks, index.with_annotations()) : set.masks_kind;
   if (kind == "images" && index.with_annotations()) {
-    fail("DATASETS.TRAIN: ", set.name, " has no masks; name them in DATASETS.CUSTOM, or set MODEL.DINO True");
+    fail("DATASETS.TRAIN: ", set.name,
+         " has no masks; name them in DATASETS.CUSTOM, or set MODEL.DINO True");
   }
   if (kind == "coco" && index.with_annotations()) return index.add_coco(images, masks);
   if (kind == "id_png") return index.add({{images, masks}}, MaskForm::ids, set.ignore);
@@ -79,8 +80,10 @@ void add_published(const DatasetInfo& set, const std::string& list, Sa1bIndex& i
     folders = folders || fs::is_directory(set.images[i], ignored);
   }
   const auto shards = folders ? std::vector<fs::path>() : Sa1bIndex::shards_below(root);
-  if (shards.empty()) index.add(candidates);
-  else index.add_shards(shards);
+  if (shards.empty())
+    index.add(candidates);
+  else
+    index.add_shards(shards);
 }
 
 }  // namespace
@@ -101,8 +104,10 @@ Sa1bIndex open_training_set(const Config& config) {
     const auto& custom = config.datasets.custom;
     const bool declared = std::any_of(custom.begin(), custom.end(),
                                       [&](const auto& own) { return own.name == name; });
-    if (declared) add_declared(set, index);
-    else add_published(set, name.starts_with("sam") ? config.datasets.shards : "", index);
+    if (declared)
+      add_declared(set, index);
+    else
+      add_published(set, name.starts_with("sam") ? config.datasets.shards : "", index);
   }
   return index;
 }

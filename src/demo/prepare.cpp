@@ -31,7 +31,8 @@ class FolderLock {
     file_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) fail(name.string(), ": cannot be opened: ", system_reason());
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-    const std::string what = "waiting for another process that makes the demo in " + folder.string();
+    const std::string what =
+        "waiting for another process that makes the demo in " + folder.string();
     const signals::Doing waiting(what);
     log::info(what);
     if (::flock(file_, LOCK_EX) != 0) {
@@ -79,12 +80,14 @@ class ProgressLine {
 
 void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
   const DemoClipOptions clip{.seed = options.seed};
-  if (demo_world_ready(folder, options) && demo_clip_ready(folder, clip)) return;  // also where nothing can be written
+  if (demo_world_ready(folder, options) && demo_clip_ready(folder, clip))
+    return;  // also where nothing can be written
   const FolderLock lock(folder);
   const signals::Doing making("making the demo's world in " + folder.string());
   auto line = std::make_shared<ProgressLine>();
   auto mutex = std::make_shared<std::mutex>();
-  const DemoProgress progress = [line, mutex](const std::string& what, int64_t done, int64_t total) {
+  const DemoProgress progress = [line, mutex](const std::string& what, int64_t done,
+                                              int64_t total) {
     const std::lock_guard guard(*mutex);
     (*line)(what, done, total);
   };

@@ -39,7 +39,8 @@ struct Grounds {
     const auto kind = static_cast<int>(random.integer(0, demo_grounds));
     near = draw_look(kind, random);
     two = random.chance(style.two_grounds);
-    far = draw_look((kind + static_cast<int>(random.integer(1, demo_grounds))) % demo_grounds, random);
+    far = draw_look((kind + static_cast<int>(random.integer(1, demo_grounds))) % demo_grounds,
+                    random);
     const double angle = random.uniform(0, 2 * std::numbers::pi);
     normal_x = static_cast<float>(std::cos(angle));
     normal_y = static_cast<float>(std::sin(angle));
@@ -57,7 +58,8 @@ struct Grounds {
   float side(float x, float y) const {
     if (!two) return -2 * middle;
     const float along = normal_y * (x - middle) - normal_x * (y - middle);
-    return normal_x * (x - middle) + normal_y * (y - middle) - offset + wave * std::sin(length * along + phase);
+    return normal_x * (x - middle) + normal_y * (y - middle) - offset +
+           wave * std::sin(length * along + phase);
   }
 
   Paint paint(float x, float y, float distance, float pixel) const {
@@ -86,7 +88,8 @@ struct Object {
     y = static_cast<float>(random.uniform(style.margin, style.side - style.margin));
     // Houses stand; leaves and fish lean further than toys, stars turn freely.
     const bool upright = demo_classes()[look.kind] == "house";
-    const double turn = upright ? random.uniform(-0.3, 0.3) : random.uniform(0, 2 * std::numbers::pi);
+    const double turn =
+        upright ? random.uniform(-0.3, 0.3) : random.uniform(0, 2 * std::numbers::pi);
     turn_cos = static_cast<float>(std::cos(turn));
     turn_sin = static_cast<float>(std::sin(turn));
   }
@@ -102,8 +105,10 @@ struct Canvas {
   std::vector<uint8_t> regions;
 
   Canvas(int side, float units)
-      : size(side), pixel(units / static_cast<float>(side)),
-        colors(static_cast<size_t>(side) * side), regions(colors.size()) {}
+      : size(side),
+        pixel(units / static_cast<float>(side)),
+        colors(static_cast<size_t>(side) * side),
+        regions(colors.size()) {}
 
   size_t at(int row, int column) const { return static_cast<size_t>(row) * size + column; }
   float center(int i) const { return (static_cast<float>(i) + 0.5f) * pixel; }
@@ -128,12 +133,14 @@ void paint_object(Canvas& canvas, const Object& object, uint8_t region) {
   constexpr float shadow_shift = 1.6f, shadow_width = 3.5f;
   const float reach = object.radius * 1.05f + shadow_shift + shadow_width;
   for (int row = canvas.index(object.y - reach); row < canvas.index(object.y + reach); ++row) {
-    for (int column = canvas.index(object.x - reach); column < canvas.index(object.x + reach); ++column) {
+    for (int column = canvas.index(object.x - reach); column < canvas.index(object.x + reach);
+         ++column) {
       const float x = canvas.center(column), y = canvas.center(row);
       Paint& color = canvas.colors[canvas.at(row, column)];
-      const float shaded = object.radius * object_distance(object.look.kind,
-                                                           object.u(x - shadow_shift, y - shadow_shift),
-                                                           object.v(x - shadow_shift, y - shadow_shift));
+      const float shaded =
+          object.radius * object_distance(object.look.kind,
+                                          object.u(x - shadow_shift, y - shadow_shift),
+                                          object.v(x - shadow_shift, y - shadow_shift));
       const float dark = 1 - 0.38f * std::clamp(0.5f - shaded / shadow_width, 0.0f, 1.0f);
       color = {color.red * dark, color.green * dark, color.blue * dark};
       const float u = object.u(x, y), v = object.v(x, y);
@@ -169,8 +176,9 @@ void keep_seen_regions(DemoScene& scene) {
 }  // namespace
 
 const std::vector<std::string>& demo_classes() {
-  static const std::vector<std::string> names = {"grass", "sand", "water",  "brick", "ball", "box",
-                                                 "star",  "ring", "flower", "leaf",  "fish", "house"};
+  static const std::vector<std::string> names = {"grass",  "sand", "water", "brick",
+                                                 "ball",   "box",  "star",  "ring",
+                                                 "flower", "leaf", "fish",  "house"};
   return names;
 }
 
@@ -194,7 +202,8 @@ DemoScene paint_demo_scene(Random& random, DemoStyle style, int size) {
   const auto spots = static_cast<uint32_t>(random.next());
   for (int i = 0; i < size * size; ++i) {
     Paint color = canvas.colors[static_cast<size_t>(i)];
-    if (style == DemoStyle::scene) color = dappled(color, canvas.center(i % size), canvas.center(i / size), spots);
+    if (style == DemoStyle::scene)
+      color = dappled(color, canvas.center(i % size), canvas.center(i / size), spots);
     scene.rgb.push_back(to_byte(light * color.red));
     scene.rgb.push_back(to_byte(light * color.green));
     scene.rgb.push_back(to_byte(light * color.blue));
@@ -209,7 +218,8 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   for (const uint8_t region : scene.regions) ++pixels[scene.region_classes[region]];
   std::vector<int> seen;
   for (size_t id = 0; id < pixels.size(); ++id) {
-    if (pixels[id] * 100 >= static_cast<int64_t>(scene.regions.size())) seen.push_back(static_cast<int>(id));
+    if (pixels[id] * 100 >= static_cast<int64_t>(scene.regions.size()))
+      seen.push_back(static_cast<int>(id));
   }
   for (size_t i = seen.size(); i > 1; --i) {
     std::swap(seen[i - 1], seen[static_cast<size_t>(random.integer(0, static_cast<int64_t>(i)))]);
@@ -217,12 +227,16 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   // Half of the captions name all, the others some.
   const auto most = std::min<int64_t>(4, static_cast<int64_t>(seen.size()));
   seen.resize(static_cast<size_t>(random.chance(0.5) ? most : random.integer(1, most + 1)));
-  static const char* const openings[] = {"a photo of ", "a picture of ", "art of ", "itap of ",
-                                         "a small photo of ", "a bad photo of ", "a large photo of ", ""};
+  static const char* const openings[] = {
+      "a photo of ",       "a picture of ",   "art of ",           "itap of ",
+      "a small photo of ", "a bad photo of ", "a large photo of ", ""};
   std::string text = openings[random.integer(0, std::size(openings))];
   for (size_t i = 0; i < seen.size(); ++i) {
     if (i > 0) text += i + 1 == seen.size() ? " and " : ", ";
-    text += (seen[i] < demo_grounds ? "" : random.chance(0.5) ? "a " : "the ") + demo_classes()[seen[i]];
+    text += (seen[i] < demo_grounds ? ""
+             : random.chance(0.5)   ? "a "
+                                    : "the ") +
+            demo_classes()[seen[i]];
   }
   static const char* const endings[] = {"", "", " in the scene", "."};
   return text + endings[random.integer(0, std::size(endings))];

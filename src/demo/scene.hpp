@@ -15,13 +15,13 @@ constexpr int demo_grounds = 4;
 /// A painted picture and what is where in it.
 struct DemoScene {
   int size = 0;
-  std::vector<uint8_t> rgb;        ///< [size, size, 3]
-  std::vector<uint8_t> regions;    ///< [size, size] index of the ground or object seen there
-  std::vector<int> region_classes; ///< class id of each region; later regions lie in front
+  std::vector<uint8_t> rgb;         ///< [size, size, 3]
+  std::vector<uint8_t> regions;     ///< [size, size] index of the ground or object seen there
+  std::vector<int> region_classes;  ///< class id of each region; later regions lie in front
 };
 
-/// What the web's photos are to SA-1B's: a photo shows one or two large things in even light, a scene two to
-/// five smaller ones that overlap, in spotted light.
+/// What the web's photos are to SA-1B's: a photo shows one or two large things in even light, a
+/// scene two to five smaller ones that overlap, in spotted light.
 enum class DemoStyle { photo, scene };
 
 /// Paints one or two grounds split by a wavy line and the objects on them, each with its own place,

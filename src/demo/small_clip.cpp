@@ -35,16 +35,17 @@ namespace {
 /// Rises whenever the training changes in a way that the options do not show.
 constexpr int clip_version = 5;
 
-/// How many patches of a picture a training step sees (FLIP, Li et al. 2023). It is quicker, and it brings the pooled
-/// embedding near to what few patches say, which is what the dense output asks of each one alone.
+/// How many patches of a picture a training step sees (FLIP, Li et al. 2023). It is quicker, and it
+/// brings the pooled embedding near to what few patches say, which is what the dense output asks of
+/// each one alone.
 constexpr int64_t fewest_patches = 2, most_patches = 16;
 
 /// All pictures with captions, shrunk and kept as bytes; captions as ids into the list of the few
 /// tokens that occur, so that only their rows of the token embedding are trained.
 struct CaptionedPictures {
-  Tensor pictures;                              // [N, 3, side, side] uint8
-  std::vector<std::vector<int64_t>> captions;   // of each picture: rows of `tokens`
-  std::vector<int64_t> tokens;                  // ascending; the end token is the last
+  Tensor pictures;                             // [N, 3, side, side] uint8
+  std::vector<std::vector<int64_t>> captions;  // of each picture: rows of `tokens`
+  std::vector<int64_t> tokens;                 // ascending; the end token is the last
 
   int64_t size() const { return pictures.size(0); }
 };
@@ -72,7 +73,9 @@ CaptionedPictures read_pictures(const fs::path& folder, int64_t side) {
     Image image = read_rgb(folder / "photos" / (stems[static_cast<size_t>(i)] + ".jpg"));
     const Tensor pixels =
         torch::from_blob(image.pixels.data(), {image.height, image.width, 3}, torch::kByte)
-            .permute({2, 0, 1}).unsqueeze(0).to(torch::kFloat);
+            .permute({2, 0, 1})
+            .unsqueeze(0)
+            .to(torch::kFloat);
     const Tensor small = at::adaptive_avg_pool2d(pixels, {side, side}).round();
     data.pictures[i].copy_(small[0]);
   });
@@ -131,7 +134,8 @@ void initialise(CLIP& clip, const DemoClipOptions& options) {
 
 /// Pictures as the encoder wants them: [B, 3, side, side] float, normalised, each mirrored with
 /// probability ½.
-Tensor image_batch(const CaptionedPictures& data, const std::vector<int64_t>& rows, Random& random) {
+Tensor image_batch(const CaptionedPictures& data, const std::vector<int64_t>& rows,
+                   Random& random) {
   const ModelConfig model;
   const auto vector3 = [](const std::vector<double>& v) {
     return torch::tensor(v, torch::kFloat).view({1, 3, 1, 1});
@@ -156,7 +160,8 @@ class Shuffle {
     while (static_cast<int64_t>(rows.size()) < count) {
       if (next_ == order_.size()) {
         for (size_t i = order_.size(); i > 1; --i) {
-          std::swap(order_[i - 1], order_[static_cast<size_t>(random_.integer(0, static_cast<int64_t>(i)))]);
+          std::swap(order_[i - 1],
+                    order_[static_cast<size_t>(random_.integer(0, static_cast<int64_t>(i)))]);
         }
         next_ = 0;
       }
@@ -174,12 +179,14 @@ class Shuffle {
 double rate_factor(int64_t iteration, int64_t iterations) {
   const double warm_up = std::clamp<double>(static_cast<double>(iterations) / 5, 1, 50);
   const double done = static_cast<double>(iteration) / static_cast<double>(iterations);
-  return std::min(1.0, static_cast<double>(iteration + 1) / warm_up) * 0.5 * (1 + std::cos(std::numbers::pi * done));
+  return std::min(1.0, static_cast<double>(iteration + 1) / warm_up) * 0.5 *
+         (1 + std::cos(std::numbers::pi * done));
 }
 
 /// Cross-entropy of each picture finding its caption and each caption its picture.
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& logit_scale) {
-  const auto scores = logit_scale.exp().clamp_max(100) * torch::mm(l2_normalise(images), l2_normalise(texts).t());
+  const auto scores =
+      logit_scale.exp().clamp_max(100) * torch::mm(l2_normalise(images), l2_normalise(texts).t());
   const auto same = torch::arange(scores.size(0));
   return 0.5 * (F::cross_entropy(scores, same) + F::cross_entropy(scores.t(), same));
 }
@@ -187,8 +194,13 @@ Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor&
 class Trainer {
  public:
   Trainer(CLIP& clip, const CaptionedPictures& data, const DemoClipOptions& options)
-      : clip_(clip), visual_(clip->visual->as<VisionTransformerImpl>()), data_(data), options_(options),
-        shuffle_(options.seed, data.size()), draws_(options.seed, 2), tokens_(torch::tensor(data.tokens)) {
+      : clip_(clip),
+        visual_(clip->visual->as<VisionTransformerImpl>()),
+        data_(data),
+        options_(options),
+        shuffle_(options.seed, data.size()),
+        draws_(options.seed, 2),
+        tokens_(torch::tensor(data.tokens)) {
     auto parameters = clip->named_parameters();
     logit_scale_ = parameters["logit_scale"];
     table_ = parameters["token_embedding.weight"];
@@ -210,8 +222,10 @@ class Trainer {
     const Tensor ids = pad_tokens(captions);  // the end token has the largest id here too
     const Tensor texts = clip_->encode_embedded(F::embedding(ids, rows_), ids.argmax(1));
     const int64_t patches = (options_.side / options_.patch) * (options_.side / options_.patch);
-    const int64_t kept = draws_.integer(std::min(fewest_patches, patches), std::min(most_patches, patches) + 1);
-    const Tensor drawn = torch::rand({options_.batch, patches}).argsort(int64_t{1}).slice(1, 0, kept);
+    const int64_t kept =
+        draws_.integer(std::min(fewest_patches, patches), std::min(most_patches, patches) + 1);
+    const Tensor drawn =
+        torch::rand({options_.batch, patches}).argsort(int64_t{1}).slice(1, 0, kept);
     const Tensor images = visual_->pooled_of_patches(image_batch(data_, rows, draws_), drawn);
     optimizer_->zero_grad();
     contrastive_loss(images, texts, logit_scale_).backward();
@@ -221,8 +235,9 @@ class Trainer {
     optimizer_->step();
   }
 
-  /// A CLIP that has read the web knows every word, so that prompts drawn from the vocabulary start as words. The
-  /// tokens that no caption holds get the rows of others, drawn at random, to the same end.
+  /// A CLIP that has read the web knows every word, so that prompts drawn from the vocabulary start
+  /// as words. The tokens that no caption holds get the rows of others, drawn at random, to the
+  /// same end.
   void finish() {
     torch::NoGradGuard no_grad;
     const int64_t words = rows_.size(0) - 2;  // the last two are the start and the end of a text
@@ -246,8 +261,9 @@ json clip_stamp(const fs::path& folder, const DemoClipOptions& options) {
   return {{"version", clip_version},
           {"world", read_json(folder / "world.json")},
           {"seed", options.seed},
-          {"sizes", {options.side, options.patch, options.width, options.layers,
-                     options.text_layers, options.embedding}},
+          {"sizes",
+           {options.side, options.patch, options.width, options.layers, options.text_layers,
+            options.embedding}},
           {"schedule", {options.batch, options.iterations}},
           {"rates", {options.learning_rate, options.weight_decay}}};
 }
@@ -256,7 +272,8 @@ json clip_stamp(const fs::path& folder, const DemoClipOptions& options) {
 
 CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress) {
-  if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
+  if (!demo_world_ready(folder))
+    fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const CaptionedPictures data = read_pictures(folder, options.side);
   CLIP clip(architecture_of(options));
   initialise(clip, options);
@@ -272,7 +289,8 @@ CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
 
 bool demo_clip_ready(const fs::path& folder, const DemoClipOptions& options) {
   const fs::path stamp = folder / "clip.json";
-  if (!demo_world_ready(folder) || !fs::exists(folder / "clip.pth") || !fs::exists(stamp)) return false;
+  if (!demo_world_ready(folder) || !fs::exists(folder / "clip.pth") || !fs::exists(stamp))
+    return false;
   try {
     return read_json(stamp) == clip_stamp(folder, options);
   } catch (const Error&) {  // a damaged stamp

@@ -24,8 +24,8 @@ struct DemoClipOptions {
 };
 
 /// Trains a CLIP from nothing on the pictures and captions of the world in `folder`: the symmetric
-/// contrastive loss of Radford et al. 2021 (figure 3), AdamW with warm-up and a cosine schedule. The
-/// captions name things but never say where they are. Uses all cores. Errors: no world there.
+/// contrastive loss of Radford et al. 2021 (figure 3), AdamW with warm-up and a cosine schedule.
+/// The captions name things but never say where they are. Uses all cores. Errors: no world there.
 CLIP train_demo_clip(const std::filesystem::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress = {});
 

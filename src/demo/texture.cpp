@@ -10,7 +10,8 @@ namespace {
 constexpr float pi = std::numbers::pi_v<float>;
 
 float hash(int32_t x, int32_t y, uint32_t seed) {
-  uint32_t h = seed + 0x9E3779B9u * static_cast<uint32_t>(x) + 0x85EBCA6Bu * static_cast<uint32_t>(y);
+  uint32_t h =
+      seed + 0x9E3779B9u * static_cast<uint32_t>(x) + 0x85EBCA6Bu * static_cast<uint32_t>(y);
   h = (h ^ (h >> 16)) * 0x7FEB352Du;
   h = (h ^ (h >> 15)) * 0x846CA68Bu;
   return static_cast<float>((h ^ (h >> 16)) >> 8) * 0x1.0p-24f;
@@ -71,8 +72,8 @@ Paint brick(const DemoLook& look, float x, float y) {
   const float row = std::floor(y / 6.5f);
   const float across = x / 14 + 0.5f * (static_cast<int>(row) & 1);
   const float column = std::floor(across);
-  const float to_joint = std::min({(across - column) * 14, (column + 1 - across) * 14,
-                                   y - row * 6.5f, (row + 1) * 6.5f - y});
+  const float to_joint = std::min(
+      {(across - column) * 14, (column + 1 - across) * 14, y - row * 6.5f, (row + 1) * 6.5f - y});
   const float tint = hash(static_cast<int32_t>(column), static_cast<int32_t>(row), look.seed);
   const Paint clay = mix({0.48f, 0.36f, 0.29f}, {0.60f, 0.47f, 0.38f}, 0.5f + 0.5f * look.hue);
   const float grain = rough(x / 1.5f, y / 1.5f, look.seed + 7);
@@ -128,7 +129,8 @@ Paint box(float hue, float u, float v) {
   const int checker = static_cast<int>(std::floor(u * 4.2f) + std::floor(v * 4.2f)) & 1;
   const Paint side = scaled(paper, checker ? 1.12f : 0.78f);
   const float ribbon = std::min(std::abs(u), std::abs(v));
-  return scaled(mix({0.96f, 0.80f, 0.92f}, side, step(0.09f, 0.14f, ribbon)), 1.02f - 0.12f * (u + v));
+  return scaled(mix({0.96f, 0.80f, 0.92f}, side, step(0.09f, 0.14f, ribbon)),
+                1.02f - 0.12f * (u + v));
 }
 
 Paint star(float hue, float u, float v) {
@@ -203,14 +205,22 @@ Paint ground_paint(const DemoLook& look, float x, float y) {
 float object_distance(int kind, float u, float v) {
   const float radius = std::hypot(u, v);
   switch (kind) {
-    case 4: return radius - 0.92f;
-    case 5: return box_distance(u, v, 0.74f, 0.74f);
-    case 6: return star_distance(u, v);
-    case 7: return std::abs(radius - 0.72f) - 0.26f;
-    case 8: return 0.8f * (radius - 0.76f - 0.20f * std::cos(6 * std::atan2(v, u)));
-    case 9: return std::hypot(u, std::abs(v) + 0.62f) - 1.17f;
-    case 10: return fish_distance(u, v);
-    default: return house_distance(u, v);
+    case 4:
+      return radius - 0.92f;
+    case 5:
+      return box_distance(u, v, 0.74f, 0.74f);
+    case 6:
+      return star_distance(u, v);
+    case 7:
+      return std::abs(radius - 0.72f) - 0.26f;
+    case 8:
+      return 0.8f * (radius - 0.76f - 0.20f * std::cos(6 * std::atan2(v, u)));
+    case 9:
+      return std::hypot(u, std::abs(v) + 0.62f) - 1.17f;
+    case 10:
+      return fish_distance(u, v);
+    default:
+      return house_distance(u, v);
   }
 }
 

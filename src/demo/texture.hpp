@@ -11,10 +11,10 @@ struct Paint {
 
 /// What makes one ground or object differ from others of its kind.
 struct DemoLook {
-  int kind = 0;      ///< class id
-  uint32_t seed = 0; ///< of its noise
-  float hue = 0;     ///< −1 to 1: where in the kind's colour family it lies
-  float light = 0;   ///< −1 to 1: darker or lighter than usual
+  int kind = 0;       ///< class id
+  uint32_t seed = 0;  ///< of its noise
+  float hue = 0;      ///< −1 to 1: where in the kind's colour family it lies
+  float light = 0;    ///< −1 to 1: darker or lighter than usual
 };
 
 /// Colour of a ground at (x, y), in the scene's units.
@@ -27,7 +27,8 @@ float object_distance(int kind, float u, float v);
 /// Colour of an object at (u, v), inside its outline.
 Paint object_paint(const DemoLook& look, float u, float v);
 
-/// A colour in the spotted light below trees, brighter or dimmer, warmer or colder from place to place.
+/// A colour in the spotted light below trees, brighter or dimmer, warmer or colder from place to
+/// place.
 Paint dappled(const Paint& color, float x, float y, uint32_t seed);
 
 }  // namespace pixelclip

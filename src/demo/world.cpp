@@ -73,19 +73,21 @@ json annotations_of(const DemoScene& scene, const std::string& stem, int64_t num
     if (area < smallest_mask) continue;
     const Rect box = rle_bbox(rle);
     const int64_t first = rle.counts.front();  // column-major
-    annotations.push_back({{"id", number * 100 + static_cast<int64_t>(region)},
-                           {"segmentation", {{"size", {scene.size, scene.size}}, {"counts", encode_rle(rle)}}},
-                           {"bbox", {box.x, box.y, box.width, box.height}},
-                           {"area", area},
-                           {"predicted_iou", 1.0},
-                           {"stability_score", 1.0},
-                           {"point_coords", {{first / scene.size, first % scene.size}}},
-                           {"crop_box", {0, 0, scene.size, scene.size}}});
+    annotations.push_back(
+        {{"id", number * 100 + static_cast<int64_t>(region)},
+         {"segmentation", {{"size", {scene.size, scene.size}}, {"counts", encode_rle(rle)}}},
+         {"bbox", {box.x, box.y, box.width, box.height}},
+         {"area", area},
+         {"predicted_iou", 1.0},
+         {"stability_score", 1.0},
+         {"point_coords", {{first / scene.size, first % scene.size}}},
+         {"crop_box", {0, 0, scene.size, scene.size}}});
   }
-  return {{"image", {{"image_id", number},
-                     {"width", scene.size},
-                     {"height", scene.size},
-                     {"file_name", stem + ".jpg"}}},
+  return {{"image",
+           {{"image_id", number},
+            {"width", scene.size},
+            {"height", scene.size},
+            {"file_name", stem + ".jpg"}}},
           {"annotations", std::move(annotations)}};
 }
 
@@ -128,7 +130,8 @@ class Writer {
     DemoScene scene = paint_demo_scene(random, DemoStyle::scene, options_.scene_side);
     const std::string stem = str("sa_", index + 1);
     const std::string record = annotations_of(scene, stem, index + 1).dump();
-    write_quickly(folder_ / "annotations/sa_000000" / (stem + ".json"), record.data(), record.size());
+    write_quickly(folder_ / "annotations/sa_000000" / (stem + ".json"), record.data(),
+                  record.size());
     write_picture(folder_ / "images/sa_000000" / (stem + ".jpg"), scene);
   }
 
@@ -155,12 +158,14 @@ class Writer {
 };
 
 void check(const fs::path& folder, const DemoWorldOptions& options) {
-  for (const auto& [what, count] : {std::pair{"photos", options.photos}, {"scenes", options.scenes},
+  for (const auto& [what, count] : {std::pair{"photos", options.photos},
+                                    {"scenes", options.scenes},
                                     {"validation pictures", options.validation}}) {
     if (count < 1) fail("the demo's world has ", count, " ", what, "; at least 1 is needed");
   }
   for (const int side : {options.photo_side, options.scene_side}) {
-    if (side < 16) fail("the demo's pictures have a side of ", side, " pixels; at least 16 are needed");
+    if (side < 16)
+      fail("the demo's pictures have a side of ", side, " pixels; at least 16 are needed");
   }
   // Only what this program put there may be replaced.
   if (fs::exists(folder) && !fs::exists(folder / "world.json") &&
@@ -182,7 +187,8 @@ bool demo_world_ready(const fs::path& folder, const DemoWorldOptions& options) {
 }
 
 DemoWorldOptions demo_world_options(const fs::path& folder) {
-  if (!demo_world_ready(folder)) fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
+  if (!demo_world_ready(folder))
+    fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const json stamp = read_stamp(folder);
   try {
     return {.seed = stamp.at("seed").get<uint64_t>(),

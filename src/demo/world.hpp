@@ -12,12 +12,12 @@ namespace pixelclip {
 /// the same pictures on every machine and with any number of threads.
 struct DemoWorldOptions {
   uint64_t seed = 0;
-  int photos = 4000;      ///< With captions, for the small CLIP.
-  int scenes = 600;       ///< With unnamed masks, for PixelCLIP.
-  int validation = 200;   ///< Labelled scenes.
-  int photo_side = 48;    ///< Of the square photos, pixels.
-  int scene_side = 192;   ///< Of the square scenes, pixels.
-  int threads = 0;        ///< 0: all cores.
+  int photos = 4000;     ///< With captions, for the small CLIP.
+  int scenes = 600;      ///< With unnamed masks, for PixelCLIP.
+  int validation = 200;  ///< Labelled scenes.
+  int photo_side = 48;   ///< Of the square photos, pixels.
+  int scene_side = 192;  ///< Of the square scenes, pixels.
+  int threads = 0;       ///< 0: all cores.
 };
 
 /// Reports `done` of `total` steps of the work called `what`; may be empty.
@@ -34,8 +34,8 @@ using DemoProgress = std::function<void(const std::string& what, int64_t done, i
 void make_demo_world(const std::filesystem::path& folder, const DemoWorldOptions& options = {},
                      const DemoProgress& progress = {});
 
-/// Whether `folder` holds a whole world made by this version, whatever its seed and size; or just of
-/// `options`.
+/// Whether `folder` holds a whole world made by this version, whatever its seed and size; or just
+/// of `options`.
 bool demo_world_ready(const std::filesystem::path& folder);
 bool demo_world_ready(const std::filesystem::path& folder, const DemoWorldOptions& options);
 

@@ -11,11 +11,11 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "base/log.hpp"
+#include "base/signal.hpp"
 #include "dist/gloo_device.hpp"
 #include "dist/host_port.hpp"
 #include "dist/nccl.hpp"
-#include "base/log.hpp"
-#include "base/signal.hpp"
 #include "dist/store.hpp"
 #include "dist/telling.hpp"
 #include "dist/watch.hpp"
@@ -26,19 +26,21 @@ namespace {
 using c10d::ProcessGroup;
 using Group = c10::intrusive_ptr<ProcessGroup>;
 
-/// Where this process finds the store. A machine's own name need not be known to it, and processes on one
-/// machine need no name.
+/// Where this process finds the store. A machine's own name need not be known to it, and processes
+/// on one machine need no name.
 std::string address_of_store(const WorldInfo& world) {
   const bool here = world.local_world_size >= world.world_size || is_own_name(world.address);
   if (resolves(world.address)) return world.address;
   if (here) return "127.0.0.1";
-  log::warn("the host name '", world.address, "', where the processes meet, is not known here yet; trying on");
+  log::warn("the host name '", world.address,
+            "', where the processes meet, is not known here yet; trying on");
   return world.address;
 }
 
 StorePtr meet(const WorldInfo& world, const CommOptions& options) {
   const bool serves = world.rank == 0 && !world.launcher_has_store;
-  const signals::Doing waiting(str("waiting for an answer at ", world.address, ":", world.port, ", where the processes meet"));
+  const signals::Doing waiting(str("waiting for an answer at ", world.address, ":", world.port,
+                                   ", where the processes meet"));
   const StorePtr store =
       part_of(serves ? serve_store(world.port, options.connect_limit)
                      : connect_store(address_of_store(world), world.port, options.connect_limit),
@@ -48,7 +50,8 @@ StorePtr meet(const WorldInfo& world, const CommOptions& options) {
 }
 
 void wait_for_all(c10d::Store& store, const WorldInfo& world, Milliseconds limit) {
-  const signals::Doing waiting(str("waiting for all ", world.world_size, " processes at ", world.address, ":", world.port));
+  const signals::Doing waiting(
+      str("waiting for all ", world.world_size, " processes at ", world.address, ":", world.port));
   std::vector<std::string> keys;
   for (int rank = 0; rank < world.world_size; ++rank) keys.push_back(here_key(rank));
   try {
@@ -190,7 +193,9 @@ void Comm::guarded(const std::string& name, torch::Device device,
     if (!is_of_communication(e)) throw;
     const std::string reason = reason_of(e);
     const bool late = contains(reason, "Timed out") || contains(reason, "timed out");
-    throw CommError(str(watch.place(), ": ", name, late ? " did not finish in time" : " failed: another rank has died or lost its connection",
+    throw CommError(str(watch.place(), ": ", name,
+                        late ? " did not finish in time"
+                             : " failed: another rank has died or lost its connection",
                         late ? watch.missing_ranks() : "", " (", reason, ")"),
                     late);
   }

@@ -2,8 +2,8 @@
 
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
-#include "dist/nccl.hpp"
 #include "base/error.hpp"
+#include "dist/nccl.hpp"
 
 namespace pixelclip {
 

@@ -1,5 +1,5 @@
-#include "dist/nccl.hpp"
 #include "base/error.hpp"
+#include "dist/nccl.hpp"
 
 namespace pixelclip {
 

@@ -45,7 +45,8 @@ void check_alike(const std::vector<std::pair<std::string, torch::Tensor>>& param
 
 void prepare_buckets(c10d::Reducer& reducer, const std::vector<torch::Tensor>& outputs) {
   if (reducer.should_rebuild_buckets()) reducer.rebuild_buckets();
-  // Where a step happens to use all parameters, c10d advises on every rank not to look for unused ones.
+  // Where a step happens to use all parameters, c10d advises on every rank not to look for unused
+  // ones.
   struct Quiet : c10::WarningHandler {
     void process(const c10::Warning&) override {}
   } quiet;
@@ -84,9 +85,8 @@ GradientReducer::~GradientReducer() {
 
 void GradientReducer::prepare(const std::vector<torch::Tensor>& outputs) {
   if (!reducer_) return;
-  comm_.guarded("preparation of the gradients' buckets", device_, [&] {
-    prepare_buckets(*reducer_, outputs);
-  });
+  comm_.guarded("preparation of the gradients' buckets", device_,
+                [&] { prepare_buckets(*reducer_, outputs); });
 }
 
 void GradientReducer::backward(const torch::Tensor& loss) {

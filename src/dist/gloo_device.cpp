@@ -12,8 +12,8 @@
 #include <string>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
-#include "dist/host_port.hpp"
 #include "base/error.hpp"
+#include "dist/host_port.hpp"
 #include "dist/store.hpp"
 
 namespace pixelclip {

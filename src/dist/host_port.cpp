@@ -27,7 +27,9 @@ HostPort split_host_port(std::string text) {
   if (text.starts_with('[')) {
     const size_t close = std::min(text.find(']'), text.size());
     const std::string rest = text.substr(std::min(close + 1, text.size()));
-    return {text.substr(1, close - 1), rest.empty() ? 0 : rest[0] == ':' ? read_port(rest.substr(1)) : -1};
+    return {text.substr(1, close - 1), rest.empty()     ? 0
+                                       : rest[0] == ':' ? read_port(rest.substr(1))
+                                                        : -1};
   }
   if (std::count(text.begin(), text.end(), ':') != 1) return {text, 0};
   const size_t colon = text.find(':');

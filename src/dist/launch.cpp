@@ -11,11 +11,11 @@
 #include <optional>
 #include <thread>
 
-#include "dist/host_port.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
+#include "dist/host_port.hpp"
 #include "dist/store.hpp"
 #include "dist/telling.hpp"
 #include "dist/worker.hpp"
@@ -116,8 +116,8 @@ class Launcher {
 
   void start(int local_rank) {
     const int rank = options_.machine_rank * options_.num_processes + local_rank;
-    workers_.push_back(Worker::start(rank, options_.argv,
-                                     [&](int pipe) { return variables(local_rank, pipe); }));
+    workers_.push_back(
+        Worker::start(rank, options_.argv, [&](int pipe) { return variables(local_rank, pipe); }));
   }
 
   int alive() const {
@@ -210,8 +210,10 @@ class Launcher {
     }
     if (phase_ == 0) tell_other_machines(culprit().describe());
     const bool alone = options_.num_machines * options_.num_processes == 1;
-    const bool as_told = culprit().told.empty() && passed_on_ && culprit().exit_status() == 128 + passed_on_;
-    if (!as_told) log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
+    const bool as_told =
+        culprit().told.empty() && passed_on_ && culprit().exit_status() == 128 + passed_on_;
+    if (!as_told)
+      log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
     wait_for_other_machines();
     return culprit().exit_status();
   }

@@ -42,8 +42,8 @@ void forget_handlers() {
   }
 }
 
-/// Between fork and exec of a process with threads only simple system calls are allowed. No signal comes
-/// until `mask` is set.
+/// Between fork and exec of a process with threads only simple system calls are allowed. No signal
+/// comes until `mask` is set.
 [[noreturn]] void become(pid_t parent, int pipe, const sigset_t& mask, char** argv, char** envp) {
   // The kernel ends the worker with its launcher; a terminal's Ctrl-C reaches the launcher alone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -19,8 +19,8 @@ struct Worker {
   std::optional<int> status;  // as waitpid gives it
   bool failed_first = false;
 
-  /// Starts this program again with `argv` and the environment changed by `variables(pipe)`. It dies with
-  /// this process. Errors: the system refuses.
+  /// Starts this program again with `argv` and the environment changed by `variables(pipe)`. It
+  /// dies with this process. Errors: the system refuses.
   static Worker start(int rank, std::vector<std::string> argv,
                       const std::function<std::map<std::string, std::string>(int)>& variables);
 

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <optional>
 
-#include "dist/host_port.hpp"
 #include "base/error.hpp"
+#include "dist/host_port.hpp"
 
 namespace pixelclip {
 namespace {
@@ -65,15 +65,16 @@ void check_ranks(const WorldInfo& world) {
   }
 }
 
-/// MASTER_ADDR may carry a port. Kubernetes gives a service that is called "master" the variable MASTER_PORT
-/// with tcp://HOST:PORT. What a process alone does not need is not looked at.
+/// MASTER_ADDR may carry a port. Kubernetes gives a service that is called "master" the variable
+/// MASTER_PORT with tcp://HOST:PORT. What a process alone does not need is not looked at.
 void read_meeting_point(WorldInfo& world) {
   if (world.world_size == 1) return;
   const auto address = variable("MASTER_ADDR"), port = variable("MASTER_PORT");
   const bool url = port && port->starts_with("tcp://");
   if (url) {
     const auto [host, url_port] = split_host_port(*port);
-    if (url_port < 1) fail("environment variable MASTER_PORT: '", *port, "' is neither a port nor tcp://HOST:PORT");
+    if (url_port < 1)
+      fail("environment variable MASTER_PORT: '", *port, "' is neither a port nor tcp://HOST:PORT");
     if (!host.empty()) world.address = host;
     world.port = url_port;
   } else if (port) {
@@ -82,10 +83,12 @@ void read_meeting_point(WorldInfo& world) {
   if (!address) return;
   const auto [host, own_port] = split_host_port(*address);
   if (host.empty() || own_port < 0) {
-    fail("environment variable MASTER_ADDR: '", *address, "' is no host; expected a name or an address of rank 0's machine");
+    fail("environment variable MASTER_ADDR: '", *address,
+         "' is no host; expected a name or an address of rank 0's machine");
   }
   if (own_port > 0 && port && !url && own_port != world.port) {
-    fail("environment variables MASTER_ADDR: '", *address, "' and MASTER_PORT: '", *port, "' name different ports");
+    fail("environment variables MASTER_ADDR: '", *address, "' and MASTER_PORT: '", *port,
+         "' name different ports");
   }
   world.address = host;
   if (own_port > 0) world.port = own_port;

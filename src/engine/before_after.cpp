@@ -9,10 +9,10 @@
 #include "data/loader.hpp"
 #include "data/sem_seg.hpp"
 #include "engine/scoring.hpp"
-#include "inference/argmax.hpp"
-#include "visualization/sheet.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
+#include "inference/argmax.hpp"
+#include "visualization/sheet.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -80,8 +80,8 @@ std::vector<LabelMap> BeforeAfter::label(PixelCLIP& model) const {
   for (const auto& item : first_items(set, config_.test.vis_images)) {
     const auto image = set.picture(item, set.stored_ids(item));
     const auto grid = scores(image).contiguous();
-    result.push_back(argmax_upsampled(grid.data_ptr<float>(), grid.size(0), grid.size(1), grid.size(2),
-                                      image.height, image.width));
+    result.push_back(argmax_upsampled(grid.data_ptr<float>(), grid.size(0), grid.size(1),
+                                      grid.size(2), image.height, image.width));
   }
   model->train(was_training);
   return result;
@@ -97,7 +97,8 @@ void BeforeAfter::before(PixelCLIP& model) {
   }
   fs::create_directories(fs::path(config_.output_dir) / "samples");
   const auto labels = label(model);
-  for (size_t i = 0; i < labels.size(); ++i) write_label_png(before_file(config_, items[i].stem), labels[i]);
+  for (size_t i = 0; i < labels.size(); ++i)
+    write_label_png(before_file(config_, items[i].stem), labels[i]);
 }
 
 void BeforeAfter::after(PixelCLIP& model) {
@@ -128,7 +129,8 @@ void BeforeAfter::after(PixelCLIP& model) {
     rows.push_back(std::move(row));
   }
   const auto path = fs::path(config_.output_dir) / "samples.png";
-  write_sheet(path, rows, {"training picture", "its masks", "test picture", "truth", "before", "after"}, names_,
+  write_sheet(path, rows,
+              {"training picture", "its masks", "test picture", "truth", "before", "after"}, names_,
               distinct_colors(static_cast<int>(names_.size())));
   log::info("pictures before and after training: ", path.string());
 }

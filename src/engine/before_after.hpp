@@ -10,9 +10,9 @@
 
 namespace pixelclip {
 
-/// The first TEST.VIS_IMAGES pictures of DATASETS.TEST, labelled before and after training and drawn
-/// into OUTPUT_DIR/samples.png: picture, masks (where an annotation lies beside the set), truth, before,
-/// after. Only rank 0 works; with VIS_IMAGES 0 nothing happens.
+/// The first TEST.VIS_IMAGES pictures of DATASETS.TEST, labelled before and after training and
+/// drawn into OUTPUT_DIR/samples.png: picture, masks (where an annotation lies beside the set),
+/// truth, before, after. Only rank 0 works; with VIS_IMAGES 0 nothing happens.
 class BeforeAfter {
  public:
   BeforeAfter(const Config& config, Comm& comm);

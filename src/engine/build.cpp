@@ -39,13 +39,13 @@ void check_prompts(const Config& config, const StateDict& weights, const std::st
   const auto shape = found->second.sizes();
   if (shape[0] != head.num_classes || shape[1] != head.prompt_length) {
     fail(path, " holds ", shape[0], " clusters of ", shape[1], " tokens, the config says ",
-         head.num_classes, " of ", head.prompt_length, ": set MODEL.SEM_SEG_HEAD.NUM_CLASSES ", shape[0],
-         " MODEL.SEM_SEG_HEAD.PROMPT_LENGTH ", shape[1]);
+         head.num_classes, " of ", head.prompt_length, ": set MODEL.SEM_SEG_HEAD.NUM_CLASSES ",
+         shape[0], " MODEL.SEM_SEG_HEAD.PROMPT_LENGTH ", shape[1]);
   }
 }
 
-/// The system's allocator returns large blocks at once, and a step on the CPU that asks for the same
-/// hundreds of megabytes again spends up to a quarter of its time on clearing fresh pages.
+/// The system's allocator returns large blocks at once, and a step on the CPU that asks for the
+/// same hundreds of megabytes again spends up to a quarter of its time on clearing fresh pages.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
@@ -70,15 +70,17 @@ torch::Device pick_device(const Config& config, int local_rank) {
   if (!wanted.is_cuda()) return wanted;
   if (!torch::cuda::is_available()) {
     static std::once_flag said;  // a run asks more than once
-    std::call_once(said, [] { log::warn("no GPU can be used here: running on the CPU (MODEL.DEVICE cpu silences this)"); });
+    std::call_once(said, [] {
+      log::warn("no GPU can be used here: running on the CPU (MODEL.DEVICE cpu silences this)");
+    });
     return torch::kCPU;
   }
   if (wanted.has_index()) return wanted;
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(local_rank % torch::cuda::device_count())};
 }
 
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source,
-                                         const Dict& entries) {
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights,
+                                         const std::string& source, const Dict& entries) {
   check_prompts(config, weights, source);
   return understand_pixelclip(weights, source, entries, configured_traits(config));
 }
@@ -106,7 +108,8 @@ LoadedModel load_model(const Config& config, torch::Device device) {
     load_checkpoint(loaded.model, weights, name);
     loaded.dino_masks = holds_dino(weights);
   } else {
-    const auto clip = open_clip(file, weights, asked_for(config), loaded.source, configured_traits(config));
+    const auto clip =
+        open_clip(file, weights, asked_for(config), loaded.source, configured_traits(config));
     loaded.architecture = clip.architecture;
     log::info("starting from the CLIP in ", name, ": ", loaded.architecture.describe());
     loaded.model = make_model(config, loaded.architecture);
@@ -117,15 +120,19 @@ LoadedModel load_model(const Config& config, torch::Device device) {
   return loaded;
 }
 
-PixelCLIP build_model(const Config& config, torch::Device device) { return load_model(config, device).model; }
+PixelCLIP build_model(const Config& config, torch::Device device) {
+  return load_model(config, device).model;
+}
 
 void check_weights(const Config& config) {
   const auto source = find_weights(asked_for(config));
   const WeightsFile file = read_weights_file(source);
   StateDict shapes = by_name(file);
   // Tensors without data: renaming would copy some of them.
-  for (auto& [name, tensor] : shapes) tensor = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
-  if (is_pixelclip(shapes) && !config.model.weights.empty()) check_prompts(config, shapes, source.string());
+  for (auto& [name, tensor] : shapes)
+    tensor = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
+  if (is_pixelclip(shapes) && !config.model.weights.empty())
+    check_prompts(config, shapes, source.string());
   understand(file, shapes, asked_for(config), source, configured_traits(config), /*say=*/false);
 }
 

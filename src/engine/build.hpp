@@ -8,26 +8,27 @@
 
 namespace pixelclip {
 
-/// Settings of LibTorch and of the allocator for a process that trains or scores: this process' share of
-/// the cores (`processes` share the machine), TF32 and cuDNN's search on GPUs, freed memory kept.
+/// Settings of LibTorch and of the allocator for a process that trains or scores: this process'
+/// share of the cores (`processes` share the machine), TF32 and cuDNN's search on GPUs, freed
+/// memory kept.
 void set_up_torch(const Config& config, int processes = 1);
 
 /// MODEL.DEVICE on the GPU of this process; the CPU, with a warning, where there is no GPU.
 torch::Device pick_device(const Config& config, int local_rank = 0);
 
-/// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at, and activation and heads
-/// among the `entries` beside the weights. Errors: it holds no
-/// CLIP that can be used, or another number of clusters or tokens than the configuration says.
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights, const std::string& source,
-                                         const Dict& entries);
+/// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at,
+/// and activation and heads among the `entries` beside the weights. Errors: it holds no CLIP that
+/// can be used, or another number of clusters or tokens than the configuration says.
+ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights,
+                                         const std::string& source, const Dict& entries);
 
-/// A model of that architecture with fresh parameters, on the CPU; what trains is set. The teacher's text tensors are
-/// the student's own until it is moved to another device.
+/// A model of that architecture with fresh parameters, on the CPU; what trains is set. The
+/// teacher's text tensors are the student's own until it is moved to another device.
 PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture);
 
-/// Loads a PixelCLIP checkpoint's weights. The frozen DINO that training with MODEL.DINO keeps beside the
-/// model (`dino.*`) is passed over; other names that the model lacks are listed in a warning.
-/// Errors: names that are missing or of another shape, all in one message.
+/// Loads a PixelCLIP checkpoint's weights. The frozen DINO that training with MODEL.DINO keeps
+/// beside the model (`dino.*`) is passed over; other names that the model lacks are listed in a
+/// warning. Errors: names that are missing or of another shape, all in one message.
 void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::string& source);
 
 /// A model and where its weights are from.
@@ -39,14 +40,14 @@ struct LoadedModel {
   bool dino_masks = false;  ///< the file holds the DINO that made the masks it was trained with
 };
 
-/// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint or a plain CLIP), else from
-/// CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that do not fit, settings that
-/// contradict the weights.
+/// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint or a plain CLIP),
+/// else from CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that do not fit,
+/// settings that contradict the weights.
 LoadedModel load_model(const Config& config, torch::Device device);
 PixelCLIP build_model(const Config& config, torch::Device device);
 
-/// Throws what load_model would throw of files that are missing, unreadable or hold no model of this configuration,
-/// without making the model: for a look at them before other work.
+/// Throws what load_model would throw of files that are missing, unreadable or hold no model of
+/// this configuration, without making the model: for a look at them before other work.
 void check_weights(const Config& config);
 
 }  // namespace pixelclip

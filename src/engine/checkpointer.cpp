@@ -45,7 +45,8 @@ std::optional<int64_t> number_of(const fs::path& file) {
 
 }  // namespace
 
-Checkpointer::Checkpointer(fs::path folder, int64_t keep) : folder_(std::move(folder)), keep_(keep) {}
+Checkpointer::Checkpointer(fs::path folder, int64_t keep)
+    : folder_(std::move(folder)), keep_(keep) {}
 
 Checkpointer::~Checkpointer() {
   try {
@@ -78,12 +79,14 @@ void Checkpointer::write(const std::string& name, const Value& state) {
   if (name != "model_best") write_text(folder_ / "last_checkpoint", file);
   const auto number = number_of(file);
   if (keep_ == 0 || !number) return;
-  // Files with higher numbers are no part of this run's past: damaged ones, or those of an older run.
+  // Files with higher numbers are no part of this run's past: damaged ones, or those of an older
+  // run.
   const auto files = numbered_files(*number);
   for (size_t i = static_cast<size_t>(keep_); i < files.size(); ++i) {
     std::error_code error;
     fs::remove(files[i], error);
-    if (error) log::warn("cannot remove the old checkpoint ", files[i].string(), ": ", error.message());
+    if (error)
+      log::warn("cannot remove the old checkpoint ", files[i].string(), ": ", error.message());
   }
 }
 
@@ -91,7 +94,8 @@ void Checkpointer::remove_leftovers() const {
   static const std::regex pattern("model_.*\\.pth\\.tmp\\.\\d+");
   for (const auto& entry : fs::directory_iterator(folder_)) {
     std::error_code ignored;
-    if (std::regex_match(entry.path().filename().string(), pattern)) fs::remove(entry.path(), ignored);
+    if (std::regex_match(entry.path().filename().string(), pattern))
+      fs::remove(entry.path(), ignored);
   }
 }
 
@@ -140,7 +144,8 @@ std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
     }
   }
   if (!files.empty()) {
-    fail("none of the checkpoints in ", folder_.string(), " can be read: move them away to start anew");
+    fail("none of the checkpoints in ", folder_.string(),
+         " can be read: move them away to start anew");
   }
   return std::nullopt;
 }

@@ -14,20 +14,21 @@ namespace pixelclip {
 /// Files are written on a thread of their own, whole or not at all.
 class Checkpointer {
  public:
-  /// Keeps the `keep` newest numbered files (0: all); model_final.pth, model_best.pth and files with higher
-  /// numbers than the one written stay.
+  /// Keeps the `keep` newest numbered files (0: all); model_final.pth, model_best.pth and files
+  /// with higher numbers than the one written stay.
   Checkpointer(std::filesystem::path folder, int64_t keep);
   /// Waits for the file that is being written.
   ~Checkpointer();
 
-  /// Copies the tensors of `state` to host memory and returns; the rest happens beside training. A failure
-  /// is logged when it happens and costs this file alone: later saves are tried all the same.
+  /// Copies the tensors of `state` to host memory and returns; the rest happens beside training. A
+  /// failure is logged when it happens and costs this file alone: later saves are tried all the
+  /// same.
   void save(const std::string& name, const Value& state);
   /// Errors: the last save failed.
   void wait();
 
-  /// The checkpoint that `last_checkpoint` names, or the newest before it that can be read, with its path;
-  /// unreadable ones are named in the log. Nothing when the folder holds none.
+  /// The checkpoint that `last_checkpoint` names, or the newest before it that can be read, with
+  /// its path; unreadable ones are named in the log. Nothing when the folder holds none.
   std::optional<std::pair<std::filesystem::path, Value>> load_last() const;
 
   /// The file that load_last would try first; nothing when the folder holds none.

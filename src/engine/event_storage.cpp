@@ -24,7 +24,8 @@ void drop_lines_from(const std::filesystem::path& path, int64_t iteration) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!entry.is_object()) continue;  // cut short by a kill
     const auto number = entry.find("iteration");
-    const bool earlier = number == entry.end() || !number->is_number() || number->get<double>() < static_cast<double>(iteration);
+    const bool earlier = number == entry.end() || !number->is_number() ||
+                         number->get<double>() < static_cast<double>(iteration);
     if (earlier || is_detectron2s(entry)) kept += line + '\n';
   }
   write_text(path, kept);

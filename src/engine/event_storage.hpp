@@ -14,8 +14,9 @@ namespace pixelclip {
 /// for TensorBoard, and the medians of the last 20 values for the log.
 class EventStorage {
  public:
-  /// Appends to OUTPUT_DIR/metrics.json. Lines of the iteration `resume_at` and later, left by an interrupted run, are
-  /// dropped first, as they will be written again; those of detectron2, each a summary of up to 20 iterations, stay.
+  /// Appends to OUTPUT_DIR/metrics.json. Lines of the iteration `resume_at` and later, left by an
+  /// interrupted run, are dropped first, as they will be written again; those of detectron2, each a
+  /// summary of up to 20 iterations, stay.
   EventStorage(const std::filesystem::path& output, int64_t resume_at);
 
   void put(const std::string& name, double value);

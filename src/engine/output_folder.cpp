@@ -17,7 +17,8 @@ constexpr const char* kEvents = "events.out.tfevents.";
 std::vector<std::string> files_in(const fs::path& folder) {
   std::vector<std::string> names;
   if (!fs::is_directory(folder)) return names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -26,7 +27,8 @@ std::vector<std::string> files_in(const fs::path& folder) {
 int free_number(const std::vector<std::string>& names) {
   for (int n = 1;; ++n) {
     const auto taken = [&](const std::string& name) {
-      return name == str("metrics_", n, ".json") || name == str("config_", n, ".yaml") || name.starts_with(str("events_", n, "."));
+      return name == str("metrics_", n, ".json") || name == str("config_", n, ".yaml") ||
+             name.starts_with(str("events_", n, "."));
     };
     if (std::none_of(names.begin(), names.end(), taken)) return n;
   }
@@ -36,24 +38,31 @@ int free_number(const std::vector<std::string>& names) {
 
 void set_earlier_run_aside(const fs::path& folder) {
   const auto names = files_in(folder);
-  const auto there = [&](const char* name) { return std::binary_search(names.begin(), names.end(), name); };
+  const auto there = [&](const char* name) {
+    return std::binary_search(names.begin(), names.end(), name);
+  };
   std::vector<std::string> events;
-  std::copy_if(names.begin(), names.end(), std::back_inserter(events), [](const auto& name) { return name.starts_with(kEvents); });
+  std::copy_if(names.begin(), names.end(), std::back_inserter(events),
+               [](const auto& name) { return name.starts_with(kEvents); });
   if (!there("metrics.json") && events.empty()) return;
   const int n = free_number(names);
   std::string kept;
   const auto rename = [&](const std::string& from, const std::string& to) {
     std::error_code error;
     fs::rename(folder / from, folder / to, error);
-    if (error) fail("cannot rename ", (folder / from).string(), " of an earlier run to ", to, ": ", error.message());
+    if (error)
+      fail("cannot rename ", (folder / from).string(), " of an earlier run to ", to, ": ",
+           error.message());
     kept += (kept.empty() ? "" : ", ") + to;
   };
   if (there("metrics.json")) rename("metrics.json", str("metrics_", n, ".json"));
   if (there("config.yaml")) rename("config.yaml", str("config_", n, ".yaml"));
   // TensorBoard reads every file with "tfevents" in its name.
-  for (const auto& name : events) rename(name, str("events_", n, ".", name.substr(std::string(kEvents).size())));
-  log::warn(folder.string(), " holds an earlier run, and this one begins anew: the earlier numbers are kept as ", kept,
-            "; --resume would have gone on with that run");
+  for (const auto& name : events)
+    rename(name, str("events_", n, ".", name.substr(std::string(kEvents).size())));
+  log::warn(folder.string(),
+            " holds an earlier run, and this one begins anew: the earlier numbers are kept as ",
+            kept, "; --resume would have gone on with that run");
 }
 
 void record_config(const Config& config, const fs::path& folder, bool goes_on) {

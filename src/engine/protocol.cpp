@@ -14,14 +14,15 @@
 #include "base/signal.hpp"
 #include "clip/traits.hpp"
 #include "evaluation/fingerprint.hpp"
-#include "io/safetensors.hpp"
 #include "inference/class_scores.hpp"
+#include "io/safetensors.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-/// Activations and heads that tensors do not tell, where they are not those that ViT and ConvNeXt of the paper have.
+/// Activations and heads that tensors do not tell, where they are not those that ViT and ConvNeXt
+/// of the paper have.
 std::vector<std::string> unusual_traits(const ClipArchitecture& architecture) {
   auto usual = architecture;
   usual.text.activation = architecture.vit ? Activation::quick_gelu : Activation::gelu;
@@ -38,7 +39,8 @@ std::vector<std::string> unusual_traits(const ClipArchitecture& architecture) {
   return traits;
 }
 
-/// Of the tensors whose name begins with `prefix` (or does not, when `without`), in order of their names.
+/// Of the tensors whose name begins with `prefix` (or does not, when `without`), in order of their
+/// names.
 std::string checksum(PixelCLIP& model, const std::string& prefix, bool without = false) {
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& item : model->clip()->named_parameters()) {
@@ -53,7 +55,8 @@ std::string checksum(PixelCLIP& model, const std::string& prefix, bool without =
   return print.hex();
 }
 
-/// Parts of fixed size, each by one thread: on a CPU the last bits do not depend on how many there are.
+/// Parts of fixed size, each by one thread: on a CPU the last bits do not depend on how many there
+/// are.
 torch::Tensor embed_in_parts(PixelCLIP& model, const std::vector<std::string>& names,
                              const std::vector<std::string>& templates) {
   constexpr size_t at_once = 16;
@@ -98,16 +101,19 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
     if (!own_shape) text["MIN_SIZE_TEST"] = config.input.min_size_test;
   }
   if (!window.enabled && !own_shape) text["MAX_SIZE_TEST"] = config.input.max_size_test;
-  if (window.enabled) text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
+  if (window.enabled)
+    text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
   if (test.aug.enabled) {
     text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
     text["MIN_SIZE_TEST"] = config.input.min_size_test;  // what MIN_SIZES are multiples of
   }
   if (!test.background.mode.empty()) {
     text["BACKGROUND"] = {test.background.mode, test.background.threshold, test.background.scale};
-    if (test.background.mode == "words") text["BACKGROUND"].push_back(read_class_names(test.background.words));
+    if (test.background.mode == "words")
+      text["BACKGROUND"].push_back(read_class_names(test.background.words));
   }
-  if (!test.refine.empty()) text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale};
+  if (!test.refine.empty())
+    text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale};
   if (!config.datasets.exif_orientation) text["EXIF_ORIENTATION"] = false;
   text["templates"] = templates;
   return text.dump(1);
@@ -116,8 +122,8 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
 std::string weights_checksum(PixelCLIP& model) { return checksum(model, ""); }
 
 torch::Tensor cached_class_embeddings(PixelCLIP& model, const std::vector<std::string>& names,
-                                      const std::vector<std::string>& templates, const fs::path& folder,
-                                      bool is_main) {
+                                      const std::vector<std::string>& templates,
+                                      const fs::path& folder, bool is_main) {
   Fingerprint print;
   print.add(checksum(model, "visual.", /*without=*/true));
   if (model->text_precision() != "float32") print.add(model->text_precision());

@@ -26,8 +26,8 @@ void check_sets(const Config& config, Purpose purpose) {
   for (const auto& name : sets_of(config, purpose)) catalog.find(name);
 }
 
-/// The configuration for a check of what it names: a run that goes on takes its weights from its checkpoint, which rank
-/// 0 alone need see.
+/// The configuration for a check of what it names: a run that goes on takes its weights from its
+/// checkpoint, which rank 0 alone need see.
 Config with_own_weights(Config config, const RunOptions& options, int rank) {
   if (!options.resume) return config;
   if (const auto newest = Checkpointer(config.output_dir, 0).newest()) {
@@ -47,20 +47,23 @@ bool is_of_training(const std::filesystem::path& folder, Purpose purpose) {
 void check_gpus(const Config& config, int num_gpus) {
   const bool gpu = torch::Device(config.model.device).is_cuda() && torch::cuda::is_available();
   const auto count = static_cast<int>(torch::cuda::device_count());
-  if (gpu && num_gpus > count) fail("--num-gpus ", num_gpus, " asks for more than the ", count, " GPU(s) of this machine");
+  if (gpu && num_gpus > count)
+    fail("--num-gpus ", num_gpus, " asks for more than the ", count, " GPU(s) of this machine");
 }
 
 }  // namespace
 
 void find_files(Config& config, Purpose purpose) {
   auto& model = config.model;
-  if (purpose == Purpose::train && model.dino) model.dino_weights = find_dino_weights(model.dino_weights).string();
+  if (purpose == Purpose::train && model.dino)
+    model.dino_weights = find_dino_weights(model.dino_weights).string();
 }
 
 int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& subfolder,
                  const std::function<int(Config&, Comm&)>& body) {
   signals::install();
-  if (options.num_gpus < 1 || options.num_machines < 1) fail("--num-gpus and --num-machines start at 1");
+  if (options.num_gpus < 1 || options.num_machines < 1)
+    fail("--num-gpus and --num-machines start at 1");
   Config config = load_config(options.config_file, options.overrides);
   if (purpose == Purpose::protocol) apply_to_protocol(config, options.overrides);
   check_sets(config, purpose);
@@ -72,9 +75,13 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
     check(needed, options.num_gpus * options.num_machines, purpose);
     check_gpus(config, options.num_gpus);
     make_writable_folder(folder);
-    if (options.prepare) options.prepare(config, purpose, needed.model.weights != config.model.weights);
-    return launch({.num_processes = options.num_gpus, .num_machines = options.num_machines,
-                   .machine_rank = options.machine_rank, .dist_url = options.dist_url, .argv = options.argv});
+    if (options.prepare)
+      options.prepare(config, purpose, needed.model.weights != config.model.weights);
+    return launch({.num_processes = options.num_gpus,
+                   .num_machines = options.num_machines,
+                   .machine_rank = options.machine_rank,
+                   .dist_url = options.dist_url,
+                   .argv = options.argv});
   }
   const auto world = world_from_environment();
   const bool scaled = purpose == Purpose::train && scale_to_world(config, world.world_size);
@@ -82,11 +89,13 @@ int run_on_ranks(const RunOptions& options, Purpose purpose, const std::string& 
   check(needed, world.world_size, purpose);
   log::set_rank(world.rank);
   make_writable_folder(folder);
-  if (options.prepare) options.prepare(config, purpose, needed.model.weights != config.model.weights);
+  if (options.prepare)
+    options.prepare(config, purpose, needed.model.weights != config.model.weights);
   set_up_torch(config, world.local_world_size);
   if (world.rank == 0) {
     log::add_file(folder / "log.txt");
-    if (purpose != Purpose::train && !is_of_training(folder, purpose)) write_text(folder / "config.yaml", to_yaml(config));
+    if (purpose != Purpose::train && !is_of_training(folder, purpose))
+      write_text(folder / "config.yaml", to_yaml(config));
     log_passed_over(config);
     if (scaled)
       log::info("scaled to ", world.world_size,

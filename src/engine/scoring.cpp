@@ -23,14 +23,16 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& i
   if (plan.class_json.empty()) return class_names(info);
   auto names = read_class_names(plan.class_json);
   if (info.classes > 0 && static_cast<int>(names.size()) != info.classes) {
-    fail(plan.class_json, " holds ", names.size(), " names, but the labels of ", info.name, " have ",
-         info.classes, " classes: set MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON to ", info.class_json.string());
+    fail(plan.class_json, " holds ", names.size(), " names, but the labels of ", info.name,
+         " have ", info.classes, " classes: set MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON to ",
+         info.class_json.string());
   }
   return names;
 }
 
 std::vector<ComparedRow> compared_in(const Config& config) {
-  return config.test.compare.empty() ? std::vector<ComparedRow>() : read_compared(config.test.compare);
+  return config.test.compare.empty() ? std::vector<ComparedRow>()
+                                     : read_compared(config.test.compare);
 }
 
 /// Two classes of one name have equal scores, of which the first always wins.
@@ -39,42 +41,51 @@ void warn_of_doubles(const std::vector<std::string>& names, const std::string& s
   for (size_t c = 0; c < names.size(); ++c) {
     const auto [first, fresh] = seen.emplace(clean_text(names[c]), c);
     if (!fresh) {
-      log::warn(set, ": the class list names \"", shown_name(names[c]), "\" twice, as classes ", first->second,
-                " and ", c, ": no pixel is ever given to the second");
+      log::warn(set, ": the class list names \"", shown_name(names[c]), "\" twice, as classes ",
+                first->second, " and ", c, ": no pixel is ever given to the second");
     }
   }
 }
 
 /// What all sets of a call share.
-EvaluateOptions common_options(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm) {
+EvaluateOptions common_options(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
+                               Comm& comm) {
   const bool gpu = model->device().is_cuda();
   EvaluateOptions options;
   options.rule = config.test.rule;
   options.protocol = protocol_text(config, plan.templates);
   options.weights = weights_checksum(model);
   options.threads = at::get_num_threads();  // this rank's share of the cores
-  options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size : gpu ? 8 : 1);
+  options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size
+                                   : gpu                      ? 8
+                                                              : 1);
   options.examples = plan.examples;
   options.keep_progress = true;
   options.rank = comm.rank();
   options.world_size = comm.world_size();
-  options.all_reduce = [&comm](torch::Tensor& counts) { comm.all_reduce(counts, "the scores' counts"); };
+  options.all_reduce = [&comm](torch::Tensor& counts) {
+    comm.all_reduce(counts, "the scores' counts");
+  };
   return options;
 }
 
 }  // namespace
 
 ScoringPlan test_plan(const Config& config) {
-  return {.sets = config.datasets.test, .class_json = config.model.sem_seg_head.test_class_json,
-          .templates = class_templates(config.model), .compared = compared_in(config)};
+  return {.sets = config.datasets.test,
+          .class_json = config.model.sem_seg_head.test_class_json,
+          .templates = class_templates(config.model),
+          .compared = compared_in(config)};
 }
 
 ScoringPlan protocol_plan(const Config& config) {
   if (config.test.protocol.empty()) fail("TEST.PROTOCOL is empty: name the sets to score");
   const auto& file = config.model.prompt_templates_file;
-  return {.sets = config.test.protocol, .class_json = config.test.class_json,
+  return {.sets = config.test.protocol,
+          .class_json = config.test.class_json,
           .templates = templates(file.empty() ? config.test.prompt_ensemble_type : file),
-          .examples = static_cast<int>(config.test.report_pictures), .compared = compared_in(config)};
+          .examples = static_cast<int>(config.test.report_pictures),
+          .compared = compared_in(config)};
 }
 
 std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan) {
@@ -106,8 +117,9 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
   };
 }
 
-std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
-                                  const fs::path& output, bool folder_per_set, const ResultsFunction& after_each) {
+std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
+                                  Comm& comm, const fs::path& output, bool folder_per_set,
+                                  const ResultsFunction& after_each) {
   if (plan.sets.empty()) return {};
   if (plan.plain_clip && comm.is_main()) log::info("what is scored is CLIP before training");
   const bool was_training = model->is_training();
@@ -115,7 +127,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   const Catalog catalog(config.datasets);
   Inference inference(model, config);
   const auto embed = [&](const std::vector<std::string>& names) {
-    return cached_class_embeddings(model, names, plan.templates, fs::path(config.output_dir) / "class_embeddings",
+    return cached_class_embeddings(model, names, plan.templates,
+                                   fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
   std::mutex gpu;
@@ -167,7 +180,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   if (comm.is_main()) {
     log::info("results\n", results_table(results, plan.compared));
   }
-  if (comm.is_main() && results.back().complete) std::for_each(folders.begin(), folders.end(), forget_progress);
+  if (comm.is_main() && results.back().complete)
+    std::for_each(folders.begin(), folders.end(), forget_progress);
   return results;
 }
 

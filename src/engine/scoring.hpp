@@ -7,8 +7,8 @@
 
 #include "config/config.hpp"
 #include "dist/comm.hpp"
-#include "inference/views.hpp"
 #include "evaluation/evaluate.hpp"
+#include "inference/views.hpp"
 #include "modeling/pixelclip.hpp"
 
 namespace pixelclip {
@@ -18,13 +18,13 @@ struct ScoringPlan {
   std::vector<std::string> sets;
   std::string class_json;  ///< one list for all sets; empty: each set's own
   std::vector<std::string> templates;
-  int examples = 0;  ///< best, worst and random pictures kept of each set
+  int examples = 0;                        ///< best, worst and random pictures kept of each set
   std::vector<ComparedRow> compared = {};  ///< others' results, shown beside ours
   bool plain_clip = false;                 ///< the weights are CLIP's own: tables and log say so
 };
 
-/// Refuses before the first picture what scoring would refuse at the set's turn: names that do not fit the labels of
-/// a set on disk. Returns the names of the first set that is there.
+/// Refuses before the first picture what scoring would refuse at the set's turn: names that do not
+/// fit the labels of a set on disk. Returns the names of the first set that is there.
 std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan);
 
 /// DATASETS.TEST with TEST_CLASS_JSON and PROMPT_ENSEMBLE_TYPE, as the public `--eval-only`.
@@ -44,8 +44,8 @@ using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
 /// every rank. A call that a signal ended early goes on where it stopped when it is made again.
 /// `after_each` gets on rank 0 what is scored so far after each set. Errors: none of the sets can
 /// be scored; a class list that does not fit the only set. A plan without sets gives no results.
-std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan, Comm& comm,
-                                  const std::filesystem::path& output, bool folder_per_set,
-                                  const ResultsFunction& after_each = {});
+std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
+                                  Comm& comm, const std::filesystem::path& output,
+                                  bool folder_per_set, const ResultsFunction& after_each = {});
 
 }  // namespace pixelclip

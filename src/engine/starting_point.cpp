@@ -32,10 +32,12 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
       start.state = std::move(last->second);
       weights = to_state_dict(start.state, start.source.string());
       const auto source = start.source.string();
-      start.architecture = checkpoint_architecture(config, weights, source, start.state.as_dict(source));
+      start.architecture =
+          checkpoint_architecture(config, weights, source, start.state.as_dict(source));
     }
   }
-  const auto news = resume ? comm.broadcast(told(start), "which checkpoint the run goes on from") : "";
+  const auto news =
+      resume ? comm.broadcast(told(start), "which checkpoint the run goes on from") : "";
   const auto device = pick_device(config, comm.local_rank());
   if (news.empty()) {
     static_cast<LoadedModel&>(start) = load_model(config, device);

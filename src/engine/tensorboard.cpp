@@ -87,10 +87,12 @@ uint32_t masked_crc(std::string_view bytes) {
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, int64_t resume_at) {
   static_assert(std::endian::native == std::endian::little, "the file's numbers are little-endian");
   const bool others = holds_event_files(folder);
-  path_ = folder / str("events.out.tfevents.", static_cast<int64_t>(wall_time()), ".", host(), ".", getpid());
+  path_ = folder / str("events.out.tfevents.", static_cast<int64_t>(wall_time()), ".", host(), ".",
+                       getpid());
   file_.open(path_, std::ios::binary | std::ios::app);
   write(text_field(kFileVersion, "brain.Event:2"), 0);
-  if (resume_at > 0 || others) write(text_field(kSessionLog, integer_field(kStatus, kStart)), resume_at);
+  if (resume_at > 0 || others)
+    write(text_field(kSessionLog, integer_field(kStatus, kStart)), resume_at);
 }
 
 void TensorBoardWriter::scalars(const std::map<std::string, double>& values, int64_t step) {
@@ -103,10 +105,12 @@ void TensorBoardWriter::scalars(const std::map<std::string, double>& values, int
 
 void TensorBoardWriter::picture(const std::string& tag, const Image& image, int64_t step) {
   const auto png = encode_png(image);
-  const std::string picture = integer_field(kHeight, image.height) + integer_field(kWidth, image.width) +
-                              integer_field(kColorSpace, image.channels) +
-                              text_field(kEncoded, {png.begin(), png.end()});
-  write(text_field(kSummary, text_field(kValue, text_field(kTag, tag) + text_field(kImage, picture))), step);
+  const std::string picture =
+      integer_field(kHeight, image.height) + integer_field(kWidth, image.width) +
+      integer_field(kColorSpace, image.channels) + text_field(kEncoded, {png.begin(), png.end()});
+  write(
+      text_field(kSummary, text_field(kValue, text_field(kTag, tag) + text_field(kImage, picture))),
+      step);
 }
 
 void TensorBoardWriter::write(const std::string& fields, int64_t step) {

@@ -15,9 +15,9 @@
 #include "dist/gpu_memory.hpp"
 #include "engine/output_folder.hpp"
 #include "engine/scoring.hpp"
-#include "visualization/step_picture.hpp"
 #include "io/torch_file.hpp"
 #include "solver/lr_scheduler.hpp"
+#include "visualization/step_picture.hpp"
 
 namespace pixelclip {
 namespace {
@@ -48,7 +48,8 @@ std::string peak_memory(torch::Device device) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const auto gpu = peak_gpu_memory(device) >> 20;
-  return pixelclip::str(usage.ru_maxrss >> 10, "M", gpu > 0 ? pixelclip::str(" (GPU: ", gpu, "M)") : "");
+  return pixelclip::str(usage.ru_maxrss >> 10, "M",
+                        gpu > 0 ? pixelclip::str(" (GPU: ", gpu, "M)") : "");
 }
 
 std::string file_names(const TrainBatch& batch) {
@@ -77,19 +78,23 @@ std::vector<SetResult> Trainer::run() {
   began_ = at_.iteration;
   const bool done = at_.iteration >= solver.max_iter;
   prepare();
-  if (done) log::info("nothing to train: iteration ", at_.iteration, " of ", solver.max_iter, " is reached");
-  if (!done && scoring_ && config_.test.eval_start && at_.iteration == 0 && !evaluate_now()) return stop(), results_;
+  if (done)
+    log::info("nothing to train: iteration ", at_.iteration, " of ", solver.max_iter,
+              " is reached");
+  if (!done && scoring_ && config_.test.eval_start && at_.iteration == 0 && !evaluate_now())
+    return stop(), results_;
   if (evaluation_is_due() && !evaluate_now()) return stop(), results_;
   if (done) return results_;
-  log::info("training from iteration ", at_.iteration, " to ", solver.max_iter, ", seed ", at_.seed, ", ",
-            comm_.world_size(), " process(es)");
+  log::info("training from iteration ", at_.iteration, " to ", solver.max_iter, ", seed ", at_.seed,
+            ", ", comm_.world_size(), " process(es)");
   model_->train();
   std::optional<signals::Patience> patience;  // from the first step on there is something to save
   while (at_.iteration < solver.max_iter) {
     const bool asked_to_stop = train_one();
     if (!patience) patience.emplace("the step in hand is finished, then the state is saved");
     const bool last = at_.iteration == solver.max_iter;
-    const bool checkpoint = solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0;
+    const bool checkpoint =
+        solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0;
     if (asked_to_stop || last || checkpoint || evaluation_is_due()) note_places();
     if (asked_to_stop && !last) {
       stop();
@@ -127,8 +132,10 @@ void Trainer::check_scoring() const {
   const auto& metric = config_.test.best_metric;
   const bool of_class = metric.starts_with("IoU-") || metric.starts_with("ACC-");
   if (!of_class || names.empty()) return;
-  if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return metric.substr(4).starts_with(name); })) {
-    fail("TEST.BEST_METRIC is ", metric, ", but no class of ", config_.datasets.test.front(), " has that name");
+  if (std::none_of(names.begin(), names.end(),
+                   [&](const auto& name) { return metric.substr(4).starts_with(name); })) {
+    fail("TEST.BEST_METRIC is ", metric, ", but no class of ", config_.datasets.test.front(),
+         " has that name");
   }
 }
 
@@ -150,7 +157,8 @@ bool Trainer::train_one() {
 void Trainer::stop() {
   stopped_ = true;
   const bool ended = at_.iteration >= config_.solver.max_iter;  // then model_final is there
-  if (!ended && at_.iteration > began_ && saved_ != at_.iteration) save(Checkpointer::numbered(at_.iteration - 1));
+  if (!ended && at_.iteration > began_ && saved_ != at_.iteration)
+    save(Checkpointer::numbered(at_.iteration - 1));
   checkpointer_.wait();
   if (at_.iteration > began_) signals::saved();
   log::warn("stopped by a signal after ", at_.iteration, " of ", config_.solver.max_iter,
@@ -160,37 +168,41 @@ void Trainer::stop() {
 void Trainer::handle_non_finite(const TrainBatch& batch, const StepResult& result) {
   const auto stem = pixelclip::str("non_finite_", at_.iteration, "_rank");
   if (result.suspect) {
-    write_torch_file(std::filesystem::path(config_.output_dir) / pixelclip::str(stem, comm_.rank(), ".pth"),
-                     to_value(batch));
+    write_torch_file(
+        std::filesystem::path(config_.output_dir) / pixelclip::str(stem, comm_.rank(), ".pth"),
+        to_value(batch));
   }
   std::string names;
   const auto all = comm_.all_gather(result.suspect ? file_names(batch) : "", "names of the images");
   for (const auto& of_rank : all) names += (names.empty() || of_rank.empty() ? "" : ", ") + of_rank;
-  const auto what = pixelclip::str("iteration ", at_.iteration, ": the loss or a gradient is not finite; images: ",
-                                   names, "; they are saved in ", config_.output_dir, "/", stem, "*.pth");
+  const auto what = pixelclip::str("iteration ", at_.iteration,
+                                   ": the loss or a gradient is not finite; images: ", names,
+                                   "; they are saved in ", config_.output_dir, "/", stem, "*.pth");
   if (++at_.skipped > config_.solver.max_skipped_steps) {
     fail(what, "; lower SOLVER.BASE_LR, or allow such steps with SOLVER.MAX_SKIPPED_STEPS");
   }
   if (comm_.is_main()) {
-    log::warn(what, "; the step is left out (", at_.skipped, " of ", config_.solver.max_skipped_steps, ")");
+    log::warn(what, "; the step is left out (", at_.skipped, " of ",
+              config_.solver.max_skipped_steps, ")");
   }
 }
 
-void Trainer::record(const TrainBatch& batch, const StepResult& result, double seconds, double data_seconds,
-                     double factor) {
+void Trainer::record(const TrainBatch& batch, const StepResult& result, double seconds,
+                     double data_seconds, double factor) {
   images_ += config_.solver.ims_per_batch;
   seconds_ += seconds;
   data_seconds_ += data_seconds;
   if (!comm_.is_main()) return;
-  const bool shown = (at_.iteration + 1) % kLogPeriod == 0 || at_.iteration + 1 == config_.solver.max_iter;
+  const bool shown =
+      (at_.iteration + 1) % kLogPeriod == 0 || at_.iteration + 1 == config_.solver.max_iter;
   events_->put("total_loss", result.loss);
   events_->put("loss_masks", result.loss);
   events_->put("grad_norm", result.gradient_norm);
   events_->put("lr", common_rate(step_.optimizer().groups()) * factor);
   events_->put("time", seconds);
   events_->put("data_time", data_seconds);
-  events_->put("eta_seconds",
-               static_cast<double>(config_.solver.max_iter - at_.iteration - 1) * events_->median("time"));
+  events_->put("eta_seconds", static_cast<double>(config_.solver.max_iter - at_.iteration - 1) *
+                                  events_->median("time"));
   events_->put("masks", static_cast<double>(result.masks));
   events_->put("clusters_used", static_cast<double>(result.clusters_used));
   events_->put("cluster_entropy", result.cluster_entropy);
@@ -202,27 +214,31 @@ void Trainer::record(const TrainBatch& batch, const StepResult& result, double s
   if (shown) {
     log_progress();
   } else {
-    log::progress(pixelclip::str("iteration ", at_.iteration + 1, "/", config_.solver.max_iter, "  loss ",
-                                 digits(result.loss), "  eta ", duration(events_->latest("eta_seconds"))));
+    log::progress(pixelclip::str("iteration ", at_.iteration + 1, "/", config_.solver.max_iter,
+                                 "  loss ", digits(result.loss), "  eta ",
+                                 duration(events_->latest("eta_seconds"))));
   }
 }
 
 void Trainer::draw(const TrainBatch& batch, const StepResult& result) {
   torch::NoGradGuard no_grad;
   model_->eval();
-  const auto logits = model_->decode(model_->cost_maps({batch.front()}, model_->encode_clusters()))[0];
+  const auto logits =
+      model_->decode(model_->cost_maps({batch.front()}, model_->encode_clusters()))[0];
   model_->train();
   events_->picture("masks_assignment_prediction",
-                   step_picture(batch.front(), result.mask_bits, result.assignment, logits), at_.iteration);
+                   step_picture(batch.front(), result.mask_bits, result.assignment, logits),
+                   at_.iteration);
 }
 
 void Trainer::log_progress() {
   log::progress("");
   log::info("eta: ", duration(events_->latest("eta_seconds")), "  iter: ", at_.iteration,
             "  total_loss: ", digits(events_->median("total_loss")),
-            "  loss_masks: ", digits(events_->median("loss_masks")), "  time: ", digits(events_->median("time")),
-            "  data_time: ", digits(events_->median("data_time")), "  lr: ", digits(events_->latest("lr")),
-            "  max_mem: ", peak_memory(model_->device()));
+            "  loss_masks: ", digits(events_->median("loss_masks")),
+            "  time: ", digits(events_->median("time")),
+            "  data_time: ", digits(events_->median("data_time")),
+            "  lr: ", digits(events_->latest("lr")), "  max_mem: ", peak_memory(model_->device()));
 }
 
 void Trainer::summarise() const {
@@ -247,7 +263,8 @@ bool Trainer::evaluate_now() {
   log::progress("");
   auto plan = test_plan(config_);
   plan.plain_clip = start_.plain_clip && at_.iteration == 0;
-  results_ = score_sets(model_, config_, plan, comm_, config_.output_dir, config_.datasets.test.size() > 1);
+  results_ = score_sets(model_, config_, plan, comm_, config_.output_dir,
+                        config_.datasets.test.size() > 1);
   for (const auto& result : results_) {
     if (!result.complete) return false;
   }
@@ -261,7 +278,8 @@ bool Trainer::evaluate_now() {
   const auto& metric = config_.test.best_metric;
   if (metric.empty() || results_.empty()) return true;
   const double value = score_of(results_.front().scores, metric);
-  if (std::isnan(value)) fail("TEST.BEST_METRIC ", metric, " is no score of ", results_.front().set, " (mIoU is one)");
+  if (std::isnan(value))
+    fail("TEST.BEST_METRIC ", metric, " is no score of ", results_.front().set, " (mIoU is one)");
   if (value > at_.best) {
     at_.best = value;
     log::info("best ", metric, " so far: ", at_.best);

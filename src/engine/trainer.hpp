@@ -22,27 +22,28 @@ namespace pixelclip {
 /// from where an earlier run in OUTPUT_DIR stopped.
 class Trainer {
  public:
-  /// From a checkpoint of OUTPUT_DIR the run takes optimiser, iteration and place in the data; rank 0 has them, and the
-  /// others get them from there.
+  /// From a checkpoint of OUTPUT_DIR the run takes optimiser, iteration and place in the data; rank
+  /// 0 has them, and the others get them from there.
   Trainer(const Config& config, StartingPoint start, Comm& comm);
 
-  /// Trains to MAX_ITER, or until a signal asks for a stop: then the state is saved and the log says
-  /// how to go on. Returns the last evaluation's results, empty when there was none.
+  /// Trains to MAX_ITER, or until a signal asks for a stop: then the state is saved and the log
+  /// says how to go on. Returns the last evaluation's results, empty when there was none.
   std::vector<SetResult> run();
 
   /// False when a signal has stopped the run before its end.
   bool finished() const { return !stopped_; }
 
  private:
-  /// Where the run stands; with the model's and the optimiser's tensors all that a checkpoint needs.
+  /// Where the run stands; with the model's and the optimiser's tensors all that a checkpoint
+  /// needs.
   struct Progress {
     uint64_t seed = 0;
-    int64_t iteration = 0;  // the step that runs or comes next
-    int64_t position = 0;   // samples of the stream that were delivered
+    int64_t iteration = 0;            // the step that runs or comes next
+    int64_t position = 0;             // samples of the stream that were delivered
     std::vector<StreamPlace> places;  // of all ranks that are played; none: all begin at `position`
-    int64_t evaluated = 0;  // steps done when DATASETS.TEST was last scored
-    int64_t skipped = 0;    // steps left out because they were not finite
-    double best = -1;       // BEST_METRIC so far
+    int64_t evaluated = 0;            // steps done when DATASETS.TEST was last scored
+    int64_t skipped = 0;              // steps left out because they were not finite
+    double best = -1;                 // BEST_METRIC so far
   };
 
   /// Opens what the run reads and writes, and refuses what would only fail later.
@@ -50,8 +51,8 @@ class Trainer {
   void check_scoring() const;
   bool train_one();
   void handle_non_finite(const TrainBatch& batch, const StepResult& result);
-  void record(const TrainBatch& batch, const StepResult& result, double seconds, double data_seconds,
-              double factor);
+  void record(const TrainBatch& batch, const StepResult& result, double seconds,
+              double data_seconds, double factor);
   void draw(const TrainBatch& batch, const StepResult& result);
   void log_progress();
   void summarise() const;
@@ -86,8 +87,8 @@ class Trainer {
   std::vector<SetResult> results_;
   Progress at_;
   bool scoring_ = true;  // a test set is on some rank's disk
-  int64_t began_ = 0;   // steps that were done before this process
-  int64_t saved_ = -1;  // steps done in the newest numbered file
+  int64_t began_ = 0;    // steps that were done before this process
+  int64_t saved_ = -1;   // steps done in the newest numbered file
   bool stopped_ = false;
   int64_t images_ = 0;  // since this process began; likewise the seconds
   double seconds_ = 0, data_seconds_ = 0;

@@ -44,8 +44,10 @@ std::vector<StreamPlace> places_in(const Value& value, int64_t ranks) {
     for (const auto& number : rank.as_list("places")) {
       const int64_t position = number.as_int("places");
       if (position < 0) return {};
-      if (place.next < 0) place.next = position;
-      else place.waiting.push_back(position);
+      if (place.next < 0)
+        place.next = position;
+      else
+        place.waiting.push_back(position);
     }
     if (place.next < 0) return {};
     places.push_back(std::move(place));
@@ -90,20 +92,23 @@ void Trainer::go_without_scores_where_no_set_is() {
   if (!scoring_) return;
   const Catalog catalog(config_.datasets);
   std::string why;
-  const bool there = std::any_of(config_.datasets.test.begin(), config_.datasets.test.end(),
-                                 [&](const std::string& set) { return on_disk(catalog.find(set), &why); });
+  const bool there =
+      std::any_of(config_.datasets.test.begin(), config_.datasets.test.end(),
+                  [&](const std::string& set) { return on_disk(catalog.find(set), &why); });
   if (comm_.all_reduce(there ? 1 : 0, "whether a test set is on disk", Reduce::max) > 0) return;
-  if (comm_.is_main()) log::warn("training goes without scores, for no set of DATASETS.TEST is on disk: ", why);
+  if (comm_.is_main())
+    log::warn("training goes without scores, for no set of DATASETS.TEST is on disk: ", why);
   scoring_ = false;
 }
 
 void Trainer::start_seed() {
-  at_.seed = config_.seed >= 0 ? static_cast<uint64_t>(config_.seed) : std::random_device{}() & 0x7fffffff;
+  at_.seed =
+      config_.seed >= 0 ? static_cast<uint64_t>(config_.seed) : std::random_device{}() & 0x7fffffff;
 }
 
 void Trainer::share_state() {
-  const nlohmann::json own = {at_.seed,      at_.iteration, at_.position,       at_.evaluated,
-                              at_.skipped,   at_.best,      to_json(at_.places)};
+  const nlohmann::json own = {at_.seed,    at_.iteration, at_.position,       at_.evaluated,
+                              at_.skipped, at_.best,      to_json(at_.places)};
   const auto all = nlohmann::json::parse(comm_.broadcast(own.dump(), "where the run stands"));
   at_ = {.seed = all[0],
          .iteration = all[1],
@@ -121,8 +126,9 @@ void Trainer::share_state() {
   broadcast_tensors({step_.scaler().numbers()}, comm_, "the loss scale");
 }
 
-/// The entry `trainer` as detectron2's DefaultTrainer keeps it: its hooks with the scheduler, and inside SimpleTrainer or
-/// AMPTrainer with the optimiser. Rates are those of the step that comes next.
+/// The entry `trainer` as detectron2's DefaultTrainer keeps it: its hooks with the scheduler, and
+/// inside SimpleTrainer or AMPTrainer with the optimiser. Rates are those of the step that comes
+/// next.
 Value Trainer::public_state() const {
   ValueList rates;
   for (const auto& group : step_.optimizer().groups()) rates.emplace_back(group.learning_rate);
@@ -131,7 +137,8 @@ Value Trainer::public_state() const {
   scheduler.set("last_epoch", at_.iteration);
   hooks.set("LRScheduler", std::move(scheduler));
   inner.set("iteration", at_.iteration - 1);
-  inner.set("optimizer", step_.optimizer().state(learning_rate_factor(config_.solver, at_.iteration)));
+  inner.set("optimizer",
+            step_.optimizer().state(learning_rate_factor(config_.solver, at_.iteration)));
   if (config_.solver.amp.enabled) inner.set("grad_scaler", step_.scaler().state());
   outer.set("iteration", at_.iteration - 1);
   outer.set("hooks", std::move(hooks));
@@ -182,7 +189,8 @@ void Trainer::load_optimizer(const std::filesystem::path& path, const Dict& stat
   if (!saved || !optimizer.load_state(*saved, &why)) {
     log::warn(path.string(), ": the optimiser starts anew, its saved state does not fit: ", why);
   } else if (const auto changed = optimizer.changed_rate(*saved); !changed.empty()) {
-    log::warn("the run goes on with other learning rates than it had, as the configuration says: ", changed);
+    log::warn("the run goes on with other learning rates than it had, as the configuration says: ",
+              changed);
   }
   const auto* scaler = find(state, {{"trainer", "_trainer", "grad_scaler"}, {"grad_scaler"}});
   if (scaler && step_.scaler().enabled()) step_.scaler().load_state(*scaler);
@@ -202,7 +210,8 @@ void Trainer::load(const std::filesystem::path& path, const Value& value) {
     const int64_t ranks = comm_.world_size() * config_.solver.accumulate_steps;
     if (const auto* places = own.find("places")) at_.places = places_in(*places, ranks);
     at_.best = own.at("best").as_double("best");
-    if (const auto* evaluated = own.find("evaluated")) at_.evaluated = evaluated->as_int("evaluated");
+    if (const auto* evaluated = own.find("evaluated"))
+      at_.evaluated = evaluated->as_int("evaluated");
     if (const auto* skipped = own.find("skipped")) at_.skipped = skipped->as_int("skipped");
     say_what_differs(own);
   }
@@ -217,22 +226,26 @@ void Trainer::say_what_differs(const Dict& own) const {
     const auto* found = own.find(key);
     return found ? found->as_int(key) : otherwise;
   };
-  const int64_t ranks = comm_.world_size(), parts = config_.solver.accumulate_steps, images = config_.solver.ims_per_batch;
-  const int64_t old_ranks = number("world_size", ranks), old_parts = number("accumulate_steps", parts),
+  const int64_t ranks = comm_.world_size(), parts = config_.solver.accumulate_steps,
+                images = config_.solver.ims_per_batch;
+  const int64_t old_ranks = number("world_size", ranks),
+                old_parts = number("accumulate_steps", parts),
                 old_images = number("ims_per_batch", images);
   const auto layout = [](int64_t w, int64_t v, int64_t b) {
     return pixelclip::str(b, " images over ", w, " process(es) in ", v, " part(s) each");
   };
-  const auto change = pixelclip::str("a step was ", layout(old_ranks, old_parts, old_images), " and is now ",
-                                     layout(ranks, parts, images), ": ");
+  const auto change = pixelclip::str("a step was ", layout(old_ranks, old_parts, old_images),
+                                     " and is now ", layout(ranks, parts, images), ": ");
   if (images != old_images) {
     log::warn(change, "the stream of samples goes on at number ", at_.position,
               ", but steps see other images than in a run without the change");
   } else if (ranks * parts != old_ranks * old_parts) {
     const bool grouped = config_.dataloader.aspect_ratio_grouping;
-    log::warn(change, grouped ? "the loss is a mean over other parts, and with DATALOADER.ASPECT_RATIO_GROUPING steps see "
-                                "other images than in a run without the change"
-                              : "the same images in each step, but the loss is a mean over other parts");
+    log::warn(change,
+              grouped ? "the loss is a mean over other parts, and with "
+                        "DATALOADER.ASPECT_RATIO_GROUPING steps see "
+                        "other images than in a run without the change"
+                      : "the same images in each step, but the loss is a mean over other parts");
   } else if (ranks != old_ranks) {
     log::info(change, "only rounding differs");
   }

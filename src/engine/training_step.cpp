@@ -50,7 +50,8 @@ class TrainingStep::Clock {
 
  private:
   static double now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
   StepTimes* times_;
   bool gpu_;
@@ -66,8 +67,8 @@ TrainingStep::TrainingStep(const Config& config, PixelCLIP model, Comm& comm)
       reducer_(trained(optimizer_), comm),
       scaler_(config.solver.amp.enabled && config.solver.amp.dtype == "float16") {}
 
-StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_t seed, double factor,
-                             StepTimes* times) {
+StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_t seed,
+                             double factor, StepTimes* times) {
   Clock clock(times, model_->device().is_cuda());
   const auto pieces = split(batch, parts_);
   // Two streams for each rank that this process plays: the teacher's and the student's.
@@ -116,11 +117,13 @@ Tensor TrainingStep::assign(const std::vector<TaughtBatch>& taught) {
   return sinkhorn(torch::cat(logits), sum).argmax(1);
 }
 
-double TrainingStep::backward(const TrainBatch& part, const TaughtBatch& taught, const Tensor& assignment,
-                              const Tensor& clusters, bool last, Clock& clock) {
+double TrainingStep::backward(const TrainBatch& part, const TaughtBatch& taught,
+                              const Tensor& assignment, const Tensor& clusters, bool last,
+                              Clock& clock) {
   const auto cost = model_->cost_maps(part, clusters);
   clock.lap(&StepTimes::student);
-  const auto loss = model_->mask_loss(model_->decode(cost), taught, assignment) / static_cast<double>(parts_);
+  const auto loss =
+      model_->mask_loss(model_->decode(cost), taught, assignment) / static_cast<double>(parts_);
   clock.lap(&StepTimes::decoder);
   const auto scaled = loss * scaler_.scale();
   if (last) {
@@ -138,10 +141,14 @@ StepResult TrainingStep::outcome(double loss, const Tensor& assignment) {
   scaler_.unscale(optimizer_.gradients());
   result.gradient_norm = optimizer_.gradient_norm().item<double>();
   result.assignment = assignment;
-  const bool finite_loss = std::isfinite(loss), finite = finite_loss && std::isfinite(result.gradient_norm);
-  // One message to all: loss, ranks that are not finite, of them by their loss, stops, masks of each cluster.
-  const auto numbers = torch::tensor({finite_loss ? loss : 0.0, finite ? 0.0 : 1.0, finite_loss ? 0.0 : 1.0,
-                                      signals::stop_requested() ? 1.0 : 0.0}, torch::kDouble);
+  const bool finite_loss = std::isfinite(loss),
+             finite = finite_loss && std::isfinite(result.gradient_norm);
+  // One message to all: loss, ranks that are not finite, of them by their loss, stops, masks of
+  // each cluster.
+  const auto numbers =
+      torch::tensor({finite_loss ? loss : 0.0, finite ? 0.0 : 1.0, finite_loss ? 0.0 : 1.0,
+                     signals::stop_requested() ? 1.0 : 0.0},
+                    torch::kDouble);
   const auto counts = torch::bincount(assignment, {}, clusters_).to(torch::kCPU, torch::kDouble);
   const auto shared = torch::cat({numbers, counts});
   comm_.all_reduce(shared, "the step's outcome");

@@ -11,22 +11,23 @@ namespace pixelclip {
 
 /// Seconds spent in each part of training steps.
 struct StepTimes {
-  double teacher = 0, prompts = 0, assignment = 0, student = 0, decoder = 0, backward = 0, optimizer = 0;
+  double teacher = 0, prompts = 0, assignment = 0, student = 0, decoder = 0, backward = 0,
+         optimizer = 0;
 };
 
 /// What one step did; numbers but for `assignment` are those of all ranks together.
 struct StepResult {
   double loss = 0;
-  double gradient_norm = 0;     ///< before clipping
-  bool finite = true;           ///< loss and gradients are finite on every rank
-  bool suspect = false;         ///< not finite, and this rank's own loss may be the reason
-  bool scaled_too_much = false; ///< not finite, but only because of float16's loss scale
-  bool stop = false;            ///< a signal has asked some rank to stop
+  double gradient_norm = 0;      ///< before clipping
+  bool finite = true;            ///< loss and gradients are finite on every rank
+  bool suspect = false;          ///< not finite, and this rank's own loss may be the reason
+  bool scaled_too_much = false;  ///< not finite, but only because of float16's loss scale
+  bool stop = false;             ///< a signal has asked some rank to stop
   int64_t masks = 0;
-  int64_t clusters_used = 0;    ///< clusters with at least one mask
-  double cluster_entropy = 0;   ///< of the masks over the clusters, as a share of log K
-  torch::Tensor assignment;     ///< [masks of this rank]
-  torch::Tensor mask_bits;      ///< of this rank's first picture, whose masks come first
+  int64_t clusters_used = 0;   ///< clusters with at least one mask
+  double cluster_entropy = 0;  ///< of the masks over the clusters, as a share of log K
+  torch::Tensor assignment;    ///< [masks of this rank]
+  torch::Tensor mask_bits;     ///< of this rank's first picture, whose masks come first
 };
 
 /// One optimiser step of PixelCLIP (§3) on all ranks. With SOLVER.ACCUMULATE_STEPS = V a process
@@ -37,8 +38,9 @@ class TrainingStep {
  public:
   TrainingStep(const Config& config, PixelCLIP model, Comm& comm);
 
-  /// `factor` is the schedule's. A step that is not finite on some rank changes nothing but the loss
-  /// scale and the teacher. With `times`, seconds are added to it; on a GPU that slows the step down.
+  /// `factor` is the schedule's. A step that is not finite on some rank changes nothing but the
+  /// loss scale and the teacher. With `times`, seconds are added to it; on a GPU that slows the
+  /// step down.
   StepResult run(const TrainBatch& batch, int64_t iteration, uint64_t seed, double factor,
                  StepTimes* times = nullptr);
 
@@ -50,8 +52,9 @@ class TrainingStep {
  private:
   class Clock;
   torch::Tensor assign(const std::vector<TaughtBatch>& taught);
-  double backward(const TrainBatch& part, const TaughtBatch& taught, const torch::Tensor& assignment,
-                  const torch::Tensor& clusters, bool last, Clock& clock);
+  double backward(const TrainBatch& part, const TaughtBatch& taught,
+                  const torch::Tensor& assignment, const torch::Tensor& clusters, bool last,
+                  Clock& clock);
   StepResult outcome(double loss, const torch::Tensor& assignment);
 
   int64_t parts_, clusters_;

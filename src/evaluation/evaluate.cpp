@@ -13,16 +13,16 @@
 #include <optional>
 #include <thread>
 
-#include "evaluation/examples.hpp"
-#include "evaluation/picture_queue.hpp"
-#include "evaluation/picture_worker.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
+#include "evaluation/examples.hpp"
 #include "evaluation/fingerprint.hpp"
-#include "text/prompts.hpp"
+#include "evaluation/picture_queue.hpp"
+#include "evaluation/picture_worker.hpp"
 #include "evaluation/progress_file.hpp"
+#include "text/prompts.hpp"
 
 namespace pixelclip {
 namespace {
@@ -54,7 +54,8 @@ class TorchThreads {
 void add_counts(Confusion& confusion, const SparseCounts& sparse) {
   auto& counts = confusion.counts();
   for (const auto& [place, pixels] : sparse) {
-    if (place >= static_cast<int64_t>(counts.size())) fail("the evaluation's progress file is damaged: remove it");
+    if (place >= static_cast<int64_t>(counts.size()))
+      fail("the evaluation's progress file is damaged: remove it");
     counts[place] += pixels;
   }
 }
@@ -102,18 +103,21 @@ class Evaluation {
     ExamplePicker picker(set_, names_, rule(), options_.examples);
     file.join([&](PictureRecord&& record) {
       if (record.index >= listed_) return;
-      if (record.state == PictureRecord::State::unreadable) result.unreadable.push_back(record.text);
+      if (record.state == PictureRecord::State::unreadable)
+        result.unreadable.push_back(record.text);
       picker.consider(record);
     });
     if (options_.predictions.empty()) result.unreadable = unreadable_;
     result.examples = picker.pick(file);
-    if (options_.rank == 0 && result.complete && !options_.keep_progress) ProgressFile::remove(options_.predictions);
+    if (options_.rank == 0 && result.complete && !options_.keep_progress)
+      ProgressFile::remove(options_.predictions);
     result.seconds = seconds_since(start);
     log::info(result.set, ": scored ", result.scored, " of ", result.listed, " pictures in ",
               duration(result.seconds),
               result.unlabelled ? str(", ", result.unlabelled, " have nothing to score") : "",
               result.failed ? str(", ", result.failed, " could not be read") : "");
-    if (const auto warning = coverage_remark(result); !warning.empty()) log::warn(result.set, ": ", warning);
+    if (const auto warning = coverage_remark(result); !warning.empty())
+      log::warn(result.set, ": ", warning);
     return result;
   }
 
@@ -123,7 +127,9 @@ class Evaluation {
   /// Of everything that the numbers depend on, the content of pictures and label files apart.
   std::string fingerprint() const {
     Fingerprint print;
-    print.add(options_.protocol).add(set_.info().name).add(str(static_cast<int>(rule()), ' ', set_.info().ignore));
+    print.add(options_.protocol)
+        .add(set_.info().name)
+        .add(str(static_cast<int>(rule()), ' ', set_.info().ignore));
     for (const auto& name : names_) print.add(name);
     const auto& sources = set_.sources();
     for (const LabelSource& source : sources) {
@@ -149,7 +155,8 @@ class Evaluation {
     for (int64_t i = options_.rank; i < listed_; i += options_.world_size) {
       if (!known[i]) open_.push_back(i);
     }
-    if (count > 0) log::info(set_.info().name, ": going on after ", count, " pictures that are already scored");
+    if (count > 0)
+      log::info(set_.info().name, ": going on after ", count, " pictures that are already scored");
   }
 
   /// Threads take pictures from the list, read, score and segment them; this one counts in order.
@@ -191,7 +198,8 @@ class Evaluation {
       for (int t = 0; t < threads; ++t) pool.emplace_back(body);
       while (auto records = done.pop()) {
         for (const PictureRecord& record : *records) {
-          if (record.state == PictureRecord::State::unreadable) log::warn("left out: ", record.text);
+          if (record.state == PictureRecord::State::unreadable)
+            log::warn("left out: ", record.text);
           tally(record);
           file.add(record);
           show_progress(++taken, count);
@@ -214,10 +222,10 @@ class Evaluation {
   void show_progress(int64_t done, int64_t count) {
     const double seconds = seconds_since(start_);
     const double left = seconds / static_cast<double>(done) * static_cast<double>(count - done);
-    const std::string text =
-        str(set_.info().name, ": ", done, " of ", count, " pictures, ",
-            std::round(10.0 * static_cast<double>(done) / std::max(seconds, 1e-9)) / 10,
-            " a second, ", duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
+    const std::string text = str(
+        set_.info().name, ": ", done, " of ", count, " pictures, ",
+        std::round(10.0 * static_cast<double>(done) / std::max(seconds, 1e-9)) / 10, " a second, ",
+        duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
     log::progress(text);
     if (seconds - last_log_ < 10 || done == count) return;
     last_log_ = seconds;
@@ -228,7 +236,8 @@ class Evaluation {
   SetResult sum_up() {
     auto& confusion = evaluator_.confusion().counts();
     auto& boundary = evaluator_.boundary().counts();
-    int64_t numbers[] = {scored_, unlabelled_, static_cast<int64_t>(unreadable_.size()), complete_ ? 0 : 1};
+    int64_t numbers[] = {scored_, unlabelled_, static_cast<int64_t>(unreadable_.size()),
+                         complete_ ? 0 : 1};
     if (options_.world_size > 1) {
       std::vector<int64_t> all(confusion);
       all.insert(all.end(), boundary.begin(), boundary.end());
@@ -260,7 +269,8 @@ class Evaluation {
     const auto count = [](const auto& stems) { return static_cast<int64_t>(stems.size()); };
     const PairReport& pairs = set_.report();
     result.expected = pairs.expected;
-    result.unpaired = count(pairs.images_without_labels) + count(pairs.labels_without_image) + count(pairs.ambiguous);
+    result.unpaired = count(pairs.images_without_labels) + count(pairs.labels_without_image) +
+                      count(pairs.ambiguous);
     result.unlabelled = unlabelled;
     result.failed = failed;
     result.complete = stopped == 0;
@@ -281,19 +291,23 @@ class Evaluation {
 
 }  // namespace
 
-SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores, const EvaluateOptions& options) {
+SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores,
+                   const EvaluateOptions& options) {
   const signals::Doing scoring("scoring " + info.name);
   return Evaluation(info, options).run(scores);
 }
 
 SetResult evaluate(const DatasetInfo& info, const ScoreFunction& scores, EvaluateOptions options) {
   options.batch = 1;
-  const BatchScoreFunction one = [&](const std::vector<Image>& images) -> std::vector<torch::Tensor> {
+  const BatchScoreFunction one =
+      [&](const std::vector<Image>& images) -> std::vector<torch::Tensor> {
     return {scores(images.front())};
   };
   return evaluate(info, one, options);
 }
 
-void forget_progress(const std::filesystem::path& predictions) { ProgressFile::remove(predictions); }
+void forget_progress(const std::filesystem::path& predictions) {
+  ProgressFile::remove(predictions);
+}
 
 }  // namespace pixelclip

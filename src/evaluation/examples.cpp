@@ -17,10 +17,12 @@ namespace {
 constexpr int64_t longest_side = 480;
 
 /// `ids` are the categories of the classes; empty: the classes themselves.
-LabelMap read_predictions(const std::string& elements, const std::vector<int32_t>& ids, int64_t height, int64_t width) {
+LabelMap read_predictions(const std::string& elements, const std::vector<int32_t>& ids,
+                          int64_t height, int64_t width) {
   LabelMap labels{height, width, std::vector<int32_t>(height * width)};
   for (const auto& element : parse_json("[" + elements + "]", "a picture's predictions")) {
-    const auto bitmap = rle_to_bitmap(decode_rle(element["segmentation"]["counts"].get<std::string>(), height, width));
+    const auto bitmap = rle_to_bitmap(
+        decode_rle(element["segmentation"]["counts"].get<std::string>(), height, width));
     const int32_t category = element["category_id"];
     const auto place = std::find(ids.begin(), ids.end(), category) - ids.begin();
     const auto id = ids.empty() ? category : static_cast<int32_t>(place);
@@ -35,7 +37,8 @@ LabelMap shrink(const LabelMap& labels, int64_t height, int64_t width) {
   LabelMap small{height, width, std::vector<int32_t>(height * width)};
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
-      const int64_t row = (2 * y + 1) * labels.height / (2 * height), column = (2 * x + 1) * labels.width / (2 * width);
+      const int64_t row = (2 * y + 1) * labels.height / (2 * height),
+                    column = (2 * x + 1) * labels.width / (2 * width);
       small.ids[y * width + x] = labels.ids[row * labels.width + column];
     }
   }
@@ -44,7 +47,8 @@ LabelMap shrink(const LabelMap& labels, int64_t height, int64_t width) {
 
 }  // namespace
 
-ExamplePicker::ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule, int count)
+ExamplePicker::ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names,
+                             ScoreRule rule, int count)
     : set_(set), names_(names), rule_(rule), count_(count) {}
 
 void ExamplePicker::consider(const PictureRecord& record) {
@@ -57,7 +61,8 @@ void ExamplePicker::consider(const PictureRecord& record) {
 
 std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
   auto order = scored_;
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.score > b.score; });
   // A small set shows each picture once: the best, the worst, then any of the rest.
   const auto best = std::min<size_t>(count_, order.size());
   const auto worst = std::min<size_t>(count_, order.size() - best);
@@ -73,11 +78,15 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
     const LabelMap truth = set_.labels(item, static_cast<int>(names_.size()));
     example.image = set_.picture(item, truth);
     const int64_t height = example.image.height, width = example.image.width;
-    const double scale = std::min(1.0, static_cast<double>(longest_side) / static_cast<double>(std::max(height, width)));
-    const auto small_height = std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
+    const double scale = std::min(
+        1.0, static_cast<double>(longest_side) / static_cast<double>(std::max(height, width)));
+    const auto small_height =
+        std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
     const auto small_width = std::max<int64_t>(1, std::llround(scale * static_cast<double>(width)));
     example.truth = shrink(truth, small_height, small_width);
-    example.prediction = shrink(read_predictions(file.read(index).text, set_.info().prediction_ids, height, width), small_height, small_width);
+    example.prediction =
+        shrink(read_predictions(file.read(index).text, set_.info().prediction_ids, height, width),
+               small_height, small_width);
     if (scale < 1) example.image = resize_bilinear(example.image, small_height, small_width);
     examples.push_back(std::move(example));
   };

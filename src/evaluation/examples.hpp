@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "data/sem_seg.hpp"
-#include "evaluation/report.hpp"
 #include "evaluation/progress_file.hpp"
+#include "evaluation/report.hpp"
 
 namespace pixelclip {
 
@@ -13,7 +13,8 @@ namespace pixelclip {
 class ExamplePicker {
  public:
   /// `count` of each kind; 0: none.
-  ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule, int count);
+  ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
+                int count);
 
   void consider(const PictureRecord& record);
   /// Reads the chosen pictures again; their predictions come from `file`.

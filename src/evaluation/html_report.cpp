@@ -12,8 +12,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "visualization/sheet.hpp"
 #include "image/codec.hpp"
+#include "visualization/sheet.hpp"
 
 namespace pixelclip {
 namespace {
@@ -24,11 +24,20 @@ std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -43,8 +52,8 @@ std::string shown(double value, int decimals) {
 
 /// A cell that sorts by its value.
 std::string cell(double value, int decimals, const std::string& unit = "") {
-  return str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">", shown(value, decimals),
-             std::isnan(value) ? "" : unit, "</td>");
+  return str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">",
+             shown(value, decimals), std::isnan(value) ? "" : unit, "</td>");
 }
 
 std::string base64(const std::vector<uint8_t>& bytes) {
@@ -60,18 +69,20 @@ std::string base64(const std::vector<uint8_t>& bytes) {
 }
 
 /// Heads of sortable columns; those named in `texts` hold words.
-std::string table_head(const std::vector<std::string>& heads, const std::set<std::string>& texts = {}) {
+std::string table_head(const std::vector<std::string>& heads,
+                       const std::set<std::string>& texts = {}) {
   std::string out = "<thead><tr>";
   for (const auto& head : heads) {
-    out += str("<th scope=\"col\"", texts.count(head) ? " class=\"text\"" : "", "><button>", escaped(head), "</button></th>");
+    out += str("<th scope=\"col\"", texts.count(head) ? " class=\"text\"" : "", "><button>",
+               escaped(head), "</button></th>");
   }
   return out + "</tr></thead>";
 }
 
 /// A table that scrolls where it finds no room; `kind` is "" or " tall".
 std::string open_table(const std::string& label, const std::string& kind, const std::string& head) {
-  return str("<div class=\"scroll", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"", escaped(label), "\"><table>", head,
-             "<tbody>");
+  return str("<div class=\"scroll", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"",
+             escaped(label), "\"><table>", head, "<tbody>");
 }
 
 /// Rows of texts as a table; numbers sort as such.
@@ -83,9 +94,12 @@ std::string text_table(const std::string& label, const std::vector<TableRow>& ro
     for (size_t c = 0; c < row.size(); ++c) {
       char* end = nullptr;
       const double value = std::strtod(row[c].c_str(), &end);
-      const bool numeric = c > 0 && !texts.count(rows.front()[c]) && end != row[c].c_str() && (*end == '\0' || *end == ' ');
-      out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">", escaped(row[c]), "</td>")
-                     : str("<td class=\"text\">", rows.front()[c] == "fingerprint" ? "<code>" : "", escaped(row[c]), "</td>");
+      const bool numeric = c > 0 && !texts.count(rows.front()[c]) && end != row[c].c_str() &&
+                           (*end == '\0' || *end == ' ');
+      out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">",
+                           escaped(row[c]), "</td>")
+                     : str("<td class=\"text\">", rows.front()[c] == "fingerprint" ? "<code>" : "",
+                           escaped(row[c]), "</td>");
     }
     out += "</tr>";
   }
@@ -104,23 +118,26 @@ std::string class_table(const SetResult& result) {
                                table_head({"class", "IoU", "", "accuracy", "share of pixels"}));
   // The bar's column has no head of its own to sort by.
   const std::string empty_head = "<th scope=\"col\"><button></button></th>";
-  out.replace(out.find(empty_head), empty_head.size(), "<th class=\"bar\" aria-hidden=\"true\"></th>");
+  out.replace(out.find(empty_head), empty_head.size(),
+              "<th class=\"bar\" aria-hidden=\"true\"></th>");
   for (int c = 0; c < classes; ++c) {
     const double iou = score_of(result.scores, "IoU-" + result.names[c]);
-    out += str("<tr><td>", escaped(result.names[c]), "</td>", cell(iou, 1), "<td class=\"bar\"><div><div style=\"width:",
-               shown(std::isnan(iou) ? 0 : iou, 1), "%\"></div></div></td>",
-               cell(score_of(result.scores, "ACC-" + result.names[c]), 1), cell(100 * truth[c] / std::max(all, 1.0), 2, " %"),
-               "</tr>");
+    out += str("<tr><td>", escaped(result.names[c]), "</td>", cell(iou, 1),
+               "<td class=\"bar\"><div><div style=\"width:", shown(std::isnan(iou) ? 0 : iou, 1),
+               "%\"></div></div></td>", cell(score_of(result.scores, "ACC-" + result.names[c]), 1),
+               cell(100 * truth[c] / std::max(all, 1.0), 2, " %"), "</tr>");
   }
   return out + "</tbody></table></div>";
 }
 
 std::string confused_table(const SetResult& result) {
-  std::string out = open_table("most confused in " + result.set, " tall",
-                               table_head({"true class", "taken for", "share", "pixels"}, {"taken for"}));
+  std::string out =
+      open_table("most confused in " + result.set, " tall",
+                 table_head({"true class", "taken for", "share", "pixels"}, {"taken for"}));
   for (const ConfusedPair& pair : most_confused(result.confusion, 30)) {
-    out += str("<tr><td>", escaped(result.names[pair.truth]), "</td><td class=\"text\">", escaped(result.names[pair.predicted]),
-               "</td>", cell(100 * pair.share, 1, " %"), cell(static_cast<double>(pair.pixels), 0), "</tr>");
+    out += str("<tr><td>", escaped(result.names[pair.truth]), "</td><td class=\"text\">",
+               escaped(result.names[pair.predicted]), "</td>", cell(100 * pair.share, 1, " %"),
+               cell(static_cast<double>(pair.pixels), 0), "</tr>");
   }
   return out + "</tbody></table></div>";
 }
@@ -132,38 +149,47 @@ Image painted(const Image& image, const Paint& paint) {
   Image out(image.height, image.width, 3);
   for (size_t i = 0; i < out.pixels.size() / 3; ++i) {
     const uint8_t* rgb = &image.pixels[3 * i];
-    const Color color = paint(i, static_cast<uint8_t>((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2]) >> 8));
-    out.pixels[3 * i] = color.red, out.pixels[3 * i + 1] = color.green, out.pixels[3 * i + 2] = color.blue;
+    const Color color =
+        paint(i, static_cast<uint8_t>((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2]) >> 8));
+    out.pixels[3 * i] = color.red, out.pixels[3 * i + 1] = color.green,
+                   out.pixels[3 * i + 2] = color.blue;
   }
   return out;
 }
 
 /// `share` of the colour over the grey picture.
 Color over(const Color& color, double share, uint8_t grey) {
-  const auto mix = [&](uint8_t value) { return static_cast<uint8_t>(share * value + (1 - share) * grey); };
+  const auto mix = [&](uint8_t value) {
+    return static_cast<uint8_t>(share * value + (1 - share) * grey);
+  };
   return {mix(color.red), mix(color.green), mix(color.blue)};
 }
 
 std::string panel(const Image& image, const std::string& caption, const std::string& of) {
-  return str("<figure><button aria-label=\"enlarge ", escaped(caption + " of " + of), "\"><img alt=\"", escaped(of + ": " + caption),
-             "\" width=\"", image.width, "\" height=\"", image.height, "\" src=\"data:image/jpeg;base64,",
-             base64(encode_jpeg(image, 85)), "\"></button><figcaption>", caption, "</figcaption></figure>");
+  return str("<figure><button aria-label=\"enlarge ", escaped(caption + " of " + of),
+             "\"><img alt=\"", escaped(of + ": " + caption), "\" width=\"", image.width,
+             "\" height=\"", image.height, "\" src=\"data:image/jpeg;base64,",
+             base64(encode_jpeg(image, 85)), "\"></button><figcaption>", caption,
+             "</figcaption></figure>");
 }
 
 std::string swatch(const Color& color, const std::string& name) {
   std::ostringstream hex;
-  hex << '#' << std::hex << std::setfill('0') << std::setw(6) << (color.red << 16 | color.green << 8 | color.blue);
+  hex << '#' << std::hex << std::setfill('0') << std::setw(6)
+      << (color.red << 16 | color.green << 8 | color.blue);
   return str("<li><i style=\"background:", hex.str(), "\"></i>", escaped(name), "</li>");
 }
 
-std::string example_card(const Example& example, const SetResult& result, const std::vector<Color>& colors) {
+std::string example_card(const Example& example, const SetResult& result,
+                         const std::vector<Color>& colors) {
   // Darker, lighter and greyer than any colour of a class.
   constexpr Color wrong = {150, 0, 30}, right = {235, 240, 245}, ignored = {0, 0, 0};
   const int classes = result.confusion.classes();
   const auto is_class = [&](int32_t id) { return id >= 0 && id < classes; };
   const auto labels = [&](const LabelMap& map) {
     return painted(example.image, [&](size_t i, uint8_t grey) {
-      return is_class(map.ids[i]) ? over(colors[map.ids[i]], 0.65, grey) : over(ignored, 0.55, grey);
+      return is_class(map.ids[i]) ? over(colors[map.ids[i]], 0.65, grey)
+                                  : over(ignored, 0.55, grey);
     });
   };
   const auto errors = painted(example.image, [&](size_t i, uint8_t grey) {
@@ -177,21 +203,25 @@ std::string example_card(const Example& example, const SetResult& result, const 
     if (is_class(id)) legend += swatch(colors[id], result.names[id]);
   }
   legend += swatch(wrong, "wrong") + swatch(over(ignored, 0.55, 128), "not scored");
-  return str("<article><header><span><span class=\"kind\">", example.kind, "</span> ", escaped(example.stem),
-             "</span><b>", shown(example.score, 1), "</b></header><div class=\"panels\">",
-             panel(example.image, "picture", example.stem), panel(labels(example.truth), "truth", example.stem),
-             panel(labels(example.prediction), "prediction", example.stem), panel(errors, "errors", example.stem),
-             "</div><ul class=\"legend\">", legend, "</ul></article>");
+  return str("<article><header><span><span class=\"kind\">", example.kind, "</span> ",
+             escaped(example.stem), "</span><b>", shown(example.score, 1),
+             "</b></header><div class=\"panels\">", panel(example.image, "picture", example.stem),
+             panel(labels(example.truth), "truth", example.stem),
+             panel(labels(example.prediction), "prediction", example.stem),
+             panel(errors, "errors", example.stem), "</div><ul class=\"legend\">", legend,
+             "</ul></article>");
 }
 
 std::string set_section(const SetResult& result, size_t index) {
-  std::string out = str("<section id=\"set-", index, "\"><h2>", escaped(result.set), "</h2><ul class=\"figures\">");
+  std::string out = str("<section id=\"set-", index, "\"><h2>", escaped(result.set),
+                        "</h2><ul class=\"figures\">");
   const auto figure = [&](const std::string& value, const char* name) {
     out += str("<li><b>", value, "</b><span>", name, "</span></li>");
   };
   for (const char* name : {"IoU", "mIoU", "IoU_sup", "fwIoU", "mACC", "pACC"}) {
     const double value = score_of(result.scores, name);
-    if (!std::isnan(value)) figure(shown(value, 2), std::string(name) == "IoU_sup" ? "IoU of categories" : name);
+    if (!std::isnan(value))
+      figure(shown(value, 2), std::string(name) == "IoU_sup" ? "IoU of categories" : name);
   }
   figure(str(result.scored), "pictures scored");
   const int64_t missing = result.listed - result.unlabelled - result.scored;
@@ -200,14 +230,18 @@ std::string set_section(const SetResult& result, size_t index) {
   if (const auto remark = coverage_remark(result); !remark.empty()) {
     out += str("<p class=\"warning\">", escaped(remark), "</p>");
   }
-  if (!result.complete) out += "<p class=\"warning\">This evaluation was stopped early: the numbers are of a part of the set.</p>";
+  if (!result.complete)
+    out +=
+        "<p class=\"warning\">This evaluation was stopped early: the numbers are of a part of the "
+        "set.</p>";
   if (!result.unreadable.empty()) {
-    out += str("<details class=\"warning\"><summary>", "unreadable pictures: ", result.unreadable.size(), "</summary><pre>");
+    out += str("<details class=\"warning\"><summary>",
+               "unreadable pictures: ", result.unreadable.size(), "</summary><pre>");
     for (const auto& reason : result.unreadable) out += escaped(reason) + '\n';
     out += "</pre></details>";
   }
-  out += str("<div class=\"columns\"><div><h3>Classes</h3>", class_table(result), "</div><div><h3>Most confused</h3>",
-             confused_table(result), "</div></div>");
+  out += str("<div class=\"columns\"><div><h3>Classes</h3>", class_table(result),
+             "</div><div><h3>Most confused</h3>", confused_table(result), "</div></div>");
   if (result.examples.empty()) return out + "</section>";
   out += "<h3>Pictures, with their own mean IoU</h3><div class=\"examples\">";
   const auto colors = distinct_colors(result.confusion.classes());
@@ -219,11 +253,18 @@ std::string chart(const Curve& curve) {
   constexpr double width = 360, height = 180, left = 64, right = 10, top = 10, bottom = 24;
   double low_x = curve.points[0].first, high_x = low_x, low = curve.points[0].second, high = low;
   for (const auto& [x, y] : curve.points) {
-    low_x = std::min(low_x, x), high_x = std::max(high_x, x), low = std::min(low, y), high = std::max(high, y);
+    low_x = std::min(low_x, x), high_x = std::max(high_x, x), low = std::min(low, y),
+    high = std::max(high, y);
   }
-  const auto place = [](double value, double from, double to) { return to > from ? (value - from) / (to - from) : 0.5; };
-  const auto across = [&](double x) { return left + place(x, low_x, high_x) * (width - left - right); };
-  const auto down = [&](double y) { return height - bottom - place(y, low, high) * (height - top - bottom); };
+  const auto place = [](double value, double from, double to) {
+    return to > from ? (value - from) / (to - from) : 0.5;
+  };
+  const auto across = [&](double x) {
+    return left + place(x, low_x, high_x) * (width - left - right);
+  };
+  const auto down = [&](double y) {
+    return height - bottom - place(y, low, high) * (height - top - bottom);
+  };
   const auto label = [](double value) {
     std::ostringstream text;
     text << std::setprecision(4) << value;
@@ -233,56 +274,75 @@ std::string chart(const Curve& curve) {
     return str("<text x=\"", x, "\" y=\"", y, "\" text-anchor=\"", anchor, "\">", words, "</text>");
   };
   std::string points;
-  for (const auto& [x, y] : curve.points) points += str(shown(across(x), 1), ',', shown(down(y), 1), ' ');
+  for (const auto& [x, y] : curve.points)
+    points += str(shown(across(x), 1), ',', shown(down(y), 1), ' ');
   const std::string line = curve.points.size() > 1
                                ? str("<polyline class=\"curve\" points=\"", points, "\"/>")
-                               : str("<circle class=\"curve\" r=\"3\" cx=\"", across(low_x), "\" cy=\"", down(low), "\"/>");
-  return str("<article><h3 style=\"margin-top:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ", width, ' ', height,
-             "\" role=\"img\" aria-label=\"", escaped(curve.name), " over the iterations, from ", label(curve.points.front().second),
-             " to ", label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", left, ' ', top, 'V',
-             height - bottom, 'H', width - right, "\"/>", line,
-             high > low ? text(left - 6, top + 8, "end", label(high)) + text(left - 6, height - bottom, "end", label(low))
-                        : text(left - 6, down(low) + 4, "end", label(low)),
-             high_x > low_x ? text(left, height - 8, "start", label(low_x)) : "",
-             text(width - right, height - 8, "end", "iteration " + label(high_x)), "</svg></article>");
+                               : str("<circle class=\"curve\" r=\"3\" cx=\"", across(low_x),
+                                     "\" cy=\"", down(low), "\"/>");
+  return str(
+      "<article><h3 style=\"margin-top:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ",
+      width, ' ', height, "\" role=\"img\" aria-label=\"", escaped(curve.name),
+      " over the iterations, from ", label(curve.points.front().second), " to ",
+      label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", left, ' ',
+      top, 'V', height - bottom, 'H', width - right, "\"/>", line,
+      high > low ? text(left - 6, top + 8, "end", label(high)) +
+                       text(left - 6, height - bottom, "end", label(low))
+                 : text(left - 6, down(low) + 4, "end", label(low)),
+      high_x > low_x ? text(left, height - 8, "start", label(low_x)) : "",
+      text(width - right, height - 8, "end", "iteration " + label(high_x)), "</svg></article>");
 }
 
 }  // namespace
 
 std::vector<Curve> read_curves(const std::filesystem::path& metrics) {
-  std::map<std::string, std::map<double, double>> curves;  // of one iteration the line written last counts
+  std::map<std::string, std::map<double, double>>
+      curves;  // of one iteration the line written last counts
   std::error_code ignored;
   if (!std::filesystem::exists(metrics, ignored)) return {};
   std::istringstream lines(read_text(metrics));
   for (std::string line; std::getline(lines, line);) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object() || !entry.contains("iteration") || !entry["iteration"].is_number()) continue;
+    if (!entry.is_object() || !entry.contains("iteration") || !entry["iteration"].is_number())
+      continue;
     for (const auto& [name, value] : entry.items()) {
-      if (!value.is_number() || (name != "total_loss" && name != "lr" && !name.ends_with("mIoU"))) continue;
+      if (!value.is_number() || (name != "total_loss" && name != "lr" && !name.ends_with("mIoU")))
+        continue;
       curves[name][entry["iteration"].get<double>()] = value.get<double>();
     }
   }
   std::vector<Curve> result;
-  for (const auto& [name, points] : curves) result.push_back({name, {points.begin(), points.end()}});
+  for (const auto& [name, points] : curves)
+    result.push_back({name, {points.begin(), points.end()}});
   return result;
 }
 
 void write_html_report(const std::filesystem::path& path, const HtmlReport& report) {
   write_atomically(path, [&](std::ostream& out) {
-    out << "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, "
-           "initial-scale=1\"><title>PixelCLIP evaluation</title><link rel=\"icon\" href=\"data:,\"><style>"
-        << page_style << "</style></head><body><a class=\"skip\" href=\"#results\">to the results</a><header><div>"
-        << "<h1>PixelCLIP evaluation</h1><p class=\"subject\">" << escaped(report.subject) << "</p></div></header>"
+    out << "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+           "content=\"width=device-width, "
+           "initial-scale=1\"><title>PixelCLIP evaluation</title><link rel=\"icon\" "
+           "href=\"data:,\"><style>"
+        << page_style
+        << "</style></head><body><a class=\"skip\" href=\"#results\">to the "
+           "results</a><header><div>"
+        << "<h1>PixelCLIP evaluation</h1><p class=\"subject\">" << escaped(report.subject)
+        << "</p></div></header>"
         << "<nav aria-label=\"sections\"><div><a href=\"#results\">results</a>";
     for (size_t i = 0; i < report.results.size(); ++i) {
       out << "<a href=\"#set-" << i << "\">" << escaped(report.results[i].set) << "</a>";
     }
     if (!report.curves.empty()) out << "<a href=\"#training\">training</a>";
-    out << "<a href=\"#protocol\">protocol</a><button id=\"theme\">light / dark</button></div></nav><main>"
-        << "<section id=\"results\"><h2>Results</h2>" << text_table("results", result_rows(report.results))
-        << "<p class=\"kind\">Percent. The first half of a fingerprint stands for how a number was measured, the second for "
+    out << "<a href=\"#protocol\">protocol</a><button id=\"theme\">light / "
+           "dark</button></div></nav><main>"
+        << "<section id=\"results\"><h2>Results</h2>"
+        << text_table("results", result_rows(report.results))
+        << "<p class=\"kind\">Percent. The first half of a fingerprint stands for how a number was "
+           "measured, the second for "
            "the weights: numbers whose first halves agree can be compared.</p>";
-    if (!report.compared.empty()) out << "<h3>Beside others</h3>" << text_table("beside others", comparison_rows(report.results, report.compared));
+    if (!report.compared.empty())
+      out << "<h3>Beside others</h3>"
+          << text_table("beside others", comparison_rows(report.results, report.compared));
     out << "</section>";
     for (size_t i = 0; i < report.results.size(); ++i) out << set_section(report.results[i], i);
     if (!report.curves.empty()) {
@@ -290,11 +350,14 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
       for (const Curve& curve : report.curves) out << chart(curve);
       out << "</div></section>";
     }
-    out << "<section id=\"protocol\"><h2>Protocol</h2><details><summary>What the numbers depend on beside weights and data"
+    out << "<section id=\"protocol\"><h2>Protocol</h2><details><summary>What the numbers depend on "
+           "beside weights and data"
            "</summary><pre>"
         << escaped(report.protocol) << "</pre></details></section></main>"
-        << "<dialog aria-label=\"picture\"><img alt=\"\"><p><span></span><span><button id=\"previous\">previous</button> "
-           "<button id=\"next\">next</button> <button id=\"close\">close</button></span></p></dialog><script>"
+        << "<dialog aria-label=\"picture\"><img alt=\"\"><p><span></span><span><button "
+           "id=\"previous\">previous</button> "
+           "<button id=\"next\">next</button> <button "
+           "id=\"close\">close</button></span></p></dialog><script>"
         << page_script << "</script></body></html>\n";
   });
 }

@@ -15,8 +15,8 @@ struct Curve {
   std::vector<std::pair<double, double>> points = {};  ///< (iteration, value)
 };
 
-/// total_loss, lr and every set's mIoU from a training run's metrics.json; none where there is no such file.
-/// Lines that are no JSON are left out, as a run that was killed may have torn the last.
+/// total_loss, lr and every set's mIoU from a training run's metrics.json; none where there is no
+/// such file. Lines that are no JSON are left out, as a run that was killed may have torn the last.
 std::vector<Curve> read_curves(const std::filesystem::path& metrics);
 
 struct HtmlReport {
@@ -27,7 +27,8 @@ struct HtmlReport {
   std::vector<Curve> curves = {};
 };
 
-/// One page that needs nothing else: tables, bars of each class, confused pairs, example pictures, curves.
+/// One page that needs nothing else: tables, bars of each class, confused pairs, example pictures,
+/// curves.
 void write_html_report(const std::filesystem::path& path, const HtmlReport& report);
 
 }  // namespace pixelclip

@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "inference/argmax_tensor.hpp"
 #include "image/codec.hpp"
+#include "inference/argmax_tensor.hpp"
 
 namespace pixelclip {
 namespace {
-
 
 /// The counts that are not 0; sets them to 0.
 SparseCounts take_counts(Confusion& confusion) {
@@ -24,8 +23,8 @@ SparseCounts take_counts(Confusion& confusion) {
 
 }  // namespace
 
-PictureWorker::PictureWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
-                             bool with_predictions)
+PictureWorker::PictureWorker(const SemSegSet& set, const std::vector<std::string>& names,
+                             ScoreRule rule, bool with_predictions)
     : set_(set), evaluator_(names, rule, set.info().ignore), with_predictions_(with_predictions) {}
 
 std::vector<PictureRecord> PictureWorker::operator()(const std::vector<int64_t>& indices,
@@ -63,19 +62,22 @@ PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) 
     return record;
   }
   const int ignore = set_.info().ignore;
-  apply_ids(truth, set_.id_map(item), static_cast<int>(evaluator_.names().size()), ignore, item.label.string());
-  if (set_.info().skip_unlabelled &&
-      std::all_of(truth.ids.begin(), truth.ids.end(), [ignore](int32_t id) { return id == ignore; })) {
+  apply_ids(truth, set_.id_map(item), static_cast<int>(evaluator_.names().size()), ignore,
+            item.label.string());
+  if (set_.info().skip_unlabelled && std::all_of(truth.ids.begin(), truth.ids.end(),
+                                                 [ignore](int32_t id) { return id == ignore; })) {
     record.state = PictureRecord::State::unlabelled;
   }
   return record;
 }
 
-void PictureWorker::count(PictureRecord& record, const torch::Tensor& scores, const LabelMap& truth) {
+void PictureWorker::count(PictureRecord& record, const torch::Tensor& scores,
+                          const LabelMap& truth) {
   const std::string file = set_.items()[record.index].image.string();
   const size_t classes = evaluator_.names().size();
-  TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes), "the scores of ", file,
-              " have shape ", scores.sizes(), ", expected [", classes, ", h, w]");
+  TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes),
+              "the scores of ", file, " have shape ", scores.sizes(), ", expected [", classes,
+              ", h, w]");
   LabelMap prediction;
   try {
     prediction = argmax_upsampled(scores, truth.height, truth.width);

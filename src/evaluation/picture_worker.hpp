@@ -5,20 +5,22 @@
 
 #include "data/sem_seg.hpp"
 #include "evaluation/evaluate.hpp"
-#include "evaluation/sem_seg_evaluator.hpp"
 #include "evaluation/progress_file.hpp"
+#include "evaluation/sem_seg_evaluator.hpp"
 
 namespace pixelclip {
 
 /// One thread's part of an evaluation: reads pictures, asks for their scores, segments and counts.
 class PictureWorker {
  public:
-  PictureWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule, bool with_predictions);
+  PictureWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
+                bool with_predictions);
 
-  /// The items `indices` of the set, all of them in one call of `scores`. A file that cannot be read
-  /// leaves its picture out. Errors: an id without meaning, because then the class list or the set is
-  /// the wrong one; scores that are not finite.
-  std::vector<PictureRecord> operator()(const std::vector<int64_t>& indices, const BatchScoreFunction& scores);
+  /// The items `indices` of the set, all of them in one call of `scores`. A file that cannot be
+  /// read leaves its picture out. Errors: an id without meaning, because then the class list or the
+  /// set is the wrong one; scores that are not finite.
+  std::vector<PictureRecord> operator()(const std::vector<int64_t>& indices,
+                                        const BatchScoreFunction& scores);
 
  private:
   PictureRecord read(int64_t index, Image& image, LabelMap& truth) const;

@@ -60,16 +60,20 @@ bool parse(std::string_view line, PictureRecord& record) {
   if (!read_numbers(take_field(line), index) || index.size() != 1) return false;
   record.index = index[0];
   const auto state = take_field(line);
-  if (state.size() != 1 || std::string_view("sux").find(state[0]) == std::string_view::npos) return false;
+  if (state.size() != 1 || std::string_view("sux").find(state[0]) == std::string_view::npos)
+    return false;
   record.state = static_cast<PictureRecord::State>(state[0]);
-  if (!read_counts(take_field(line), record.confusion) || !read_counts(take_field(line), record.boundary)) return false;
+  if (!read_counts(take_field(line), record.confusion) ||
+      !read_counts(take_field(line), record.boundary))
+    return false;
   record.text = line;
   return true;
 }
 
 }  // namespace
 
-ProgressFile::ProgressFile(fs::path folder, const std::string& fingerprint, int rank, int world_size)
+ProgressFile::ProgressFile(fs::path folder, const std::string& fingerprint, int rank,
+                           int world_size)
     : folder_(std::move(folder)),
       head_("pixelclip evaluation " + fingerprint),
       rank_(rank),
@@ -80,7 +84,8 @@ ProgressFile::ProgressFile(fs::path folder, const std::string& fingerprint, int 
 fs::path ProgressFile::part(int rank) const { return folder_ / str(prefix, rank); }
 
 /// Calls `visit` for each whole line; a torn or damaged one ends the file.
-void ProgressFile::scan(const fs::path& file, const std::function<void(PictureRecord&&, Place)>& visit) const {
+void ProgressFile::scan(const fs::path& file,
+                        const std::function<void(PictureRecord&&, Place)>& visit) const {
   std::ifstream lines(file, std::ios::binary);
   std::string line;
   if (!std::getline(lines, line) || line != head_) return;
@@ -100,7 +105,8 @@ void ProgressFile::recall(const Visitor& visit) {
   for (const auto& file : parts_in(folder_)) {
     scan(file, [&](PictureRecord&& record, const Place& place) {
       if (file == part(rank_)) own_end = place.end;  // writing goes on behind the last whole line
-      if (record.state != PictureRecord::State::unreadable && seen.insert(record.index).second) visit(std::move(record));
+      if (record.state != PictureRecord::State::unreadable && seen.insert(record.index).second)
+        visit(std::move(record));
     });
   }
   const auto own = part(rank_);
@@ -166,7 +172,8 @@ PictureRecord ProgressFile::read(int64_t index) const {
   lines.seekg(begin);
   std::string line;
   PictureRecord record;
-  if (!std::getline(lines, line) || !parse(line, record)) fail("cannot read ", file.string(), " again");
+  if (!std::getline(lines, line) || !parse(line, record))
+    fail("cannot read ", file.string(), " again");
   return record;
 }
 

@@ -23,15 +23,17 @@ struct PictureRecord {
   std::string text;  ///< scored: see predictions_json; unreadable: the reason
 };
 
-/// Keeps what an evaluation has found out, a line a picture and a file a rank (FOLDER/.progress.RANK),
-/// while it runs: an interrupted one goes on from there, with any number of ranks, and
-/// sem_seg_predictions.json is made of it. Lines count only under the same fingerprint.
+/// Keeps what an evaluation has found out, a line a picture and a file a rank
+/// (FOLDER/.progress.RANK), while it runs: an interrupted one goes on from there, with any number
+/// of ranks, and sem_seg_predictions.json is made of it. Lines count only under the same
+/// fingerprint.
 class ProgressFile {
  public:
   using Visitor = std::function<void(PictureRecord&&)>;
 
   /// An empty folder: nothing is kept.
-  ProgressFile(std::filesystem::path folder, const std::string& fingerprint, int rank, int world_size);
+  ProgressFile(std::filesystem::path folder, const std::string& fingerprint, int rank,
+               int world_size);
 
   /// Calls `visit` once for each picture that an earlier run has scored or found unlabelled; to be
   /// called before add().
@@ -39,8 +41,8 @@ class ProgressFile {
   void add(const PictureRecord& record);
   /// To be called before join() on any rank. Errors: a full disk.
   void finish();
-  /// Rank 0, when all ranks have finished: writes FOLDER/sem_seg_predictions.json in the order of the
-  /// set, so that it does not depend on the number of ranks; `visit` sees each record.
+  /// Rank 0, when all ranks have finished: writes FOLDER/sem_seg_predictions.json in the order of
+  /// the set, so that it does not depend on the number of ranks; `visit` sees each record.
   void join(const Visitor& visit);
   /// The record of one picture, after join().
   PictureRecord read(int64_t index) const;
@@ -53,7 +55,8 @@ class ProgressFile {
     std::filesystem::path file;
     std::streamoff begin, end;
   };
-  void scan(const std::filesystem::path& file, const std::function<void(PictureRecord&&, Place)>& visit) const;
+  void scan(const std::filesystem::path& file,
+            const std::function<void(PictureRecord&&, Place)>& visit) const;
   std::filesystem::path part(int rank) const;
 
   std::filesystem::path folder_;

@@ -33,7 +33,8 @@ void write_scores(std::ostream& out, const Results& scores, const std::string& i
   out << indent << "\"sem_seg\": {";
   for (size_t i = 0; i < scores.size(); ++i) {
     out << (i ? "," : "") << '\n'
-        << indent << " " << OrderedJson(scores[i].first).dump() << ": " << json_number(scores[i].second);
+        << indent << " " << OrderedJson(scores[i].first).dump() << ": "
+        << json_number(scores[i].second);
   }
   out << '\n' << indent << '}';
 }
@@ -41,9 +42,15 @@ void write_scores(std::ostream& out, const Results& scores, const std::string& i
 int64_t expected_of(const SetResult& result) { return std::max(result.expected, result.listed); }
 
 OrderedJson about(const SetResult& result) {
-  return {{"fingerprint", result.fingerprint}, {"scored", result.scored},       {"listed", result.listed},
-          {"expected", expected_of(result)},   {"unlabelled", result.unlabelled}, {"unpaired", result.unpaired},
-          {"unreadable", result.unreadable},   {"complete", result.complete},     {"clip_before_training", result.plain_clip}};
+  return {{"fingerprint", result.fingerprint},
+          {"scored", result.scored},
+          {"listed", result.listed},
+          {"expected", expected_of(result)},
+          {"unlabelled", result.unlabelled},
+          {"unpaired", result.unpaired},
+          {"unreadable", result.unreadable},
+          {"complete", result.complete},
+          {"clip_before_training", result.plain_clip}};
 }
 
 std::string counted(const SetResult& result) {
@@ -69,7 +76,8 @@ std::string remarks(const SetResult& result) {
 std::string plain_table(const std::vector<TableRow>& rows) {
   std::vector<size_t> widths(rows.front().size());
   const auto width = [](const std::string& text) {  // of UTF-8
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
   };
   for (const TableRow& row : rows) {
     for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width(row[c]));
@@ -93,7 +101,8 @@ void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
     for (const std::string& cell : rows[r]) out << "| " << cell << ' ';
     out << "|\n";
     if (r > 0) continue;
-    for (size_t c = 0; c < rows[r].size(); ++c) out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
+    for (size_t c = 0; c < rows[r].size(); ++c)
+      out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
     out << "|\n";
   }
 }
@@ -104,7 +113,8 @@ std::string coverage_remark(const SetResult& result) {
   const int64_t meant = expected_of(result) - result.unlabelled;
   if (result.scored >= meant) return "";
   const double share = 100.0 * static_cast<double>(result.scored) / static_cast<double>(meant);
-  return str("ONLY ", number(std::min(share, 99.9), 1), " % OF THE SET: ", result.scored, " of ", meant, " pictures");
+  return str("ONLY ", number(std::min(share, 99.9), 1), " % OF THE SET: ", result.scored, " of ",
+             meant, " pictures");
 }
 
 double score_of(const Results& results, const std::string& name) {
@@ -120,7 +130,8 @@ double headline(const SetResult& result) {
 }
 
 std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int decimals) {
-  std::vector<TableRow> rows = {{"set", "mIoU", "fwIoU", "mACC", "pACC", "pictures", "fingerprint", "remarks"}};
+  std::vector<TableRow> rows = {
+      {"set", "mIoU", "fwIoU", "mACC", "pACC", "pictures", "fingerprint", "remarks"}};
   for (const SetResult& result : results) {
     TableRow row = {result.set, number(headline(result), decimals)};
     for (const char* name : {"fwIoU", "mACC", "pACC"}) {
@@ -134,7 +145,8 @@ std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int dec
   return rows;
 }
 
-std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared) {
+std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results,
+                                      const std::vector<ComparedRow>& compared) {
   std::vector<TableRow> rows(2 + compared.size());
   rows[0] = {"mIoU"};
   rows[1] = {!results.empty() && results.front().plain_clip ? kPlainClip : "this run"};
@@ -160,19 +172,23 @@ std::vector<ComparedRow> read_compared(const fs::path& path) {
   std::vector<ComparedRow> rows;
   try {
     for (const auto& entry : read_json(path)) {
-      ComparedRow row{.name = entry.at("name").get<std::string>(), .source = entry.at("source").get<std::string>()};
+      ComparedRow row{.name = entry.at("name").get<std::string>(),
+                      .source = entry.at("source").get<std::string>()};
       row.backbone = entry.value("backbone", ""), row.masks = entry.value("masks", "");
-      for (const auto& [set, score] : entry.at("scores").items()) row.scores.emplace_back(set, score.get<double>());
+      for (const auto& [set, score] : entry.at("scores").items())
+        row.scores.emplace_back(set, score.get<double>());
       rows.push_back(std::move(row));
     }
   } catch (const nlohmann::json::exception&) {
-    fail(path.string(), ": expected a list of rows {\"name\": …, \"source\": …, \"scores\": {set: mIoU}}; row ",
+    fail(path.string(),
+         ": expected a list of rows {\"name\": …, \"source\": …, \"scores\": {set: mIoU}}; row ",
          rows.size(), " is none");
   }
   return rows;
 }
 
-std::string results_table(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared) {
+std::string results_table(const std::vector<SetResult>& results,
+                          const std::vector<ComparedRow>& compared) {
   std::string text = plain_table(result_rows(results));
   if (!compared.empty()) text += '\n' + plain_table(comparison_rows(results, compared));
   return text;
@@ -207,22 +223,23 @@ void write_results(const fs::path& folder, const std::vector<SetResult>& results
     for (const SetResult& result : results) {
       std::vector<TableRow> rows = {{"true class", "pixels", "share", "taken for"}};
       for (const ConfusedPair& pair : most_confused(result.confusion, 10)) {
-        rows.push_back({result.names[pair.truth], str(pair.pixels), number(100 * pair.share, 1) + " %",
-                        result.names[pair.predicted]});
+        rows.push_back({result.names[pair.truth], str(pair.pixels),
+                        number(100 * pair.share, 1) + " %", result.names[pair.predicted]});
       }
       write_markdown(out << "\nMost confused in " << result.set << ":\n\n", rows);
     }
   });
   write_atomically(folder / "results.csv", [&](std::ostream& out) {
-    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,fingerprint,expected\n";
+    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,"
+           "fingerprint,expected\n";
     for (const SetResult& result : results) {
       out << result.set << ',' << number(headline(result), 6);
       for (const char* name : {"fwIoU", "mACC", "pACC"}) {
         out << ',' << number(score_of(result.scores, name), 6);
       }
       out << ',' << result.scored << ',' << result.listed << ',' << result.unlabelled << ','
-          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no") << ',' << result.fingerprint << ','
-          << expected_of(result) << '\n';
+          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no")
+          << ',' << result.fingerprint << ',' << expected_of(result) << '\n';
     }
   });
 }

@@ -32,35 +32,40 @@ struct SetResult {
   int64_t expected = 0;    ///< Pictures that belong to the set, listed or not; 0: unknown.
   /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
   std::vector<std::string> unreadable = {};
-  bool complete = true;  ///< False when the evaluation was stopped before its end.
+  bool complete = true;     ///< False when the evaluation was stopped before its end.
   bool plain_clip = false;  ///< Measured on CLIP's own weights, before any training.
   double seconds = 0;
-  /// Checksum of the protocol and, behind "-", of the weights: equal first halves were measured in the
-  /// same way, equal fingerprints on the same weights too.
+  /// Checksum of the protocol and, behind "-", of the weights: equal first halves were measured in
+  /// the same way, equal fingerprints on the same weights too.
   std::string fingerprint = {};
   std::vector<Example> examples = {};  ///< On rank 0.
 };
 
-/// "ONLY 48.3 % OF THE SET: 700 of 1449 pictures" where a score stands for a part of its set; else empty.
+/// "ONLY 48.3 % OF THE SET: 700 of 1449 pictures" where a score stands for a part of its set; else
+/// empty.
 std::string coverage_remark(const SetResult& result);
 
 /// Somebody's results, to stand beside ours.
 struct ComparedRow {
   std::string name = {}, source = {};
   std::vector<std::pair<std::string, double>> scores = {};  ///< (set, mIoU)
-  std::string backbone = {}, masks = {};                     ///< what was trained and on what, where the row says it
+  std::string backbone = {}, masks = {};  ///< what was trained and on what, where the row says it
 };
-/// A JSON list [{name, source, scores: {set: mIoU}}]; a row may also say its backbone and masks. Errors: anything else, a row without a source.
+/// A JSON list [{name, source, scores: {set: mIoU}}]; a row may also say its backbone and masks.
+/// Errors: anything else, a row without a source.
 std::vector<ComparedRow> read_compared(const std::filesystem::path& path);
 
 using TableRow = std::vector<std::string>;
 /// Headings, then a row a set: its headline score, fwIoU, mACC, pACC, counts, fingerprint, remarks.
 std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int decimals = 2);
-/// Headings (the sets), then the headline scores of this run and of each of `compared`, with its source.
-std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared);
+/// Headings (the sets), then the headline scores of this run and of each of `compared`, with its
+/// source.
+std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results,
+                                      const std::vector<ComparedRow>& compared);
 
 /// Both tables for the log; the second only where there is something to compare with.
-std::string results_table(const std::vector<SetResult>& results, const std::vector<ComparedRow>& compared = {});
+std::string results_table(const std::vector<SetResult>& results,
+                          const std::vector<ComparedRow>& compared = {});
 /// detectron2's lines for spreadsheets: task, names, values.
 std::string copypaste_lines(const SetResult& result);
 
@@ -70,8 +75,8 @@ double score_of(const Results& results, const std::string& name);
 /// The score that stands for a set: IoU by Cityscapes' rule, else mIoU.
 double headline(const SetResult& result);
 
-/// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, pictures, …}}}, results.md and
-/// results.csv. An undefined score is null in JSON, nan in the others.
+/// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, pictures, …}}},
+/// results.md and results.csv. An undefined score is null in JSON, nan in the others.
 void write_results(const std::filesystem::path& folder, const std::vector<SetResult>& results,
                    const std::vector<ComparedRow>& compared = {});
 /// One set as the public tool writes it: {"sem_seg": {…}}.

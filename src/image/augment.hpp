@@ -37,7 +37,7 @@ struct StrongAugment {
   bool grey = false;  // p 0.2
   bool blur = false;  // p 0.5
   float sigma = 0;    // pixels, U(0.1, 2)
-  Rect cutout;        // painted 0; its width is U(0.1, 0.5) of the crop's height, its height of its width
+  Rect cutout;  // painted 0; its width is U(0.1, 0.5) of the crop's height, its height of its width
 
   static StrongAugment draw(Random& random, int64_t height, int64_t width);
 };

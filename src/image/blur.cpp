@@ -37,8 +37,8 @@ struct Box {
 
 /// out[i] = the box over sources[0][i] … sources[n − 1][i]; the first and the last are the far
 /// ones.
-PIXELCLIP_CLONES void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box, int64_t size,
-                  uint8_t* __restrict out) {
+PIXELCLIP_CLONES void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box,
+                                   int64_t size, uint8_t* __restrict out) {
   for (int64_t i = 0; i < size; ++i) {
     uint32_t near = 0;
     for (int64_t k = 1; k < n - 1; ++k) near += sources[k][i];
@@ -100,10 +100,12 @@ void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, 
   scratch.sources.resize(ring);
   scratch.rings.resize(2 * ring * width);
   const Rows plane{pixels, stride, height};
-  const Rows stages[] = {plane, {scratch.rings.data(), width, ring},
-                         {scratch.rings.data() + ring * width, width, ring}, plane};
-  // Row by row, each vertical pass as far behind the one before as it reaches down, so that all of it
-  // stays in the nearest cache; what the last pass overwrites is no longer needed.
+  const Rows stages[] = {plane,
+                         {scratch.rings.data(), width, ring},
+                         {scratch.rings.data() + ring * width, width, ring},
+                         plane};
+  // Row by row, each vertical pass as far behind the one before as it reaches down, so that all of
+  // it stays in the nearest cache; what the last pass overwrites is no longer needed.
   for (int64_t step = 0; step < height + kPasses * reach; ++step) {
     if (step < height) blur_row(plane[step], width, box, scratch.lines, scratch.sources);
     for (int pass = 1; pass <= kPasses; ++pass) {

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <ostream>
 
-#include "image/formats.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "image/formats.hpp"
 
 namespace pixelclip {
 

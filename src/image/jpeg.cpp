@@ -11,8 +11,8 @@
 #include <cstring>
 #include <set>
 
-#include "image/formats.hpp"
 #include "base/error.hpp"
+#include "image/formats.hpp"
 
 namespace pixelclip {
 namespace formats {

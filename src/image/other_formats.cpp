@@ -6,8 +6,8 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 
-#include "image/formats.hpp"
 #include "base/error.hpp"
+#include "image/formats.hpp"
 
 /// Formats beside JPEG and PNG; the only file that needs OpenCV's imgcodecs.
 namespace pixelclip::formats {

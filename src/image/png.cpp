@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "image/formats.hpp"
 #include "base/error.hpp"
+#include "image/formats.hpp"
 
 namespace pixelclip {
 namespace formats {

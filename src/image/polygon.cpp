@@ -13,7 +13,8 @@ constexpr size_t kMostCrossings = size_t{1} << 22;
 
 /// The first index whose centre lies at or behind `position`, within [0, size].
 int64_t first_centre(double position, int64_t size) {
-  return static_cast<int64_t>(std::clamp(std::ceil(position - 0.5), 0.0, static_cast<double>(size)));
+  return static_cast<int64_t>(
+      std::clamp(std::ceil(position - 0.5), 0.0, static_cast<double>(size)));
 }
 
 }  // namespace
@@ -36,12 +37,14 @@ void PolygonFiller::add_polygon(std::span<const double> points, int64_t height, 
     }
   }
   std::sort(crossings_.begin(), crossings_.end());
-  for (size_t i = 0; i + 1 < crossings_.size(); i += 2) {  // each column is crossed an even number of times
+  for (size_t i = 0; i + 1 < crossings_.size();
+       i += 2) {  // each column is crossed an even number of times
     const int64_t column = crossings_[i].column * height;
     const int64_t begin = first_centre(crossings_[i].y, height);
     const int64_t end = first_centre(crossings_[i + 1].y, height);
     if (begin < end) {
-      intervals_.push_back({static_cast<uint32_t>(column + begin), static_cast<uint32_t>(column + end)});
+      intervals_.push_back(
+          {static_cast<uint32_t>(column + begin), static_cast<uint32_t>(column + end)});
     }
   }
 }

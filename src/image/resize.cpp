@@ -162,7 +162,8 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
     const int64_t begin = s.rows.begin[o];
     for (ready = std::max(ready, begin); ready < begin + s.rows.taps; ++ready) {
       const uint8_t* row = image.row(ready - have.y);
-      if ((image.height - (ready - have.y) - 1) * image.stride() < spare) {  // too few bytes behind it
+      if ((image.height - (ready - have.y) - 1) * image.stride() <
+          spare) {  // too few bytes behind it
         s.last_row.assign(row, row + image.stride());
         s.last_row.resize(image.stride() + spare);
         row = s.last_row.data();

@@ -16,12 +16,12 @@ constexpr int64_t kMostFastTaps = 5;  // what 16 bytes hold
 bool can_be_fast() { return has_avx2(); }
 
 /// Two results as 32-bit numbers: red, green, blue, nothing.
-PIXELCLIP_AVX2 __m256i two_pixels(const uint8_t* first, const uint8_t* second, const uint32_t* weights,
-                   int64_t pairs) {
+PIXELCLIP_AVX2 __m256i two_pixels(const uint8_t* first, const uint8_t* second,
+                                  const uint32_t* weights, int64_t pairs) {
   const __m256i bytes = _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(second),
                                             reinterpret_cast<const __m128i*>(first));
-  const __m256i two_on = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0));
+  const __m256i two_on =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 6, 0, 0, 0, 0, 0));
   __m256i neighbours = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
   weigh::Eight sums;
@@ -45,14 +45,18 @@ void RowResizer::prepare(const Axis& axis, int64_t count, int64_t channels) {
   channels_ = channels;
   fast_ = can_be_fast() && axis.taps <= kMostFastTaps;
   if (channels != 3) return;
-  if (fast_) prepare_fast();
-  else prepare_plain();
+  if (fast_)
+    prepare_fast();
+  else
+    prepare_plain();
 }
 
 void RowResizer::run(const uint8_t* in, uint8_t* out) {
   if (channels_ != 3) return run_grey(in, out);
-  if (fast_) run_fast(in, out);
-  else run_plain(in, out);
+  if (fast_)
+    run_fast(in, out);
+  else
+    run_plain(in, out);
 }
 
 void RowResizer::run_grey(const uint8_t* in, uint8_t* out) const {

@@ -1,7 +1,7 @@
-#include "image/pixel_tile.hpp"
-#include "base/instruction_sets.hpp"
 #include "base/error.hpp"
+#include "base/instruction_sets.hpp"
 #include "image/augment.hpp"
+#include "image/pixel_tile.hpp"
 
 namespace pixelclip {
 
@@ -61,8 +61,9 @@ PIXELCLIP_INLINE void to_hsv(const PixelTile& rgb, HsvTile& hsv) {
   }
 }
 
-/// 1 − a · b, rounded once as in OpenCV's vector code. In double precision the product is exact, and for all
-/// saturations and hues of to_rgb the result is that of a fused multiplication (checked for all of them).
+/// 1 − a · b, rounded once as in OpenCV's vector code. In double precision the product is exact,
+/// and for all saturations and hues of to_rgb the result is that of a fused multiplication (checked
+/// for all of them).
 PIXELCLIP_INLINE float one_minus_product(float a, float b) {
   return static_cast<float>(1.0 - static_cast<double>(a) * static_cast<double>(b));
 }

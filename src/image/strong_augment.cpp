@@ -4,22 +4,23 @@
 #include <tuple>
 #include <utility>
 
-#include "image/pillow_hue.hpp"
-#include "image/pixel_tile.hpp"
 #include "base/error.hpp"
 #include "base/instruction_sets.hpp"
 #include "image/augment.hpp"
+#include "image/pillow_hue.hpp"
+#include "image/pixel_tile.hpp"
 
 namespace pixelclip {
 
 namespace {
 
-/// One axis of the public cut-out: `size` pixels about a centre that may stand one place too far, and
-/// what lies beyond `length` is cut off.
+/// One axis of the public cut-out: `size` pixels about a centre that may stand one place too far,
+/// and what lies beyond `length` is cut off.
 std::pair<int64_t, int64_t> draw_cut(Random& random, int64_t size, int64_t length) {
   const int64_t half = size / 2, last = length + (size % 2 == 0 ? 1 : 0) - half;
   const int64_t start = random.integer(std::min(half, last), std::max(half, last) + 1) - half;
-  const int64_t begin = std::clamp<int64_t>(start, 0, length), end = std::clamp<int64_t>(start + size, begin, length);
+  const int64_t begin = std::clamp<int64_t>(start, 0, length),
+                end = std::clamp<int64_t>(start + size, begin, length);
   return {begin, end - begin};
 }
 
@@ -139,8 +140,8 @@ void for_each_part(int64_t height, int64_t width, const Body& body) {
 
 }  // namespace
 
-// Two passes over the tiles: both views up to the contrast, whose mean is summed on the way, and the
-// strong one from it on. Blur and cut-out follow plane by plane.
+// Two passes over the tiles: both views up to the contrast, whose mean is summed on the way, and
+// the strong one from it on. Blur and cut-out follow plane by plane.
 void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
                 const Planes& weak, const Planes& strong, AugmentScratch& scratch) {
   check_rgb(crop);

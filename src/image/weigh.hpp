@@ -6,9 +6,9 @@
 
 #include "base/instruction_sets.hpp"
 
-/// Weighted sums of bytes in fixed point, 16 bytes at a time where the processor has AVX2: its 32-bit
-/// multiplication is slow, so that a weight of up to 24 bits is split into two of 12, and two products
-/// come from one instruction. The results are those of plain 32-bit arithmetic.
+/// Weighted sums of bytes in fixed point, 16 bytes at a time where the processor has AVX2: its
+/// 32-bit multiplication is slow, so that a weight of up to 24 bits is split into two of 12, and
+/// two products come from one instruction. The results are those of plain 32-bit arithmetic.
 namespace pixelclip::weigh {
 
 /// Sums of the bytes at one place of several rows.
@@ -69,7 +69,8 @@ PIXELCLIP_AVX2 inline void store_bytes(__m256i first, __m256i second, uint8_t* o
 
 /// two() for the first multiple of 16 results; returns their number.
 template <int kBits, class A, class B>
-PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
+PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size,
+                                uint8_t* __restrict out) {
   const Pair weights(u, v);
   int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
@@ -84,15 +85,16 @@ PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, 
 
 /// many() for the first multiple of 16 results; returns their number.
 template <int kBits>
-PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weights, int64_t count, int64_t size,
-                                 uint8_t* __restrict out) {
+PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weights, int64_t count,
+                                 int64_t size, uint8_t* __restrict out) {
   int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
     Eight first, second;
     for (int64_t k = 0; k < count; k += 2) {
       const bool pair = k + 1 < count;
       const __m256i x = Sum<1>{rows[k]}.sixteen(i), y = Sum<1>{rows[pair ? k + 1 : k]}.sixteen(i);
-      const Pair w(static_cast<uint32_t>(weights[k]), pair ? static_cast<uint32_t>(weights[k + 1]) : 0);
+      const Pair w(static_cast<uint32_t>(weights[k]),
+                   pair ? static_cast<uint32_t>(weights[k + 1]) : 0);
       first.add(_mm256_unpacklo_epi16(x, y), w.high, w.low);
       second.add(_mm256_unpackhi_epi16(x, y), w.high, w.low);
     }
@@ -102,7 +104,8 @@ PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weig
 }
 #endif
 
-/// out[i] = (a(i) · u + b(i) · v + ½) >> bits. The sums are at most 2^15, the results fit in a byte.
+/// out[i] = (a(i) · u + b(i) · v + ½) >> bits. The sums are at most 2^15, the results fit in a
+/// byte.
 template <int kBits, class A, class B>
 void two(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
   int64_t i = 0;

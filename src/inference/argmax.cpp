@@ -6,10 +6,10 @@
 #include <limits>
 #include <vector>
 
-#include "inference/argmax_pixel.hpp"
 #include "base/error.hpp"
 #include "base/instruction_sets.hpp"
 #include "base/parallel.hpp"
+#include "inference/argmax_pixel.hpp"
 
 namespace pixelclip {
 namespace {
@@ -56,7 +56,8 @@ struct Candidates {
   std::vector<int32_t> reaches, kept;
 
   /// `room` is a multiple of `lanes`.
-  explicit Candidates(int room) : id(room + 1), left(room), step(room), reaches(room), kept(room + 1) {
+  explicit Candidates(int room)
+      : id(room + 1), left(room), step(room), reaches(room), kept(room + 1) {
     for (auto& c : corner) c.resize(room);
   }
 };

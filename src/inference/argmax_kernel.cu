@@ -5,18 +5,19 @@ namespace pixelclip {
 namespace {
 
 /// One thread a pixel; neighbours read the same cells of the grid, which stays in the GPU's cache.
-__global__ void label_pixels(const float* scores, int classes, int h, int w, int64_t height, int64_t width,
-                             int32_t* labels) {
+__global__ void label_pixels(const float* scores, int classes, int h, int w, int64_t height,
+                             int64_t width, int32_t* labels) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (at >= height * width) return;
-  const GridPlace row = place_on_grid(at / width, height, h), column = place_on_grid(at % width, width, w);
+  const GridPlace row = place_on_grid(at / width, height, h),
+                  column = place_on_grid(at % width, width, w);
   labels[at] = argmax_at(scores, classes, h, w, row, column);
 }
 
 }  // namespace
 
-bool argmax_kernel(const float* scores, int classes, int h, int w, int64_t height, int64_t width, int32_t* labels,
-                   int device) {
+bool argmax_kernel(const float* scores, int classes, int h, int w, int64_t height, int64_t width,
+                   int32_t* labels, int device) {
   constexpr int kThreads = 256;
   if (cudaSetDevice(device) != cudaSuccess) return false;
   const auto blocks = static_cast<unsigned>((height * width + kThreads - 1) / kThreads);

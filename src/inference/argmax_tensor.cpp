@@ -21,7 +21,11 @@ struct TensorAxis {
   Tensor low, high, weight;
 
   TensorAxis(int64_t grid, int64_t size, const torch::Device& device) {
-    const auto place = torch::arange(size, torch::kFloat).add(0.5).mul(static_cast<double>(grid) / size).sub(0.5).clamp_min(0);
+    const auto place = torch::arange(size, torch::kFloat)
+                           .add(0.5)
+                           .mul(static_cast<double>(grid) / size)
+                           .sub(0.5)
+                           .clamp_min(0);
     low = place.to(torch::kLong).clamp_max(grid - 1);
     weight = (place - low).clamp(0, 1).to(device);
     high = (low + 1).clamp_max(grid - 1).to(device);
@@ -29,7 +33,8 @@ struct TensorAxis {
   }
 };
 
-Tensor interpolate(const Tensor& x, int64_t dim, const Tensor& low, const Tensor& high, const Tensor& weight) {
+Tensor interpolate(const Tensor& x, int64_t dim, const Tensor& low, const Tensor& high,
+                   const Tensor& weight) {
   return x.index_select(dim, low).lerp(x.index_select(dim, high), weight);
 }
 
@@ -47,13 +52,15 @@ LabelMap argmax_in_tiles(const Tensor& scores, int64_t height, int64_t width, in
   const torch::NoGradGuard no_grad;
   if (!torch::isfinite(scores).all().item<bool>()) fail(kNotFinite);
   const auto grid = scores.to(torch::kFloat);
-  const TensorAxis rows(grid.size(1), height, grid.device()), columns(grid.size(2), width, grid.device());
+  const TensorAxis rows(grid.size(1), height, grid.device()),
+      columns(grid.size(2), width, grid.device());
   const auto wide = interpolate(grid, 2, columns.low, columns.high, columns.weight);  // [N, h, W]
   const int64_t at_once = std::max<int64_t>(1, values / (grid.size(0) * width));
   std::vector<Tensor> tiles;
   for (int64_t y = 0; y < height; y += at_once) {
     const auto part = [&](const Tensor& x) { return x.slice(0, y, std::min(height, y + at_once)); };
-    const auto tile = interpolate(wide, 1, part(rows.low), part(rows.high), part(rows.weight).unsqueeze(1));
+    const auto tile =
+        interpolate(wide, 1, part(rows.low), part(rows.high), part(rows.weight).unsqueeze(1));
     tiles.push_back(tile.argmax(0).to(torch::kInt));
   }
   return to_labels(torch::cat(tiles), height, width);
@@ -64,8 +71,9 @@ LabelMap argmax_upsampled(const Tensor& scores, int64_t height, int64_t width, i
 #ifdef PIXELCLIP_ARGMAX_KERNEL
   if (grid.is_cuda()) {
     const auto labels = torch::empty({height, width}, grid.options().dtype(torch::kInt));
-    if (argmax_kernel(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)), static_cast<int>(grid.size(1)),
-                      static_cast<int>(grid.size(2)), height, width, labels.data_ptr<int32_t>(), grid.device().index())) {
+    if (argmax_kernel(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)),
+                      static_cast<int>(grid.size(1)), static_cast<int>(grid.size(2)), height, width,
+                      labels.data_ptr<int32_t>(), grid.device().index())) {
       LabelMap map = to_labels(labels, height, width);
       if (std::find(map.ids.begin(), map.ids.end(), -1) != map.ids.end()) fail(kNotFinite);
       return map;
@@ -73,8 +81,9 @@ LabelMap argmax_upsampled(const Tensor& scores, int64_t height, int64_t width, i
   }
 #endif
   if (!grid.is_cpu()) return argmax_in_tiles(grid, height, width);
-  return argmax_upsampled(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)), static_cast<int>(grid.size(1)),
-                          static_cast<int>(grid.size(2)), height, width, threads);
+  return argmax_upsampled(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)),
+                          static_cast<int>(grid.size(1)), static_cast<int>(grid.size(2)), height,
+                          width, threads);
 }
 
 }  // namespace pixelclip

@@ -6,13 +6,16 @@
 
 namespace pixelclip {
 
-/// argmax over classes of `scores` [classes, h, w] resized bilinearly to height × width: by the fused
-/// step (segment.hpp) on a CPU; where the scores are on a GPU by a kernel of its own if the program was built with
-/// nvcc, else in tiles.
-LabelMap argmax_upsampled(const torch::Tensor& scores, int64_t height, int64_t width, int threads = 1);
+/// argmax over classes of `scores` [classes, h, w] resized bilinearly to height × width: by the
+/// fused step (segment.hpp) on a CPU; where the scores are on a GPU by a kernel of its own if the
+/// program was built with nvcc, else in tiles.
+LabelMap argmax_upsampled(const torch::Tensor& scores, int64_t height, int64_t width,
+                          int threads = 1);
 
 /// The same by LibTorch's operations on the device of `scores`, some rows at a time, so that about
-/// `values` interpolated scores exist at once. Ties may go to any of the classes that share the highest score.
-LabelMap argmax_in_tiles(const torch::Tensor& scores, int64_t height, int64_t width, int64_t values = 1 << 25);
+/// `values` interpolated scores exist at once. Ties may go to any of the classes that share the
+/// highest score.
+LabelMap argmax_in_tiles(const torch::Tensor& scores, int64_t height, int64_t width,
+                         int64_t values = 1 << 25);
 
 }  // namespace pixelclip

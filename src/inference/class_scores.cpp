@@ -32,7 +32,8 @@ Size2 grid_of(Size2 input, bool keeps_aspect) {
 ImageEncoder bfloat16_copy(PixelCLIP& model) {
   StateDict visual;
   for (const auto& item : model->clip()->named_parameters()) {
-    if (item.key().starts_with("visual.")) visual.emplace(item.key().substr(7), item.value().detach());
+    if (item.key().starts_with("visual."))
+      visual.emplace(item.key().substr(7), item.value().detach());
   }
   auto encoder = make_image_encoder(model->clip()->architecture());
   load_into(*encoder, visual);
@@ -67,10 +68,12 @@ Inference::Inference(PixelCLIP& model, const Config& config)
   mean_ = channel_values(model_config_.clip_pixel_mean);
   deviation_ = channel_values(model_config_.clip_pixel_std);
   const auto& window = config_.sliding_window;
-  for (const int64_t side : {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
+  for (const int64_t side :
+       {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
     if (window.enabled && side % encoder_->patch() != 0) {
-      fail("TEST.SLIDING_WINDOW holds the length ", side, "; sizes and strides must be multiples of this encoder's ",
-           encoder_->patch(), " pixels, so that windows fall on its grid");
+      fail("TEST.SLIDING_WINDOW holds the length ", side,
+           "; sizes and strides must be multiples of this encoder's ", encoder_->patch(),
+           " pixels, so that windows fall on its grid");
     }
   }
 }
@@ -103,7 +106,8 @@ Tensor Inference::preprocess(const Tensor& image, Size2 size, bool flip) const {
 
 std::vector<Tensor> Inference::encode(const std::vector<Tensor>& inputs) {
   std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> by_size;
-  for (size_t i = 0; i < inputs.size(); ++i) by_size[{inputs[i].size(1), inputs[i].size(2)}].push_back(i);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    by_size[{inputs[i].size(1), inputs[i].size(2)}].push_back(i);
   // A CPU gains nothing from batches, and alone a picture's scores do not depend on its neighbours.
   const size_t batch = device_.is_cpu() ? 1 : config_.batch_size > 0 ? config_.batch_size : 8;
   std::optional<torch::ScalarType> type;
@@ -130,8 +134,9 @@ Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
   shape[0] = classes;
   auto index = torch::tensor(owner, torch::kLong).to(scores.device());
   while (index.dim() < scores.dim()) index = index.unsqueeze(-1);
-  return torch::empty(shape, scores.options()).scatter_reduce(0, index.expand_as(scores), scores, "amax",
-                                                             /*include_self=*/false);
+  return torch::empty(shape, scores.options())
+      .scatter_reduce(0, index.expand_as(scores), scores, "amax",
+                      /*include_self=*/false);
 }
 
 /// Features [h, w, C] of a whole view → [classes, grid].
@@ -141,10 +146,12 @@ Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBa
   return best_of_rows(cosines(x, bank.embeddings), bank.owner);
 }
 
-/// Overlapping windows of the view, encoded one by one; features or scores averaged on the encoder's grid.
+/// Overlapping windows of the view, encoded one by one; features or scores averaged on the
+/// encoder's grid.
 Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
   const auto& [enabled, size, stride, average] = config_.sliding_window;
-  const int64_t height = std::max(view.input.height, size.height), width = std::max(view.input.width, size.width);
+  const int64_t height = std::max(view.input.height, size.height),
+                width = std::max(view.input.width, size.width);
   const auto image = preprocess(view.image, {height, width}, view.flip);
   std::vector<Size2> places;
   std::vector<Tensor> windows;
@@ -175,13 +182,15 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
   return best_of_rows(scores, bank.owner);
 }
 
-std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& pictures, const ClassBank& bank) {
+std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& pictures,
+                                          const ClassBank& bank) {
   const torch::NoGradGuard no_grad;
   const bool windows = config_.sliding_window.enabled;
   std::vector<Tensor> inputs;
   if (!windows) {
     for (const auto& views : pictures) {
-      for (const View& view : views) inputs.push_back(preprocess(view.image, view.input, view.flip));
+      for (const View& view : views)
+        inputs.push_back(preprocess(view.image, view.input, view.flip));
     }
   }
   const auto features = encode(inputs);
@@ -190,9 +199,11 @@ std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& 
   for (const auto& views : pictures) {
     Tensor sum;
     for (const View& view : views) {
-      auto scores = windows ? window_scores(view, bank) : view_scores(features[next++], view.input, bank);
+      auto scores =
+          windows ? window_scores(view, bank) : view_scores(features[next++], view.input, bank);
       if (view.flip) scores = scores.flip(2);
-      if (sum.defined() && sum.sizes() != scores.sizes()) scores = resized(scores, {sum.size(1), sum.size(2)});
+      if (sum.defined() && sum.sizes() != scores.sizes())
+        scores = resized(scores, {sum.size(1), sum.size(2)});
       sum = sum.defined() ? sum + scores : scores;
     }
     if (views.size() > 1) sum = sum / static_cast<double>(views.size());

@@ -27,8 +27,8 @@ struct View {
   bool flip = false;    ///< mirrored before, and the scores mirrored back
 };
 
-/// Class scores of pictures as the keys under TEST say; with their defaults as in PixelCLIP §3.4. May be
-/// called by several threads at once.
+/// Class scores of pictures as the keys under TEST say; with their defaults as in PixelCLIP §3.4.
+/// May be called by several threads at once.
 class Inference {
  public:
   /// Errors: windows that do not fall on the encoder's grid.
@@ -40,14 +40,16 @@ class Inference {
   /// TEST.BACKGROUND words one a word for the class "background".
   ClassBank class_bank(const std::vector<std::string>& names, const Embed& embed) const;
 
-  /// Scores [classes, h, w] of each picture, the mean over its views. They are cosines; probabilities
-  /// where a threshold or a refinement needs them. No gradient.
-  std::vector<torch::Tensor> operator()(const std::vector<std::vector<View>>& pictures, const ClassBank& bank);
+  /// Scores [classes, h, w] of each picture, the mean over its views. They are cosines;
+  /// probabilities where a threshold or a refinement needs them. No gradient.
+  std::vector<torch::Tensor> operator()(const std::vector<std::vector<View>>& pictures,
+                                        const ClassBank& bank);
 
  private:
   torch::Tensor preprocess(const torch::Tensor& image, Size2 size, bool flip) const;
   std::vector<torch::Tensor> encode(const std::vector<torch::Tensor>& inputs);
-  torch::Tensor view_scores(const torch::Tensor& features, Size2 input, const ClassBank& bank) const;
+  torch::Tensor view_scores(const torch::Tensor& features, Size2 input,
+                            const ClassBank& bank) const;
   torch::Tensor window_scores(const View& view, const ClassBank& bank);
   torch::Tensor finish(torch::Tensor scores, const View& first, const ClassBank& bank) const;
 
@@ -61,9 +63,11 @@ class Inference {
 /// Scores [rows, …] → [classes, …]: the best of each class's rows.
 torch::Tensor best_of_rows(const torch::Tensor& scores, const std::vector<int64_t>& owner);
 
-/// Pixel-adaptive mask refinement (Araslanov and Roth, CVPR 2020, §3.3): `masks` [N, H, W] become, in
-/// each iteration, the mean over the eight neighbours at each of `dilations` pixels, weighed by how alike
-/// the pixels of `image` [3, H, W] are. Costs 8 · dilations · iterations passes over the masks.
-torch::Tensor refine_pamr(torch::Tensor masks, const torch::Tensor& image, const PamrConfig& config);
+/// Pixel-adaptive mask refinement (Araslanov and Roth, CVPR 2020, §3.3): `masks` [N, H, W] become,
+/// in each iteration, the mean over the eight neighbours at each of `dilations` pixels, weighed by
+/// how alike the pixels of `image` [3, H, W] are. Costs 8 · dilations · iterations passes over the
+/// masks.
+torch::Tensor refine_pamr(torch::Tensor masks, const torch::Tensor& image,
+                          const PamrConfig& config);
 
 }  // namespace pixelclip

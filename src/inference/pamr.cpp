@@ -8,8 +8,8 @@ namespace pixelclip {
 using torch::Tensor;
 namespace {
 
-/// Calls `visit(neighbours [C, H, W])` for the eight neighbours at each distance; outside, the nearest
-/// pixel of the edge stands in.
+/// Calls `visit(neighbours [C, H, W])` for the eight neighbours at each distance; outside, the
+/// nearest pixel of the edge stands in.
 template <class Visit>
 void each_neighbour(const Tensor& x, const std::vector<int64_t>& dilations, const Visit& visit) {
   const int64_t reach = *std::max_element(dilations.begin(), dilations.end());
@@ -18,7 +18,8 @@ void each_neighbour(const Tensor& x, const std::vector<int64_t>& dilations, cons
   for (const int64_t step : dilations) {
     for (int64_t dy = -step; dy <= step; dy += step) {
       for (int64_t dx = -step; dx <= step; dx += step) {
-        if (dy != 0 || dx != 0) visit(padded.narrow(1, reach + dy, height).narrow(2, reach + dx, width));
+        if (dy != 0 || dx != 0)
+          visit(padded.narrow(1, reach + dy, height).narrow(2, reach + dx, width));
       }
     }
   }
@@ -33,11 +34,13 @@ Tensor refine_pamr(Tensor masks, const Tensor& image, const PamrConfig& config) 
   const auto all = torch::stack(neighbours);  // [8·dilations, 3, H, W]
   // The likeness is measured against the local contrast; 0.1 as the authors set it.
   const auto contrast = all.std(0, /*unbiased=*/true) * 0.1 + 1e-8;
-  const auto weights = ((all - image).abs() / contrast).mean(1).neg().softmax(0);  // [8·dilations, H, W]
+  const auto weights =
+      ((all - image).abs() / contrast).mean(1).neg().softmax(0);  // [8·dilations, H, W]
   for (int64_t i = 0; i < config.iterations; ++i) {
     auto next = torch::zeros_like(masks);
     int64_t k = 0;
-    each_neighbour(masks, config.dilations, [&](const Tensor& x) { next.addcmul_(x, weights[k++]); });
+    each_neighbour(masks, config.dilations,
+                   [&](const Tensor& x) { next.addcmul_(x, weights[k++]); });
     masks = next;
   }
   return masks;

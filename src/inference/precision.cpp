@@ -25,7 +25,9 @@ bool is_emulated(torch::ScalarType type, torch::Device device) {
 void warn_of_emulation(const std::string& setting, const std::string& way_out) {
   static std::once_flag said;
   std::call_once(said, [&] {
-    log::warn(setting, ": this processor has no instructions for it and emulates them, about ten times slower than ",
+    log::warn(setting,
+              ": this processor has no instructions for it and emulates them, about ten times "
+              "slower than ",
               "float32; ", way_out, " is faster here");
   });
 }

@@ -8,14 +8,16 @@
 
 namespace pixelclip {
 
-/// Whether `device` lacks instructions for `type` (bfloat16 or float16): then its products are emulated, which
-/// on a CPU takes about ten times as long as float32 (docs/benchmarks.md).
+/// Whether `device` lacks instructions for `type` (bfloat16 or float16): then its products are
+/// emulated, which on a CPU takes about ten times as long as float32 (docs/benchmarks.md).
 bool is_emulated(torch::ScalarType type, torch::Device device);
 
-/// Warns, once a process, that `setting` asks for a type that is emulated here, and names the way out.
+/// Warns, once a process, that `setting` asks for a type that is emulated here, and names the way
+/// out.
 void warn_of_emulation(const std::string& setting, const std::string& way_out);
 
-/// The same for what `config` asks of `device` in training (SOLVER.AMP) and in scoring (MODEL.PRECISION).
+/// The same for what `config` asks of `device` in training (SOLVER.AMP) and in scoring
+/// (MODEL.PRECISION).
 void warn_of_emulation(const Config& config, Purpose purpose, torch::Device device);
 
 }  // namespace pixelclip

@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "inference/segmenter.hpp"
 #include "inference/argmax.hpp"
+#include "inference/segmenter.hpp"
 #include "nn/functional.hpp"
 
 namespace pixelclip {
@@ -17,27 +17,32 @@ Tensor score_words(const EncodedImage& image, const Words& words) {
   Tensor views = torch::zeros({image.rows, image.columns}, words.embeddings.options());
   for (const auto& window : image.windows) {
     const auto& f = window.features;
-    // The cosine with a resized feature: resizing is linear, so the dot products are resized instead.
-    const auto dots = torch::matmul(words.embeddings, f.flatten(0, 1).t()).view({1, count, f.size(0), f.size(1)});
+    // The cosine with a resized feature: resizing is linear, so the dot products are resized
+    // instead.
+    const auto dots =
+        torch::matmul(words.embeddings, f.flatten(0, 1).t()).view({1, count, f.size(0), f.size(1)});
     const auto place = [&](const Tensor& x, int64_t axis) {
-      return x.slice(axis, window.row, window.row + cells).slice(axis + 1, window.column, window.column + cells);
+      return x.slice(axis, window.row, window.row + cells)
+          .slice(axis + 1, window.column, window.column + cells);
     };
     place(scores, 1).add_(resize_bilinear(dots, cells, cells).squeeze(0) / window.norms);
     place(views, 0).add_(1);
   }
   scores.div_(views);
   if (!words.background.wanted()) return scores.to(torch::kCPU);
-  auto rest = words.background.words.empty() ? torch::full_like(scores[0], *words.background.threshold)
-                                             : scores.slice(0, words.classes).amax(0);
+  auto rest = words.background.words.empty()
+                  ? torch::full_like(scores[0], *words.background.threshold)
+                  : scores.slice(0, words.classes).amax(0);
   if (words.background.threshold) rest = rest.clamp_min(*words.background.threshold);
   return torch::cat({scores.slice(0, 0, words.classes), rest.unsqueeze(0)}).to(torch::kCPU);
 }
 
 Segmentation segment(const EncodedImage& image, const Words& words, int threads) {
   Segmentation result{words.names, score_words(image, words).contiguous(), {}};
-  result.labels = argmax_upsampled(result.scores.const_data_ptr<float>(), static_cast<int>(result.names.size()),
-                                   static_cast<int>(image.rows), static_cast<int>(image.columns), image.height,
-                                   image.width, threads);
+  result.labels =
+      argmax_upsampled(result.scores.const_data_ptr<float>(), static_cast<int>(result.names.size()),
+                       static_cast<int>(image.rows), static_cast<int>(image.columns), image.height,
+                       image.width, threads);
   return result;
 }
 
@@ -70,7 +75,8 @@ std::vector<Region> regions(const Segmentation& segmentation) {
   std::map<int32_t, std::pair<double, int64_t>> won;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t c = 0; c < columns; ++c) {
-      const int64_t y = (2 * r + 1) * labels.height / (2 * rows), x = (2 * c + 1) * labels.width / (2 * columns);
+      const int64_t y = (2 * r + 1) * labels.height / (2 * rows),
+                    x = (2 * c + 1) * labels.width / (2 * columns);
       const int32_t winner = labels.ids[y * labels.width + x];
       won[winner].first += scores[winner][r][c];
       won[winner].second += 1;
@@ -80,10 +86,12 @@ std::vector<Region> regions(const Segmentation& segmentation) {
   for (auto& [label, region] : found) {
     region.id = label;
     region.mask.height = labels.height, region.mask.width = labels.width;
-    if (ends[label] < pixels) region.mask.counts.push_back(static_cast<uint32_t>(pixels - ends[label]));
+    if (ends[label] < pixels)
+      region.mask.counts.push_back(static_cast<uint32_t>(pixels - ends[label]));
     const auto cells = won.find(label);
-    region.score = cells != won.end() ? cells->second.first / static_cast<double>(cells->second.second)
-                                      : segmentation.scores[label].max().item<double>();
+    region.score = cells != won.end()
+                       ? cells->second.first / static_cast<double>(cells->second.second)
+                       : segmentation.scores[label].max().item<double>();
     result.push_back(std::move(region));
   }
   return result;

@@ -12,10 +12,10 @@
 #include "base/signal.hpp"
 #include "clip/sources.hpp"
 #include "config/config.hpp"
-#include "modeling/configured_traits.hpp"
+#include "image/resize.hpp"
 #include "inference/precision.hpp"
 #include "inference/views.hpp"
-#include "image/resize.hpp"
+#include "modeling/configured_traits.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "nn/autocast.hpp"
 #include "nn/functional.hpp"
@@ -33,19 +33,21 @@ constexpr double kLongest = 3;  // times its short side: a longer picture is enc
 constexpr size_t kBatch = 8;    // windows encoded at once
 constexpr size_t kRememberedNames = 4096;
 
-/// What the public models see: 320 pixels for a ViT made for 224, and other ViTs in proportion; 640 for
-/// ConvNeXt.
+/// What the public models see: 320 pixels for a ViT made for 224, and other ViTs in proportion; 640
+/// for ConvNeXt.
 Size2 usual_resolution(const ClipArchitecture& architecture) {
   if (!architecture.vit) return {640, 640};
   const auto patches = std::max<int64_t>(1, std::lround(architecture.vit->grid * 320.0 / 224));
   return {patches * architecture.vit->patch, patches * architecture.vit->patch};
 }
 
-/// The configuration of the weights: the one named, else config.yaml beside them; empty where there is none.
+/// The configuration of the weights: the one named, else config.yaml beside them; empty where there
+/// is none.
 fs::path config_of(const SegmenterOptions& options, const fs::path& weights) {
   if (!options.config.empty()) return options.config;
   std::error_code ignored;
-  const fs::path file = (fs::is_directory(weights, ignored) ? weights : weights.parent_path()) / "config.yaml";
+  const fs::path file =
+      (fs::is_directory(weights, ignored) ? weights : weights.parent_path()) / "config.yaml";
   return fs::exists(file, ignored) ? file : fs::path();
 }
 
@@ -66,8 +68,10 @@ struct WindowAxis {
 torch::Device find_device(const std::string& name) {
   if (name == "auto") return torch::cuda::is_available() ? torch::kCUDA : torch::kCPU;
   if (name == "cpu") return torch::kCPU;
-  if (!name.starts_with("cuda")) fail("unknown device \"", name, "\": expected auto, cpu, cuda or cuda:N");
-  if (!torch::cuda::is_available()) fail("the device ", name, " was asked for, but no GPU can be used here");
+  if (!name.starts_with("cuda"))
+    fail("unknown device \"", name, "\": expected auto, cpu, cuda or cuda:N");
+  if (!torch::cuda::is_available())
+    fail("the device ", name, " was asked for, but no GPU can be used here");
   try {
     return torch::Device(name);
   } catch (const c10::Error&) {
@@ -88,18 +92,21 @@ Segmenter::Segmenter(const SegmenterOptions& options)
       text_cache_(std::make_shared<TextCache>()) {
   if (options.precision == "bfloat16") {
     type_ = torch::kBFloat16;
-    if (is_emulated(torch::kBFloat16, device_)) warn_of_emulation("the precision bfloat16", "float32");
+    if (is_emulated(torch::kBFloat16, device_))
+      warn_of_emulation("the precision bfloat16", "float32");
   } else if (options.precision != "float32") {
     fail("unknown precision \"", options.precision, "\": expected float32 or bfloat16");
   }
   const fs::path path = find_weights(options.weights);
   const fs::path file = config_of(options, path);
   const Config config = load_config(file);
-  auto by_hand = chosen_traits(options.activation, options.heads, "set by --activation and --heads");
+  auto by_hand =
+      chosen_traits(options.activation, options.heads, "set by --activation and --heads");
   if (options.activation == "auto" && options.heads.empty()) by_hand = configured_traits(config);
   const auto [found, weights, architecture] = open_clip(options.weights, by_hand);
   clip_ = CLIP(architecture);
-  load_into(*clip_, weights, {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
+  load_into(*clip_, weights,
+            {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
   clip_->eval();
   for (auto& parameter : clip_->parameters()) parameter.set_requires_grad(false);
   clip_->to(device_);
@@ -117,16 +124,21 @@ void Segmenter::read_config(const SegmenterOptions& options, const Config& confi
   }
   if (options.resolution.height > 0) resolution_ = options.resolution;
   mean_ = torch::tensor(config.model.clip_pixel_mean, torch::kFloat).view({3, 1, 1}).to(device_);
-  deviation_ = torch::tensor(config.model.clip_pixel_std, torch::kFloat).view({3, 1, 1}).to(device_);
+  deviation_ =
+      torch::tensor(config.model.clip_pixel_std, torch::kFloat).view({3, 1, 1}).to(device_);
 }
 
 Tensor Segmenter::to_input(const Image& rgb, const Size2& size) const {
   const bool as_is = size.height == rgb.height && size.width == rgb.width;
-  const auto pixels = to_tensor(as_is ? rgb : resize_bilinear(rgb, size.height, size.width), format_);
-  return ((pixels.to(device_).to(torch::kFloat) - mean_) / deviation_).unsqueeze(0);  // [1, 3, H, W]
+  const auto pixels =
+      to_tensor(as_is ? rgb : resize_bilinear(rgb, size.height, size.width), format_);
+  return ((pixels.to(device_).to(torch::kFloat) - mean_) / deviation_)
+      .unsqueeze(0);  // [1, 3, H, W]
 }
 
-EncodedImage Segmenter::encode(const Image& rgb) const { return encode(rgb, rgb.height, rgb.width); }
+EncodedImage Segmenter::encode(const Image& rgb) const {
+  return encode(rgb, rgb.height, rgb.width);
+}
 
 Tensor Segmenter::whole_view(const Image& rgb) const {
   if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty picture");
@@ -137,22 +149,27 @@ Tensor Segmenter::whole_view(const Image& rgb) const {
 
 Tensor Segmenter::features(const std::vector<Tensor>& views) const {
   std::vector<Tensor> batch;
-  for (const auto& view : views) batch.push_back(resize_bilinear(view, resolution_.height, resolution_.width));
+  for (const auto& view : views)
+    batch.push_back(resize_bilinear(view, resolution_.height, resolution_.width));
   const Autocast autocast(device_, type_);
   return clip_->visual->dense(torch::cat(batch)).to(torch::kFloat);
 }
 
 std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) const {
-  const int64_t short_side = std::min(rgb.height, rgb.width), long_side = std::max(rgb.height, rgb.width);
+  const int64_t short_side = std::min(rgb.height, rgb.width),
+                long_side = std::max(rgb.height, rgb.width);
   const double scale = short_side_ > 0 ? double(short_side_) / double(short_side) : 1.0;
   if (window_ == 0 && double(long_side) <= kLongest * double(short_side)) {
     image.windows = {{}};
     return {whole_view(rgb)};
   }
-  const double cell = (window_ > 0 ? double(window_) : scale * double(short_side)) / kCells;  // pixels
+  const double cell =
+      (window_ > 0 ? double(window_) : scale * double(short_side)) / kCells;  // pixels
   const WindowAxis rows(scale * double(rgb.height), cell), columns(scale * double(rgb.width), cell);
   image.rows = rows.cells, image.columns = columns.cells;
-  const auto pixels = [&](int64_t cells) { return std::max<int64_t>(1, std::llround(cell * double(cells))); };
+  const auto pixels = [&](int64_t cells) {
+    return std::max<int64_t>(1, std::llround(cell * double(cells)));
+  };
   const auto all = to_input(rgb, {pixels(rows.cells), pixels(columns.cells)});
   std::vector<Tensor> views;
   for (const int64_t row : rows.starts) {
@@ -173,7 +190,8 @@ EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) 
   for (size_t first = 0; first < views.size(); first += kBatch) {
     const auto end = std::min(views.size(), first + kBatch);
     const auto encoded = features({views.begin() + first, views.begin() + end});  // [B, h, w, C]
-    const auto norms = resize_bilinear(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
+    const auto norms =
+        resize_bilinear(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
     for (size_t i = first; i < end; ++i) {
       image.windows[i].features = encoded[static_cast<int64_t>(i - first)];
       image.windows[i].norms = norms[static_cast<int64_t>(i - first)];
@@ -230,14 +248,17 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
   for (const auto& name : names) {
     all.push_back(trimmed(name));
     words.names.push_back(shown_name(all.back()));
-    if (all.back().empty()) fail("a class name is empty (name ", all.size(), " of ", names.size(), "): leave it out");
-    const auto read = clean_text(all.back());  // the model makes no difference between large and small letters
+    if (all.back().empty())
+      fail("a class name is empty (name ", all.size(), " of ", names.size(), "): leave it out");
+    const auto read =
+        clean_text(all.back());  // the model makes no difference between large and small letters
     const auto [first, fresh] = seen.emplace(read, all.size());
     if (!fresh) {
-      fail("the class name \"", words.names.back(), "\" stands there twice, as names ", first->second, " and ",
-           all.size(), ": leave one out");
+      fail("the class name \"", words.names.back(), "\" stands there twice, as names ",
+           first->second, " and ", all.size(), ": leave one out");
     }
-    if (background.wanted() && read == "background") fail("the class name \"background\" is the rest's: leave it out");
+    if (background.wanted() && read == "background")
+      fail("the class name \"background\" is the rest's: leave it out");
   }
   if (background.threshold && !(std::abs(*background.threshold) <= 1)) {
     fail("the background's threshold is ", *background.threshold, "; it is a cosine, from -1 to 1");

@@ -16,16 +16,17 @@
 namespace pixelclip {
 
 struct SegmenterOptions {
-  std::string weights;                   ///< A file or folder, or a name that find_weights knows.
-  std::filesystem::path config = {};     ///< Empty: config.yaml beside the weights, if there is one.
+  std::string weights;                ///< A file or folder, or a name that find_weights knows.
+  std::filesystem::path config = {};  ///< Empty: config.yaml beside the weights, if there is one.
   std::string templates = "imagenet_select";  ///< As text/prompts.hpp's templates().
-  std::string device = "auto";           ///< auto: a GPU when there is one.
-  std::string precision = "float32";     ///< Or bfloat16.
-  std::string activation = "auto";         ///< Of the CLIP's blocks: auto (found out), gelu or quick_gelu.
-  std::vector<int64_t> heads = {};         ///< Of the image encoder and the text tower; empty: found out.
-  Size2 resolution = {0, 0};               ///< Of the encoder's input; 0: as trained.
-  int64_t window = 0;  ///< Side of the windows encoded, pixels of a picture with short side MIN_SIZE_TEST;
-                       ///< 0: the picture whole, unless it is longer than three times its short side.
+  std::string device = "auto";                ///< auto: a GPU when there is one.
+  std::string precision = "float32";          ///< Or bfloat16.
+  std::string activation = "auto";  ///< Of the CLIP's blocks: auto (found out), gelu or quick_gelu.
+  std::vector<int64_t> heads = {};  ///< Of the image encoder and the text tower; empty: found out.
+  Size2 resolution = {0, 0};        ///< Of the encoder's input; 0: as trained.
+  int64_t window =
+      0;  ///< Side of the windows encoded, pixels of a picture with short side MIN_SIZE_TEST;
+          ///< 0: the picture whole, unless it is longer than three times its short side.
 };
 
 /// "auto" is a GPU when there is one. Errors: a name that is none, no GPU to be used.
@@ -35,7 +36,8 @@ torch::Device find_device(const std::string& name);
 struct EncodedImage {
   static constexpr int64_t kCells = 64;  ///< A side of each window.
 
-  /// One encoded view: `features` [h, w, C] not normalised; it covers 64×64 cells from (row, column).
+  /// One encoded view: `features` [h, w, C] not normalised; it covers 64×64 cells from (row,
+  /// column).
   struct Window {
     int64_t row = 0, column = 0;
     torch::Tensor features;
@@ -46,7 +48,8 @@ struct EncodedImage {
   std::vector<Window> windows;
 };
 
-/// What is no class: pixels whose best cosine stays below `threshold`, or that one of `words` fits best.
+/// What is no class: pixels whose best cosine stays below `threshold`, or that one of `words` fits
+/// best.
 struct Background {
   std::optional<double> threshold;
   std::vector<std::string> words;
@@ -72,7 +75,8 @@ struct Segmentation {
 struct Region {
   int32_t id = 0;
   int64_t area = 0;  ///< pixels
-  double score = 0;  ///< Mean cosine of the class over the cells whose middle it won, else its best cell.
+  double score =
+      0;  ///< Mean cosine of the class over the cells whose middle it won, else its best cell.
   Rle mask;
 };
 
@@ -92,8 +96,8 @@ class Segmenter {
   /// CLIP's ordinary embedding [C] of the whole picture, not normalised.
   torch::Tensor pooled(const Image& rgb) const;
 
-  /// Text embeddings [T, N, C] of class names (synonyms with ", " between them), each normalised. The
-  /// newest few thousand names are remembered. Errors: an empty or too long name.
+  /// Text embeddings [T, N, C] of class names (synonyms with ", " between them), each normalised.
+  /// The newest few thousand names are remembered. Errors: an empty or too long name.
   torch::Tensor text(const std::vector<std::string>& names) const;
   /// Errors: as text(); no names, a name that stands there twice.
   Words words(const std::vector<std::string>& names, const Background& background = {}) const;
@@ -110,7 +114,8 @@ class Segmenter {
   torch::Tensor whole_view(const Image& rgb) const;
   /// Views [1, 3, …] → [B, h, w, C].
   torch::Tensor features(const std::vector<torch::Tensor>& views) const;
-  /// The encoder's views [1, 3, h, w] of a picture; sets the image's rows, columns and windows' places.
+  /// The encoder's views [1, 3, h, w] of a picture; sets the image's rows, columns and windows'
+  /// places.
   std::vector<torch::Tensor> cut_views(const Image& rgb, EncodedImage& image) const;
   void read_config(const SegmenterOptions& options, const Config& config, bool given);
 
@@ -126,8 +131,8 @@ class Segmenter {
   std::shared_ptr<TextCache> text_cache_;
 };
 
-/// Cosines of all words on the picture's cells, [names, rows, columns]; the background's are the best
-/// of its words, or its threshold.
+/// Cosines of all words on the picture's cells, [names, rows, columns]; the background's are the
+/// best of its words, or its threshold.
 torch::Tensor score_words(const EncodedImage& image, const Words& words);
 
 /// Labels each pixel with the best word. `threads` 0: all cores.

@@ -18,31 +18,39 @@ int64_t to_multiple(double length) {
 /// The size with that short side and the picture's shape, as far as multiples allow.
 Size2 in_shape(const Image& rgb, double short_side) {
   const double scale = short_side / static_cast<double>(std::min(rgb.height, rgb.width));
-  return {to_multiple(scale * static_cast<double>(rgb.height)), to_multiple(scale * static_cast<double>(rgb.width))};
+  return {to_multiple(scale * static_cast<double>(rgb.height)),
+          to_multiple(scale * static_cast<double>(rgb.width))};
 }
 
 /// One size of the picture; `scale` is its ratio to the usual one.
-View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t longest, double scale) {
+View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t longest,
+             double scale) {
   const auto& test = config.test;
   const Size2 usual = config.model.clip_resolution;
   Size2 input = usual, resized = {rgb.height, rgb.width};
   if (test.sliding_window.enabled) {
     const int64_t wanted = test.short_side > 0 ? test.short_side : config.input.min_size_test;
-    resized = input = in_shape(rgb, wanted > 0 ? scale * static_cast<double>(wanted)
-                                               : scale * static_cast<double>(std::min(rgb.height, rgb.width)));
+    resized = input =
+        in_shape(rgb, wanted > 0 ? scale * static_cast<double>(wanted)
+                                 : scale * static_cast<double>(std::min(rgb.height, rgb.width)));
   } else if (keeps_shape(test)) {
-    const int64_t wanted = test.short_side > 0 ? test.short_side : std::min(usual.height, usual.width);
+    const int64_t wanted =
+        test.short_side > 0 ? test.short_side : std::min(usual.height, usual.width);
     resized = input = in_shape(rgb, scale * static_cast<double>(wanted));
   } else {
     if (scale != 1) {
-      input = {to_multiple(scale * static_cast<double>(usual.height)), to_multiple(scale * static_cast<double>(usual.width))};
+      input = {to_multiple(scale * static_cast<double>(usual.height)),
+               to_multiple(scale * static_cast<double>(usual.width))};
     }
     if (short_side > 0) {
-      std::tie(resized.height, resized.width) = shortest_edge_size(rgb.height, rgb.width, short_side, longest);
+      std::tie(resized.height, resized.width) =
+          shortest_edge_size(rgb.height, rgb.width, short_side, longest);
     }
   }
   const bool same = resized == Size2{rgb.height, rgb.width};
-  return {to_tensor(same ? rgb : resize_bilinear(rgb, resized.height, resized.width), config.input.format), input};
+  return {to_tensor(same ? rgb : resize_bilinear(rgb, resized.height, resized.width),
+                    config.input.format),
+          input};
 }
 
 }  // namespace
@@ -51,17 +59,21 @@ torch::Tensor to_tensor(const Image& rgb, const std::string& format) {
   const auto pixels = torch::from_blob(const_cast<uint8_t*>(rgb.pixels.data()),
                                        {rgb.height, rgb.width, rgb.channels}, torch::kUInt8);
   // A copy in either case: `rgb` may be gone before the tensor.
-  return (format == "BGR" ? pixels.flip(2) : pixels).permute({2, 0, 1}).clone(at::MemoryFormat::Contiguous);
+  return (format == "BGR" ? pixels.flip(2) : pixels)
+      .permute({2, 0, 1})
+      .clone(at::MemoryFormat::Contiguous);
 }
 
 std::vector<View> views_of(const Image& rgb, const Config& config) {
   const auto& input = config.input;
   const auto& aug = config.test.aug;
   if (!aug.enabled) return {view_of(rgb, config, input.min_size_test, input.max_size_test, 1)};
-  const int64_t usual = input.min_size_test > 0 ? input.min_size_test : std::min(rgb.height, rgb.width);
+  const int64_t usual =
+      input.min_size_test > 0 ? input.min_size_test : std::min(rgb.height, rgb.width);
   std::vector<View> views;
   for (const int64_t size : aug.min_sizes) {
-    views.push_back(view_of(rgb, config, size, aug.max_size, static_cast<double>(size) / static_cast<double>(usual)));
+    views.push_back(view_of(rgb, config, size, aug.max_size,
+                            static_cast<double>(size) / static_cast<double>(usual)));
     if (!aug.flip) continue;
     views.push_back(views.back());
     views.back().flip = true;

@@ -15,7 +15,8 @@ constexpr int64_t kLegacyVersion = 1001;
 
 class LegacyParser {
  public:
-  LegacyParser(std::span<const uint8_t> bytes, const std::string& source) : bytes_(bytes), source_(source) {}
+  LegacyParser(std::span<const uint8_t> bytes, const std::string& source)
+      : bytes_(bytes), source_(source) {}
 
   LegacyStream run() {
     take(2 + kMagic.size());
@@ -58,7 +59,8 @@ class LegacyParser {
     const Dict* dict = machine.get_if<Dict>();
     const Value* little = dict ? dict->find("little_endian") : nullptr;
     if (little && little->is<bool>() && !*little->get_if<bool>()) {
-      fail(source_, ": it was saved on a big-endian machine; load it there in Python and save it anew");
+      fail(source_,
+           ": it was saved on a big-endian machine; load it there in Python and save it anew");
     }
   }
 
@@ -71,15 +73,17 @@ class LegacyParser {
       if (known == seen.end()) fail(source_, ": it lists a storage that no tensor names");
       const SeenStorage& storage = known->second;
       if (storage.view) {
-        fail(source_, ": its storages are views of each other, as PyTorch before 0.4 wrote; convert it once in Python with "
+        fail(source_,
+             ": its storages are views of each other, as PyTorch before 0.4 wrote; convert it once "
+             "in Python with "
              "torch.save(torch.load(PATH, map_location='cpu'), NEW_PATH)");
       }
       int64_t numel = 0;
       std::memcpy(&numel, take(sizeof(numel)).data(), sizeof(numel));
       const auto item_size = static_cast<int64_t>(c10::elementSize(storage.dtype));
       if (numel != storage.numel || numel > static_cast<int64_t>(bytes_.size()) / item_size) {
-        fail(source_, ": storage '", printable(*key), "' holds ", numel, " elements where its tensors expect ", storage.numel,
-             ", or is cut short");
+        fail(source_, ": storage '", printable(*key), "' holds ", numel,
+             " elements where its tensors expect ", storage.numel, ", or is cut short");
       }
       const auto data = take(static_cast<uint64_t>(numel * item_size));
       if (!stream.storages.emplace(*key, LegacyStorage{storage, data}).second) {
@@ -96,7 +100,8 @@ class LegacyParser {
 }  // namespace
 
 bool looks_like_legacy_torch(std::span<const uint8_t> bytes) {
-  return bytes.size() >= 2 + kMagic.size() && bytes[0] == 0x80 && std::memcmp(bytes.data() + 2, kMagic.data(), kMagic.size()) == 0;
+  return bytes.size() >= 2 + kMagic.size() && bytes[0] == 0x80 &&
+         std::memcmp(bytes.data() + 2, kMagic.data(), kMagic.size()) == 0;
 }
 
 LegacyStream parse_legacy_torch(std::span<const uint8_t> bytes, const std::string& source) {

@@ -3,8 +3,8 @@
 #include <span>
 #include <string>
 
-#include "io/pickle_stream.hpp"
 #include "base/file.hpp"
+#include "io/pickle_stream.hpp"
 
 namespace pixelclip::io {
 
@@ -17,15 +17,16 @@ struct LegacyStorage {
   std::span<const uint8_t> bytes;
 };
 
-/// A legacy stream taken apart: pickles of a magic number, a version, the machine, the object and the storages'
-/// keys, then each storage's length (int64) and data.
+/// A legacy stream taken apart: pickles of a magic number, a version, the machine, the object and
+/// the storages' keys, then each storage's length (int64) and data.
 struct LegacyStream {
   std::span<const uint8_t> object;  ///< its pickle and what follows
   std::map<std::string, LegacyStorage> storages;
 };
 
-/// Every length is checked against `bytes`. Errors: cut short, other versions, a big-endian machine, storages
-/// that are missing, listed twice or of another length than the object says, views of storages.
+/// Every length is checked against `bytes`. Errors: cut short, other versions, a big-endian
+/// machine, storages that are missing, listed twice or of another length than the object says,
+/// views of storages.
 LegacyStream parse_legacy_torch(std::span<const uint8_t> bytes, const std::string& source);
 
 Value read_legacy_torch(const MappedFile& file);

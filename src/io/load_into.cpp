@@ -37,7 +37,8 @@ LoadReport compare(const StateDict& wanted, const StateDict& state, const LoadOp
     if (found == state.end()) {
       if (!allowed(name, options.may_be_missing)) report.missing.push_back(name);
     } else if (found->second.sizes() != target.sizes()) {
-      report.misshapen.push_back(pixelclip::str(name, " ", found->second.sizes(), " instead of ", target.sizes()));
+      report.misshapen.push_back(
+          pixelclip::str(name, " ", found->second.sizes(), " instead of ", target.sizes()));
     } else {
       report.loaded.push_back(name);
     }
@@ -54,25 +55,29 @@ LoadReport compare(const StateDict& wanted, const StateDict& state, const LoadOp
 
 void say_what_is_left_out(const LoadReport& report, const LoadOptions& options) {
   if (!report.passed_over.empty()) {
-    log::info(options.source, ": ", report.passed_over.size(), " tensors are passed over, which the model does not need: ",
+    log::info(options.source, ": ", report.passed_over.size(),
+              " tensors are passed over, which the model does not need: ",
               joined(options.may_be_unused, kMostForeignNames));
   }
   if (!report.unexpected.empty()) {
-    log::warn(options.source, ": ", report.unexpected.size(), " tensors are not used, for the model has none of these names: ",
+    log::warn(options.source, ": ", report.unexpected.size(),
+              " tensors are not used, for the model has none of these names: ",
               joined(report.unexpected, kMostForeignNames));
   }
 }
 
 }  // namespace
 
-LoadReport load_into(torch::nn::Module& module, const StateDict& state, const LoadOptions& options) {
+LoadReport load_into(torch::nn::Module& module, const StateDict& state,
+                     const LoadOptions& options) {
   const torch::NoGradGuard no_grad;
   StateDict wanted = state_of(module);
   LoadReport report = compare(wanted, state, options);
   if (!report.missing.empty() || !report.unusable.empty() || !report.misshapen.empty()) {
     auto unexpected = report.unusable;
     unexpected.insert(unexpected.end(), report.unexpected.begin(), report.unexpected.end());
-    fail(options.source, ": the weights do not fit the model", listed(report.missing, "missing", wanted.size()),
+    fail(options.source, ": the weights do not fit the model",
+         listed(report.missing, "missing", wanted.size()),
          listed(unexpected, "unexpected", kMostForeignNames),
          listed(report.misshapen, "of another shape", wanted.size()));
   }

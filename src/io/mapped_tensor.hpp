@@ -9,8 +9,8 @@
 
 namespace pixelclip::io {
 
-/// `numel` elements on the mapped file's bytes, kept mapped by the tensor; copied when the bytes are
-/// not aligned for their type. `bytes` must hold that many.
+/// `numel` elements on the mapped file's bytes, kept mapped by the tensor; copied when the bytes
+/// are not aligned for their type. `bytes` must hold that many.
 inline torch::Tensor on_mapping(const MappedFile& file, std::span<const uint8_t> bytes,
                                 torch::ScalarType dtype, int64_t numel) {
   const size_t item = c10::elementSize(dtype);
@@ -22,7 +22,8 @@ inline torch::Tensor on_mapping(const MappedFile& file, std::span<const uint8_t>
     std::memcpy(copy.mutable_data_ptr(), bytes.data(), numel * item);
     return copy;
   }
-  return torch::from_blob(const_cast<uint8_t*>(bytes.data()), {numel}, [file](void*) {}, options);
+  return torch::from_blob(
+      const_cast<uint8_t*>(bytes.data()), {numel}, [file](void*) {}, options);
 }
 
 /// The bytes of a contiguous tensor on the CPU.

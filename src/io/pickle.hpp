@@ -32,8 +32,8 @@ struct StoredTensor {
   std::vector<int64_t> strides;
 };
 
-/// A pickle (protocol 2) that Python's weights-only unpickler accepts; `place` says where each tensor
-/// lies. Errors: an Opaque value.
+/// A pickle (protocol 2) that Python's weights-only unpickler accepts; `place` says where each
+/// tensor lies. Errors: an Opaque value.
 std::string pickle(const Value& value,
                    const std::function<StoredTensor(const torch::Tensor&)>& place,
                    const std::function<torch::ScalarType(const torch::Tensor&)>& dtype);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "io/dtypes.hpp"
 #include "base/error.hpp"
+#include "io/dtypes.hpp"
 
 namespace pixelclip::io {
 namespace {
@@ -33,7 +33,8 @@ bool is_any_of(std::string_view name, std::initializer_list<std::string_view> na
 }  // namespace
 
 Ref Objects::add(Object object) {
-  if (objects_.size() >= kMostObjects) corrupt(str("it holds more than ", kMostObjects, " objects"));
+  if (objects_.size() >= kMostObjects)
+    corrupt(str("it holds more than ", kMostObjects, " objects"));
   objects_.push_back(std::move(object));
   return static_cast<Ref>(objects_.size() - 1);
 }
@@ -49,7 +50,8 @@ void Objects::corrupt(const std::string& what) const {
 Ref Objects::call(Ref callable, Ref args_ref) {
   const Refs& args = expect<TupleObject>(args_ref, "a call's arguments").items;
   // What an unknown call returned may be called as well; that stays unknown.
-  if (std::get_if<UnknownObject>(&objects_[callable])) return add_unknown("an unknown function", args);
+  if (std::get_if<UnknownObject>(&objects_[callable]))
+    return add_unknown("an unknown function", args);
   const std::string& name = expect<GlobalObject>(callable, "a class or function").name;
   if (const auto known = known_call(name, args)) return *known;
   return add_unknown(name, args);
@@ -60,10 +62,11 @@ std::optional<Ref> Objects::known_call(std::string_view name, const Refs& args) 
                        "torch._utils._rebuild_tensor"})) {
     return rebuild_tensor(name, args);
   }
-  if (is_any_of(name, {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
-                       "torch.jit._pickle.build_intlist", "torch.jit._pickle.build_tensorlist",
-                       "torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist",
-                       "torch.jit._pickle.restore_type_tag", "torch.Size"})) {
+  if (is_any_of(name,
+                {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
+                 "torch.jit._pickle.build_intlist", "torch.jit._pickle.build_tensorlist",
+                 "torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist",
+                 "torch.jit._pickle.restore_type_tag", "torch.Size"})) {
     if (args.empty()) corrupt(str("a call of ", name, " lacks its argument"));
     return args[0];
   }
@@ -89,7 +92,8 @@ std::optional<Ref> Objects::known_call(std::string_view name, const Refs& args) 
 }
 
 Ref Objects::dict_from_pairs(Ref list) {
-  if (const auto* dict = std::get_if<DictObject>(&objects_[list])) return add(DictObject{dict->items});
+  if (const auto* dict = std::get_if<DictObject>(&objects_[list]))
+    return add(DictObject{dict->items});
   Refs items;
   for (const Ref pair : expect<ListObject>(list, "a list of pairs").items) {
     const auto* entries = std::get_if<ListObject>(&objects_[pair]);
@@ -104,7 +108,8 @@ Ref Objects::dict_from_pairs(Ref list) {
 Ref Objects::encode(const Refs& args) {
   if (args.empty()) corrupt("a call of _codecs.encode lacks its argument");
   Bytes bytes;
-  if (!to_latin1(expect<std::string>(args[0], "text"), bytes.data)) corrupt("bytes are not Latin-1");
+  if (!to_latin1(expect<std::string>(args[0], "text"), bytes.data))
+    corrupt("bytes are not Latin-1");
   return add(std::move(bytes));
 }
 
@@ -121,7 +126,8 @@ Ref Objects::persistent(Ref id) {
   if (type.rfind("torch.", 0) != 0 || (!dtype && !untyped)) return add_unknown(type, {});
   const int64_t numel = expect<int64_t>(parts[4], "a storage's size");
   if (numel < 0) corrupt("a storage has a negative size");
-  Storage storage{expect<std::string>(parts[2], "a storage's key"), untyped ? torch::kByte : dtype->type, numel};
+  Storage storage{expect<std::string>(parts[2], "a storage's key"),
+                  untyped ? torch::kByte : dtype->type, numel};
   const bool is_view = parts.size() > 5 && !std::get_if<std::monostate>(&objects_[parts[5]]);
   seen_.emplace(storage.key, SeenStorage{storage.dtype, numel, is_view});
   return add(std::make_unique<Storage>(std::move(storage)));
@@ -175,8 +181,9 @@ torch::Tensor Objects::view(const Storage& storage, torch::ScalarType dtype, con
   const int64_t storage_numel = bytes / item_size;
   if (!fits || (empty ? offset > storage_numel : last >= storage_numel)) {
     corrupt(pixelclip::str("a tensor of shape ", c10::IntArrayRef(sizes), ", strides ",
-                c10::IntArrayRef(strides), " and offset ", offset, " does not fit its storage '",
-                printable(storage.key), "' of ", storage_numel, " elements"));
+                           c10::IntArrayRef(strides), " and offset ", offset,
+                           " does not fit its storage '", printable(storage.key), "' of ",
+                           storage_numel, " elements"));
   }
   if (!empty && numel > last - offset + 1) {
     repeated_bytes_ += static_cast<double>(numel) * static_cast<double>(item_size);
@@ -186,7 +193,8 @@ torch::Tensor Objects::view(const Storage& storage, torch::ScalarType dtype, con
   }
   if (const auto inner = inner_storages_.find(storage.key); inner != inner_storages_.end()) {
     const auto& data = inner->second;
-    return (data.scalar_type() == dtype ? data : data.view(dtype)).as_strided(sizes, strides, offset);
+    return (data.scalar_type() == dtype ? data : data.view(dtype))
+        .as_strided(sizes, strides, offset);
   }
   return storage_(storage.key, dtype, storage_numel).as_strided(sizes, strides, offset);
 }

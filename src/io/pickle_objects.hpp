@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "io/pickle_stream.hpp"
 #include "io/pickle.hpp"
+#include "io/pickle_stream.hpp"
 
 /// Python's objects while a pickle is being read. They refer to each other by number, so cycles,
 /// sharing and any depth cost nothing until the finished graph is unfolded into a Value.
@@ -21,22 +21,37 @@ namespace pixelclip::io {
 using Ref = uint32_t;
 using Refs = std::vector<Ref>;
 
-struct ListObject { Refs items; };
-struct TupleObject { Refs items; };
+struct ListObject {
+  Refs items;
+};
+struct TupleObject {
+  Refs items;
+};
 /// Keys and values in turn.
-struct DictObject { Refs items; };
+struct DictObject {
+  Refs items;
+};
 /// A class or function by its name, module.name.
-struct GlobalObject { std::string name; };
-struct Storage { std::string key; torch::ScalarType dtype; int64_t numel; };
+struct GlobalObject {
+  std::string name;
+};
+struct Storage {
+  std::string key;
+  torch::ScalarType dtype;
+  int64_t numel;
+};
 /// The result of a call that has no meaning here.
-struct Unknown { std::string name; Refs args, state; };
+struct Unknown {
+  std::string name;
+  Refs args, state;
+};
 // Behind pointers, so that the many small objects stay small.
 using StorageObject = std::unique_ptr<Storage>;
 using UnknownObject = std::unique_ptr<Unknown>;
 
-using Object = std::variant<std::monostate, bool, int64_t, double, std::string, Bytes, ListObject,
-                            TupleObject, DictObject, GlobalObject, StorageObject, torch::Tensor,
-                            UnknownObject>;
+using Object =
+    std::variant<std::monostate, bool, int64_t, double, std::string, Bytes, ListObject, TupleObject,
+                 DictObject, GlobalObject, StorageObject, torch::Tensor, UnknownObject>;
 
 class Objects {
  public:

@@ -1,8 +1,8 @@
 #include <bit>
 #include <cstring>
 
-#include "io/pickle_objects.hpp"
 #include "base/error.hpp"
+#include "io/pickle_objects.hpp"
 
 // Opcodes as in Python's pickletools; the machine is a stack, a memo, and marks on the stack.
 
@@ -70,7 +70,8 @@ class Machine {
   }
   /// The top of the stack, which must lie above the last mark.
   Ref top() {
-    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) objects_.corrupt("its stack is empty");
+    if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
+      objects_.corrupt("its stack is empty");
     return stack_.back();
   }
   /// What was pushed since the last mark.
@@ -95,7 +96,8 @@ class Machine {
     return true;
   }
   bool get(uint64_t index) {
-    if (index >= memo_.size() || memo_[index] == kNothing) objects_.corrupt("a memo entry is missing");
+    if (index >= memo_.size() || memo_[index] == kNothing)
+      objects_.corrupt("a memo entry is missing");
     return push_ref(memo_[index]);
   }
 
@@ -118,51 +120,87 @@ class Machine {
           objects_.corrupt(str("pickle protocol ", version, " is not one of 2 to 5"));
         }
         return true;
-      case 0x95: number<uint64_t>(); return true;                            // FRAME
-      case 'N': return push(std::monostate());                               // NONE
-      case 0x88: return push(true);                                          // NEWTRUE
-      case 0x89: return push(false);                                         // NEWFALSE
-      case 'J': return push(int64_t{number<int32_t>()});                     // BININT
-      case 'K': return push(int64_t{number<uint8_t>()});                     // BININT1
-      case 'M': return push(int64_t{number<uint16_t>()});                    // BININT2
-      case 0x8a: return integer(number<uint8_t>());                          // LONG1
-      case 0x8b: return integer(number<uint32_t>());                         // LONG4
-      case 'G': return push(std::bit_cast<double>(__builtin_bswap64(number<uint64_t>())));
-      case 'X': return push(text(number<uint32_t>()));                       // BINUNICODE
-      case 0x8c: return push(text(number<uint8_t>()));                       // SHORT_BINUNICODE
-      case 0x8d: return push(text(number<uint64_t>()));                      // BINUNICODE8
-      case 'T': return push(text(number<uint32_t>()));                       // BINSTRING
-      case 'U': return push(text(number<uint8_t>()));                        // SHORT_BINSTRING
-      case 'B': return push(Bytes{text(number<uint32_t>())});                // BINBYTES
-      case 'C': return push(Bytes{text(number<uint8_t>())});                 // SHORT_BINBYTES
-      case 0x8e: case 0x96: return push(Bytes{text(number<uint64_t>())});    // BINBYTES8, BYTEARRAY8
-      default: return false;
+      case 0x95:
+        number<uint64_t>();
+        return true;  // FRAME
+      case 'N':
+        return push(std::monostate());  // NONE
+      case 0x88:
+        return push(true);  // NEWTRUE
+      case 0x89:
+        return push(false);  // NEWFALSE
+      case 'J':
+        return push(int64_t{number<int32_t>()});  // BININT
+      case 'K':
+        return push(int64_t{number<uint8_t>()});  // BININT1
+      case 'M':
+        return push(int64_t{number<uint16_t>()});  // BININT2
+      case 0x8a:
+        return integer(number<uint8_t>());  // LONG1
+      case 0x8b:
+        return integer(number<uint32_t>());  // LONG4
+      case 'G':
+        return push(std::bit_cast<double>(__builtin_bswap64(number<uint64_t>())));
+      case 'X':
+        return push(text(number<uint32_t>()));  // BINUNICODE
+      case 0x8c:
+        return push(text(number<uint8_t>()));  // SHORT_BINUNICODE
+      case 0x8d:
+        return push(text(number<uint64_t>()));  // BINUNICODE8
+      case 'T':
+        return push(text(number<uint32_t>()));  // BINSTRING
+      case 'U':
+        return push(text(number<uint8_t>()));  // SHORT_BINSTRING
+      case 'B':
+        return push(Bytes{text(number<uint32_t>())});  // BINBYTES
+      case 'C':
+        return push(Bytes{text(number<uint8_t>())});  // SHORT_BINBYTES
+      case 0x8e:
+      case 0x96:
+        return push(Bytes{text(number<uint64_t>())});  // BINBYTES8, BYTEARRAY8
+      default:
+        return false;
     }
   }
 
   bool container(uint8_t opcode) {
     switch (opcode) {
-      case ']': return push(ListObject());                                   // EMPTY_LIST
-      case 'l': return push(ListObject{pop_to_mark()});                      // LIST
-      case ')': return push(TupleObject());                                  // EMPTY_TUPLE
-      case 't': return push(TupleObject{pop_to_mark()});                     // TUPLE
-      case 0x85: return push(TupleObject{pop_many(1)});                      // TUPLE1
-      case 0x86: return push(TupleObject{pop_many(2)});                      // TUPLE2
-      case 0x87: return push(TupleObject{pop_many(3)});                      // TUPLE3
-      case '}': return push(DictObject());                                   // EMPTY_DICT
-      case 'd': {  // DICT
+      case ']':
+        return push(ListObject());  // EMPTY_LIST
+      case 'l':
+        return push(ListObject{pop_to_mark()});  // LIST
+      case ')':
+        return push(TupleObject());  // EMPTY_TUPLE
+      case 't':
+        return push(TupleObject{pop_to_mark()});  // TUPLE
+      case 0x85:
+        return push(TupleObject{pop_many(1)});  // TUPLE1
+      case 0x86:
+        return push(TupleObject{pop_many(2)});  // TUPLE2
+      case 0x87:
+        return push(TupleObject{pop_many(3)});  // TUPLE3
+      case '}':
+        return push(DictObject());  // EMPTY_DICT
+      case 'd': {                   // DICT
         const Refs items = pop_to_mark();
         push(DictObject());
         return extend(items, true);
       }
-      case 0x8f: return push_ref(objects_.add_unknown("builtins.set", {}));  // EMPTY_SET
-      case 0x91:                                                             // FROZENSET
+      case 0x8f:
+        return push_ref(objects_.add_unknown("builtins.set", {}));  // EMPTY_SET
+      case 0x91:                                                    // FROZENSET
         return push_ref(objects_.add_unknown("builtins.frozenset", pop_to_mark()));
-      case 'a': return extend(pop_many(1), false);                           // APPEND
-      case 'e': case 0x90: return extend(pop_to_mark(), false);              // APPENDS, ADDITEMS
-      case 's': return extend(pop_many(2), true);                            // SETITEM
-      case 'u': return extend(pop_to_mark(), true);                          // SETITEMS
-      default: return false;
+      case 'a':
+        return extend(pop_many(1), false);  // APPEND
+      case 'e':
+      case 0x90:
+        return extend(pop_to_mark(), false);  // APPENDS, ADDITEMS
+      case 's':
+        return extend(pop_many(2), true);  // SETITEM
+      case 'u':
+        return extend(pop_to_mark(), true);  // SETITEMS
+      default:
+        return false;
     }
   }
 
@@ -180,16 +218,29 @@ class Machine {
 
   bool memo(uint8_t opcode) {
     switch (opcode) {
-      case '(': marks_.push_back(stack_.size()); return true;                // MARK
-      case '0': pop(); return true;                                          // POP
-      case '1': pop_to_mark(); return true;                                  // POP_MARK
-      case '2': return push_ref(top());                                      // DUP
-      case 'q': return set(number<uint8_t>());                               // BINPUT
-      case 'r': return set(number<uint32_t>());                              // LONG_BINPUT
-      case 0x94: return set(memo_.size());                                   // MEMOIZE
-      case 'h': return get(number<uint8_t>());                               // BINGET
-      case 'j': return get(number<uint32_t>());                              // LONG_BINGET
-      default: return false;
+      case '(':
+        marks_.push_back(stack_.size());
+        return true;  // MARK
+      case '0':
+        pop();
+        return true;  // POP
+      case '1':
+        pop_to_mark();
+        return true;  // POP_MARK
+      case '2':
+        return push_ref(top());  // DUP
+      case 'q':
+        return set(number<uint8_t>());  // BINPUT
+      case 'r':
+        return set(number<uint32_t>());  // LONG_BINPUT
+      case 0x94:
+        return set(memo_.size());  // MEMOIZE
+      case 'h':
+        return get(number<uint8_t>());  // BINGET
+      case 'j':
+        return get(number<uint32_t>());  // LONG_BINGET
+      default:
+        return false;
     }
   }
 
@@ -204,7 +255,8 @@ class Machine {
         return push(GlobalObject{objects_.expect<std::string>(names[0], "a module's name") + "." +
                                  objects_.expect<std::string>(names[1], "a class's name")});
       }
-      case 'R': case 0x81: {  // REDUCE, NEWOBJ
+      case 'R':
+      case 0x81: {  // REDUCE, NEWOBJ
         const Refs call = pop_many(2);
         return push_ref(objects_.call(call[0], call[1]));
       }
@@ -217,8 +269,10 @@ class Machine {
         objects_.build(top(), state);
         return true;
       }
-      case 'Q': return push_ref(objects_.persistent(pop()));                 // BINPERSID
-      default: return false;
+      case 'Q':
+        return push_ref(objects_.persistent(pop()));  // BINPERSID
+      default:
+        return false;
     }
   }
 
@@ -238,8 +292,8 @@ Value unpickle(std::span<const uint8_t> bytes, const std::string& source,
   return io::unpickle_first(bytes, source, storage, used);
 }
 
-Value io::unpickle_first(std::span<const uint8_t> bytes, const std::string& source, const StorageLookup& storage, size_t& used,
-                         SeenStorages* seen) {
+Value io::unpickle_first(std::span<const uint8_t> bytes, const std::string& source,
+                         const StorageLookup& storage, size_t& used, SeenStorages* seen) {
   Objects objects(source, bytes.size(), storage);
   Machine machine(bytes, objects);
   const Ref root = machine.run();

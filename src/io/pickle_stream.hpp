@@ -16,9 +16,9 @@ struct SeenStorage {
 };
 using SeenStorages = std::map<std::string, SeenStorage>;
 
-/// Reads the first of several pickles as unpickle does; `used` receives its length in bytes and `seen`, when
-/// given, its storages.
-Value unpickle_first(std::span<const uint8_t> bytes, const std::string& source, const StorageLookup& storage, size_t& used,
-                     SeenStorages* seen = nullptr);
+/// Reads the first of several pickles as unpickle does; `used` receives its length in bytes and
+/// `seen`, when given, its storages.
+Value unpickle_first(std::span<const uint8_t> bytes, const std::string& source,
+                     const StorageLookup& storage, size_t& used, SeenStorages* seen = nullptr);
 
 }  // namespace pixelclip::io

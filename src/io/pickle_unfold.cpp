@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "io/pickle_objects.hpp"
 #include "base/error.hpp"
+#include "io/pickle_objects.hpp"
 
 namespace pixelclip::io {
 namespace {
@@ -23,7 +23,8 @@ class Unfolder {
       objects_.corrupt(str("objects nest deeper than ", kDeepest, " levels or hold themselves"));
     }
     spend(0);
-    return std::visit([&](const auto& object) { return convert(object, depth + 1); }, objects_[ref]);
+    return std::visit([&](const auto& object) { return convert(object, depth + 1); },
+                      objects_[ref]);
   }
 
  private:

@@ -1,8 +1,8 @@
 #include <bit>
 #include <limits>
 
-#include "io/dtypes.hpp"
 #include "base/error.hpp"
+#include "io/dtypes.hpp"
 #include "io/pickle.hpp"
 
 namespace pixelclip {
@@ -48,7 +48,8 @@ class Writer {
     }
   }
   void put_item(const std::string& text) {
-    if (text.size() > std::numeric_limits<uint32_t>::max()) fail("a text beyond 4 GiB cannot be written");
+    if (text.size() > std::numeric_limits<uint32_t>::max())
+      fail("a text beyond 4 GiB cannot be written");
     out_ += 'X';
     little_endian(text.size(), 4);
     out_ += text;
@@ -92,7 +93,8 @@ class Writer {
   /// storage class of their own take bytes and _rebuild_tensor_v3(…, dtype).
   void put_item(const torch::Tensor& tensor) {
     const DtypeNames* names = io::find_dtype(dtype_(tensor));
-    if (!names) fail("a tensor of type ", tensor.dtype().name(), " cannot be written to a torch file");
+    if (!names)
+      fail("a tensor of type ", tensor.dtype().name(), " cannot be written to a torch file");
     const StoredTensor stored = place_(tensor);
     const bool typed = names->storage[0] != '\0';
     global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");

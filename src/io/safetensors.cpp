@@ -6,9 +6,9 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "io/dtypes.hpp"
 #include "io/mapped_tensor.hpp"
-#include "base/error.hpp"
 #include "io/safetensors_header.hpp"
 
 namespace pixelclip {
@@ -107,8 +107,10 @@ void write_safetensors(const std::filesystem::path& path, const StateDict& tenso
       fail(path.string(), ": tensor '", printable(*name), "' of type ", tensor->dtype().name(),
            " cannot be written as safetensors");
     }
-    const uint64_t end = at + static_cast<uint64_t>(tensor->numel()) * c10::elementSize(dtype->type);
-    header[*name] = {{"dtype", dtype->safetensors}, {"shape", tensor->sizes().vec()},
+    const uint64_t end =
+        at + static_cast<uint64_t>(tensor->numel()) * c10::elementSize(dtype->type);
+    header[*name] = {{"dtype", dtype->safetensors},
+                     {"shape", tensor->sizes().vec()},
                      {"data_offsets", {at, end}}};
     at = end;
   }
@@ -126,7 +128,8 @@ void write_safetensors(const std::filesystem::path& path, const StateDict& tenso
     for (const auto& [name, tensor] : order) {
       const auto ready = tensor->detach().to(torch::kCPU, dtype_of(*tensor)).contiguous();
       const auto bytes = io::bytes_of(ready);
-      out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+      out.write(reinterpret_cast<const char*>(bytes.data()),
+                static_cast<std::streamsize>(bytes.size()));
     }
   });
 }

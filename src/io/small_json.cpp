@@ -13,7 +13,8 @@ nlohmann::json read_small_json(const std::filesystem::path& path) {
   const MappedFile file(path);
   const auto bytes = file.bytes();
   if (bytes.size() > kLargest) {
-    fail(path.string(), ": it takes ", bytes.size(), " bytes, more than the ", kLargest, " that such a JSON file may need");
+    fail(path.string(), ": it takes ", bytes.size(), " bytes, more than the ", kLargest,
+         " that such a JSON file may need");
   }
   const auto shallow = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
     if (depth > kDeepest) fail(path.string(), ": its JSON nests deeper than ", kDeepest, " levels");

@@ -18,8 +18,8 @@ using StateDict = std::map<std::string, torch::Tensor>;
 /// True when the file's first bytes are those of a safetensors file.
 bool is_safetensors(const std::filesystem::path& path);
 
-/// The weights of any file that read_weights_file takes; what it chose is said in the log. `dropped`, when
-/// given, receives how many entries were no tensors. Errors: as read_weights_file.
+/// The weights of any file that read_weights_file takes; what it chose is said in the log.
+/// `dropped`, when given, receives how many entries were no tensors. Errors: as read_weights_file.
 StateDict read_state_dict(const std::filesystem::path& path, int64_t* dropped = nullptr);
 
 /// The same from a value already read; `source` names the file in errors.
@@ -31,7 +31,8 @@ StateDict by_name(const WeightsFile& file);
 /// A dict for write_torch_file.
 Value to_value(const StateDict& state);
 
-/// Names are given whole, or as a prefix that ends with a dot; an empty string stands for every name.
+/// Names are given whole, or as a prefix that ends with a dot; an empty string stands for every
+/// name.
 struct LoadOptions {
   std::string source = "the weights";  ///< named first in messages
   std::vector<std::string> may_be_missing = {};
@@ -49,10 +50,10 @@ struct LoadReport {
   std::vector<std::string> unusable;     ///< the same, of must_be_known
 };
 
-/// Copies `state` into the module's parameters and buffers of the same names (any floating type into
-/// any other). Missing and misshapen names, and unknown ones of must_be_known, make one Error that
-/// lists them all, and then nothing was copied. Other names that the module lacks are listed in a
-/// warning, as detectron2 does.
+/// Copies `state` into the module's parameters and buffers of the same names (any floating type
+/// into any other). Missing and misshapen names, and unknown ones of must_be_known, make one Error
+/// that lists them all, and then nothing was copied. Other names that the module lacks are listed
+/// in a warning, as detectron2 does.
 LoadReport load_into(torch::nn::Module& module, const StateDict& state,
                      const LoadOptions& options = {});
 

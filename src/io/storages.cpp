@@ -1,7 +1,7 @@
 #include "io/storages.hpp"
 
-#include "io/mapped_tensor.hpp"
 #include "base/error.hpp"
+#include "io/mapped_tensor.hpp"
 
 namespace pixelclip::io {
 

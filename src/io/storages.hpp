@@ -13,7 +13,8 @@
 
 namespace pixelclip::io {
 
-/// A file's storages by key and type, each mapped once so that tensors share them as they did when saved.
+/// A file's storages by key and type, each mapped once so that tensors share them as they did when
+/// saved.
 class Storages {
  public:
   /// The bytes that the file holds for a key; nothing when it has none.

@@ -3,11 +3,11 @@
 #include <functional>
 #include <optional>
 
-#include "io/legacy_torch.hpp"
 #include "base/error.hpp"
+#include "io/legacy_torch.hpp"
 #include "io/pickle.hpp"
-#include "io/zip.hpp"
 #include "io/storages.hpp"
+#include "io/zip.hpp"
 
 namespace pixelclip {
 namespace {
@@ -30,7 +30,8 @@ std::string_view as_text(std::span<const uint8_t> bytes) {
   if (start != std::string_view::npos && text[start] == '<') {
     fail(name, ": this is a web page, not a checkpoint; the download went wrong");
   }
-  fail(name, ": this is not a torch.save file (a zip archive was expected); give a .pth, .pt or "
+  fail(name,
+       ": this is not a torch.save file (a zip archive was expected); give a .pth, .pt or "
        ".safetensors file");
 }
 
@@ -43,9 +44,11 @@ Value read_other_form(const MappedFile& file, std::string* form) {
   if (file.bytes().size() < 2 || file.bytes()[0] != 0x80) refuse_form(file);
   if (form) *form = "pickle";
   const std::string name = file.path().string();
-  return unpickle(file.bytes(), name, [&](const std::string&, torch::ScalarType, int64_t) -> torch::Tensor {
-    fail(name, ": this pickle names a storage that it does not hold, so torch.save did not make it");
-  });
+  return unpickle(
+      file.bytes(), name, [&](const std::string&, torch::ScalarType, int64_t) -> torch::Tensor {
+        fail(name,
+             ": this pickle names a storage that it does not hold, so torch.save did not make it");
+      });
 }
 
 /// The folder in the archive that holds data.pkl, with its slash.
@@ -57,7 +60,8 @@ std::string find_folder(const ZipReader& zip) {
       return record.name.substr(0, name.size() - wanted.size() + 1);
     }
   }
-  fail(zip.file().path().string(), ": this zip archive holds no data.pkl, so torch.save did not make it");
+  fail(zip.file().path().string(),
+       ": this zip archive holds no data.pkl, so torch.save did not make it");
 }
 
 bool is_script_module(const Value& value) {
@@ -89,17 +93,20 @@ Value read_torch_file(const std::filesystem::path& path, std::string* form) {
     fail(name, ": its pickle takes ", record.size, " bytes, more than the ", kLargestPickle,
          " that a checkpoint may need");
   }
-  if (const auto* order = zip.find(folder + "byteorder"); order && as_text(zip.bytes(*order)) != "little") {
-    fail(name, ": it was saved on a big-endian machine; load it there in Python and save it with "
+  if (const auto* order = zip.find(folder + "byteorder");
+      order && as_text(zip.bytes(*order)) != "little") {
+    fail(name,
+         ": it was saved on a big-endian machine; load it there in Python and save it with "
          "torch.serialization.set_default_load_endianness");
   }
   const auto pickle = zip.bytes(record);
   zip.verify();
-  io::Storages storages(file, [&](const std::string& key) -> std::optional<std::span<const uint8_t>> {
-    const ZipRecord* found = zip.find(folder + "data/" + key);
-    if (!found) return std::nullopt;
-    return zip.bytes(*found);
-  });
+  io::Storages storages(file,
+                        [&](const std::string& key) -> std::optional<std::span<const uint8_t>> {
+                          const ZipRecord* found = zip.find(folder + "data/" + key);
+                          if (!found) return std::nullopt;
+                          return zip.bytes(*found);
+                        });
   Value value = unpickle(pickle, name, std::ref(storages));
   const bool script = is_script_module(value);
   if (form) *form = script ? "TorchScript archive" : "torch.save";

@@ -4,9 +4,9 @@
 #include <map>
 #include <optional>
 
-#include "io/mapped_tensor.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "io/mapped_tensor.hpp"
 #include "io/pickle.hpp"
 #include "io/torch_file.hpp"
 #include "io/zip.hpp"
@@ -161,8 +161,8 @@ void write_torch_file(const std::filesystem::path& path, const Value& value,
   const auto dtype = [&](const torch::Tensor& tensor) {
     return floating && tensor.is_floating_point() ? *floating : tensor.scalar_type();
   };
-  const std::string description =
-      pickle(value, [&](const torch::Tensor& tensor) { return plan.place(tensor); }, dtype);
+  const std::string description = pickle(
+      value, [&](const torch::Tensor& tensor) { return plan.place(tensor); }, dtype);
   write_atomically(path, [&](std::ostream& out) {
     ZipWriter zip(out);
     zip.add("archive/data.pkl", text_bytes(description));

@@ -74,9 +74,8 @@ const torch::Tensor& Value::as_tensor(std::string_view what) const {
 
 std::string Value::kind() const {
   // In the order of the variant's alternatives.
-  static constexpr const char* names[] = {"None",   "a bool",  "an integer", "a float",
-                                          "a string", "bytes", "a list",     "a tuple",
-                                          "a dict", "a tensor"};
+  static constexpr const char* names[] = {"None",  "a bool", "an integer", "a float", "a string",
+                                          "bytes", "a list", "a tuple",    "a dict",  "a tensor"};
   if (const auto* object = get_if<Opaque>()) return "an object of class " + printable(object->name);
   return names[data.index()];
 }

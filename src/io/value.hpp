@@ -70,11 +70,17 @@ struct Value {
 
   bool is_none() const { return std::holds_alternative<std::monostate>(data); }
   template <typename T>
-  bool is() const { return std::holds_alternative<T>(data); }
+  bool is() const {
+    return std::holds_alternative<T>(data);
+  }
   template <typename T>
-  const T* get_if() const { return std::get_if<T>(&data); }
+  const T* get_if() const {
+    return std::get_if<T>(&data);
+  }
   template <typename T>
-  T* get_if() { return std::get_if<T>(&data); }
+  T* get_if() {
+    return std::get_if<T>(&data);
+  }
 
   /// Each throws Error "WHAT is a string, expected a number" when the value is something else.
   /// as_double also takes an integer, as_list also a tuple.

@@ -6,26 +6,29 @@
 #include "base/error.hpp"
 #include "base/signal.hpp"
 #include "io/safetensors.hpp"
+#include "io/shards.hpp"
 #include "io/state_dict.hpp"
 #include "io/torch_file.hpp"
-#include "io/shards.hpp"
 #include "io/weights_names.hpp"
 
 namespace pixelclip {
 namespace {
 
-/// Entries that hold a checkpoint's weights, in the order of preference. Who keeps an average or a teacher
-/// scores with that (timm, ConvNeXt, DINO).
+/// Entries that hold a checkpoint's weights, in the order of preference. Who keeps an average or a
+/// teacher scores with that (timm, ConvNeXt, DINO).
 constexpr std::array<std::string_view, 18> kEntries{
-    "state_dict_ema", "model_ema",   "ema_state_dict", "model_ema_state_dict", "ema_model", "ema",    "params_ema", "teacher",
-    "model",          "state_dict",  "model_state_dict", "model_state",        "module",    "params", "weights",    "net",
+    "state_dict_ema", "model_ema",  "ema_state_dict",   "model_ema_state_dict",
+    "ema_model",      "ema",        "params_ema",       "teacher",
+    "model",          "state_dict", "model_state_dict", "model_state",
+    "module",         "params",     "weights",          "net",
     "student",        "blobs"};
 constexpr size_t kAveraged = 8;  // so many of them are no plain weights
 constexpr int kDeepestEntry = 4;
 
 bool is_module(const Value& value) {
   const auto* object = value.get_if<Opaque>();
-  const auto* state = object && object->state.size() == 1 ? object->state[0].get_if<Dict>() : nullptr;
+  const auto* state =
+      object && object->state.size() == 1 ? object->state[0].get_if<Dict>() : nullptr;
   return state && state->find("_parameters") && state->find("_modules");
 }
 
@@ -55,7 +58,8 @@ bool holds_tensors(const Dict& dict) {
   });
 }
 
-/// Whether `value` is what an entry's weights may be: tensors by name, perhaps one entry deeper, or a module.
+/// Whether `value` is what an entry's weights may be: tensors by name, perhaps one entry deeper, or
+/// a module.
 bool may_hold_weights(const Value& value, int depth = 0) {
   if (is_module(value)) return true;
   const Dict* dict = value.get_if<Dict>();
@@ -79,7 +83,8 @@ const std::pair<Value, Value>* find_entry(const Dict& dict) {
 }
 
 /// Says which weights were preferred where a file holds several.
-void remark_choice(const Dict& dict, const std::string& taken, const std::string& source, WeightsFile& file) {
+void remark_choice(const Dict& dict, const std::string& taken, const std::string& source,
+                   WeightsFile& file) {
   std::string others;
   for (const auto key : kEntries) {
     const Value* other = key == taken ? nullptr : dict.find(key);
@@ -87,9 +92,10 @@ void remark_choice(const Dict& dict, const std::string& taken, const std::string
   }
   const auto place = std::find(kEntries.begin(), kEntries.end(), taken) - kEntries.begin();
   if (others.empty()) return;
-  file.remarks.push_back(str(source, ": the weights under '", taken, "'",
-                             static_cast<size_t>(place) < kAveraged ? " (averaged over training)" : "",
-                             " are taken, not those under ", others));
+  file.remarks.push_back(
+      str(source, ": the weights under '", taken, "'",
+          static_cast<size_t>(place) < kAveraged ? " (averaged over training)" : "",
+          " are taken, not those under ", others));
 }
 
 [[noreturn]] void refuse(const Value& value, const std::string& source, const std::string& where) {
@@ -97,10 +103,12 @@ void remark_choice(const Dict& dict, const std::string& taken, const std::string
        value.is<Opaque>() ? "; load it in Python and save its state_dict()" : "");
 }
 
-/// Moves what is a tensor by name from `named` into the weights; the rest is counted, or kept beside them.
+/// Moves what is a tensor by name from `named` into the weights; the rest is counted, or kept
+/// beside them.
 void split(const Dict& named, bool top, WeightsFile& file) {
   for (const auto& [key, item] : named.items) {
-    if (key.is<std::string>() && item.is<torch::Tensor>() && *key.get_if<std::string>() != "n_averaged") {
+    if (key.is<std::string>() && item.is<torch::Tensor>() &&
+        *key.get_if<std::string>() != "n_averaged") {
       file.weights.items.emplace_back(key, item);
     } else {
       ++file.others;
@@ -122,8 +130,10 @@ WeightsFile from_safetensors(const std::filesystem::path& path) {
   file.form = "safetensors";
   file.weights = *to_value(read.tensors).get_if<Dict>();
   for (const auto& [key, text] : read.metadata) {
-    const bool whole = !text.empty() && text.size() < 18 && text.find_first_not_of("0123456789") == std::string::npos;
-    file.rest.items.emplace_back(key, whole ? Value(static_cast<int64_t>(std::stoll(text))) : Value(text));
+    const bool whole = !text.empty() && text.size() < 18 &&
+                       text.find_first_not_of("0123456789") == std::string::npos;
+    file.rest.items.emplace_back(
+        key, whole ? Value(static_cast<int64_t>(std::stoll(text))) : Value(text));
   }
   io::drop_shared_prefixes(file, path.string());
   return file;
@@ -157,7 +167,8 @@ WeightsFile take_weights(const Value& value, const std::string& source) {
   Dict of_module;
   if (is_module(*at)) {
     collect_module(*at, "", of_module);
-    file.remarks.push_back(str(source, ": it holds a whole module of class ", printable(at->get_if<Opaque>()->name),
+    file.remarks.push_back(str(source, ": it holds a whole module of class ",
+                               printable(at->get_if<Opaque>()->name),
                                "; its tensors are taken, its code is not run"));
     dict = &of_module;
   }

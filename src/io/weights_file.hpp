@@ -10,23 +10,25 @@ namespace pixelclip {
 
 /// A file of weights taken apart, whatever its form.
 struct WeightsFile {
-  std::string form;                     ///< "torch.save", "TorchScript archive", … for people
-  Dict weights;                         ///< name → tensor, in the file's order
-  Dict rest;                            ///< what stands beside the weights: iteration, optimizer, metadata …
-  std::vector<std::string> entries;     ///< the weights stood under these, the outermost first: "model"
-  std::vector<std::string> prefixes;    ///< dropped from all names, the outermost first: "module."
-  std::vector<std::string> remarks;     ///< what was chosen and why, for the log
-  int64_t others = 0;                   ///< entries among the weights that are no tensors
+  std::string form;  ///< "torch.save", "TorchScript archive", … for people
+  Dict weights;      ///< name → tensor, in the file's order
+  Dict rest;         ///< what stands beside the weights: iteration, optimizer, metadata …
+  std::vector<std::string>
+      entries;  ///< the weights stood under these, the outermost first: "model"
+  std::vector<std::string> prefixes;  ///< dropped from all names, the outermost first: "module."
+  std::vector<std::string> remarks;   ///< what was chosen and why, for the log
+  int64_t others = 0;                 ///< entries among the weights that are no tensors
 
   bool nested() const { return !entries.empty(); }
 };
 
-/// Reads a torch.save (archive or legacy), TorchScript, safetensors or pickle file with torch's or numpy's arrays, recognised by
-/// content, or all shards of an index ("….index.json" of Hugging Face). The weights are looked for under the usual entries
-/// ("model", "state_dict" …); averaged ones ("model_ema", "state_dict_ema" …) and a teacher come before the
-/// others, as their authors score them. Prefixes that all names share ("module.", "_orig_mod.", "backbone." …) are
-/// dropped repeatedly. Tensors lie on the mapped file.
-/// Errors: as read_torch_file and read_safetensors; no tensors.
+/// Reads a torch.save (archive or legacy), TorchScript, safetensors or pickle file with torch's or
+/// numpy's arrays, recognised by content, or all shards of an index ("….index.json" of Hugging
+/// Face). The weights are looked for under the usual entries
+/// ("model", "state_dict" …); averaged ones ("model_ema", "state_dict_ema" …) and a teacher come
+/// before the others, as their authors score them. Prefixes that all names share ("module.",
+/// "_orig_mod.", "backbone." …) are dropped repeatedly. Tensors lie on the mapped file. Errors: as
+/// read_torch_file and read_safetensors; no tensors.
 WeightsFile read_weights_file(const std::filesystem::path& path);
 
 /// The same from a value already read; `source` names the file in errors.

@@ -10,12 +10,28 @@ namespace pixelclip::io {
 namespace {
 
 /// Names that torch's wrappers, trainers and people's own modules put before all others.
-constexpr std::array<std::string_view, 19> kPrefixes{
-    "module.",   "_orig_mod.", "_forward_module.", "_fsdp_wrapped_module.", "model.",     "student.",    "teacher.",
-    "backbone.", "net.",       "network.",         "ema.",                  "ema_model.", "model_ema.",  "module_ema.",
-    "clip.",     "clip_model.", "base_model.",     "state_dict.",           "ddp_model."};
+constexpr std::array<std::string_view, 19> kPrefixes{"module.",
+                                                     "_orig_mod.",
+                                                     "_forward_module.",
+                                                     "_fsdp_wrapped_module.",
+                                                     "model.",
+                                                     "student.",
+                                                     "teacher.",
+                                                     "backbone.",
+                                                     "net.",
+                                                     "network.",
+                                                     "ema.",
+                                                     "ema_model.",
+                                                     "model_ema.",
+                                                     "module_ema.",
+                                                     "clip.",
+                                                     "clip_model.",
+                                                     "base_model.",
+                                                     "state_dict.",
+                                                     "ddp_model."};
 
-/// Parts of which one alone is wanted: `kept` when every name begins with it or with one of `dropped`.
+/// Parts of which one alone is wanted: `kept` when every name begins with it or with one of
+/// `dropped`.
 struct Choice {
   std::string_view kept;
   std::array<std::string_view, 4> dropped;
@@ -25,7 +41,9 @@ constexpr Choice kChoices[] = {
     {"backbone.", {"head.", "dino_head.", "ibot_head.", "projection_head."}},
 };
 
-const std::string& name_of(const std::pair<Value, Value>& entry) { return *entry.first.get_if<std::string>(); }
+const std::string& name_of(const std::pair<Value, Value>& entry) {
+  return *entry.first.get_if<std::string>();
+}
 
 bool all_begin_with(const Dict& weights, std::string_view prefix) {
   return std::all_of(weights.items.begin(), weights.items.end(), [&](const auto& entry) {
@@ -36,7 +54,8 @@ bool all_begin_with(const Dict& weights, std::string_view prefix) {
 bool drop_one_prefix(WeightsFile& file) {
   for (const auto prefix : kPrefixes) {
     if (!all_begin_with(file.weights, prefix)) continue;
-    for (auto& [key, tensor] : file.weights.items) key = key.get_if<std::string>()->substr(prefix.size());
+    for (auto& [key, tensor] : file.weights.items)
+      key = key.get_if<std::string>()->substr(prefix.size());
     file.prefixes.emplace_back(prefix);
     return true;
   }
@@ -56,9 +75,10 @@ bool keep_one_part(WeightsFile& file, const std::string& source) {
       dropped += begins_with_any(name_of(entry), choice);
     }
     if (kept == 0 || dropped == 0 || kept + dropped != file.weights.items.size()) continue;
-    std::erase_if(file.weights.items, [&](const auto& entry) { return !name_of(entry).starts_with(choice.kept); });
-    file.remarks.push_back(str(source, ": the ", kept, " tensors ", choice.kept, "* are taken, ", dropped,
-                               " others (the training's head or student) are left out"));
+    std::erase_if(file.weights.items,
+                  [&](const auto& entry) { return !name_of(entry).starts_with(choice.kept); });
+    file.remarks.push_back(str(source, ": the ", kept, " tensors ", choice.kept, "* are taken, ",
+                               dropped, " others (the training's head or student) are left out"));
     return true;
   }
   return false;

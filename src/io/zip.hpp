@@ -22,8 +22,8 @@ struct ZipRecord {
 };
 
 /// The directory of a zip archive (PKWARE APPNOTE 6.3, with ZIP64), checked as a whole before any
-/// record is used: every record inside the file, none overlapping another, each name once, and each local header in
-/// agreement with the directory.
+/// record is used: every record inside the file, none overlapping another, each name once, and each
+/// local header in agreement with the directory.
 class ZipReader {
  public:
   explicit ZipReader(MappedFile file);
@@ -35,10 +35,11 @@ class ZipReader {
   const MappedFile& file() const { return file_; }
   /// The record of that name, or null.
   const ZipRecord* find(std::string_view name) const;
-  /// A record's bytes. Errors: it is compressed, which would allow archives that unpack to any size.
+  /// A record's bytes. Errors: it is compressed, which would allow archives that unpack to any
+  /// size.
   std::span<const uint8_t> bytes(const ZipRecord& record) const;
-  /// Compares the checksums of all stored records, on all cores. Zero stands for a checksum that the
-  /// writer did not compute. Errors: the first record that is damaged.
+  /// Compares the checksums of all stored records, on all cores. Zero stands for a checksum that
+  /// the writer did not compute. Errors: the first record that is damaged.
   void verify() const;
 
  private:
@@ -50,8 +51,8 @@ class ZipReader {
 /// True when the bytes begin as a zip archive does.
 bool looks_like_zip(std::span<const uint8_t> bytes);
 
-/// Writes a zip archive of stored records, each starting at a multiple of 64 bytes, to a stream that
-/// stands at its beginning. Large sizes take the ZIP64 form.
+/// Writes a zip archive of stored records, each starting at a multiple of 64 bytes, to a stream
+/// that stands at its beginning. Large sizes take the ZIP64 form.
 class ZipWriter {
  public:
   /// `zip64_from` is the first value that does not fit the short form (smaller only in tests).

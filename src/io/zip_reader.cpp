@@ -118,8 +118,8 @@ void read_zip64(const MappedFile& file, uint64_t at, uint64_t length, uint64_t& 
   corrupt(file, "a ZIP64 field is missing");
 }
 
-/// Reads the directory's entry at `at` into `record`, whose offset becomes that of the local header;
-/// returns where the next entry begins.
+/// Reads the directory's entry at `at` into `record`, whose offset becomes that of the local
+/// header; returns where the next entry begins.
 uint64_t read_entry(const MappedFile& file, const Directory& directory, uint64_t at,
                     ZipRecord& record) {
   if (directory.end - at < kCentralHeader) corrupt(file, "its directory ends early");
@@ -154,9 +154,9 @@ void skip_local_header(const MappedFile& file, const Directory& directory, ZipRe
   const uint64_t room = directory.offset - record.offset;
   if (header.u32(0) != 0x04034b50 || head > room) corrupt(file, quoted + "has no local header");
   const auto local_name = file.range(record.offset + kLocalHeader, name, "a record's name");
-  const bool same_name = std::equal(local_name.begin(), local_name.end(), record.name.begin(),
-                                    record.name.end(),
-                                    [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); });
+  const bool same_name =
+      std::equal(local_name.begin(), local_name.end(), record.name.begin(), record.name.end(),
+                 [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); });
   if (!same_name || (header.u16(8) == 0) != record.stored) {
     corrupt(file, quoted + "differs from its local header");
   }
@@ -166,9 +166,8 @@ void skip_local_header(const MappedFile& file, const Directory& directory, ZipRe
 
 void refuse_overlaps(const MappedFile& file, std::vector<const ZipRecord*> records,
                      const std::vector<uint64_t>& headers, const ZipRecord* first) {
-  std::sort(records.begin(), records.end(), [](const ZipRecord* a, const ZipRecord* b) {
-    return a->offset < b->offset;
-  });
+  std::sort(records.begin(), records.end(),
+            [](const ZipRecord* a, const ZipRecord* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < records.size(); ++i) {
     if (records[i - 1]->offset + records[i - 1]->size > headers[records[i] - first]) {
       corrupt(file, "records '" + printable(records[i - 1]->name) + "' and '" +

@@ -54,7 +54,8 @@ void ZipWriter::add(const std::string& name, std::span<const uint8_t> bytes) {
   const auto crc = static_cast<uint32_t>(crc32_z(0, bytes.data(), bytes.size()));
   written_.push_back({name, position_, size, crc});
   const std::string wide = zip64_field({size, size}, zip64_from_);
-  // An extra field "FB" of zeros, as PyTorch's own writer adds, moves the bytes to a multiple of 64.
+  // An extra field "FB" of zeros, as PyTorch's own writer adds, moves the bytes to a multiple
+  // of 64.
   const uint64_t start = position_ + 30 + name.size() + wide.size() + 4;
   const uint64_t padding = (kAlignment - start % kAlignment) % kAlignment;
   Fields header;
@@ -82,7 +83,8 @@ void ZipWriter::finish() {
     write(entry.bytes());
   }
   const uint64_t end = position_, count = written_.size(), size = end - directory;
-  if (directory >= zip64_from_ || size >= zip64_from_ || count >= std::min<uint64_t>(zip64_from_, 0xFFFF)) {
+  if (directory >= zip64_from_ || size >= zip64_from_ ||
+      count >= std::min<uint64_t>(zip64_from_, 0xFFFF)) {
     Fields wide;
     wide.u32(0x06064b50).u64(44).u16(45).u16(45).u32(0).u32(0);
     wide.u64(count).u64(count).u64(size).u64(directory);

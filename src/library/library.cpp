@@ -1,6 +1,6 @@
 #include "base/error.hpp"
-#include "inference/segmenter.hpp"
 #include "image/codec.hpp"
+#include "inference/segmenter.hpp"
 #include "pixelclip/segments.hpp"
 
 namespace pixelclip {
@@ -34,8 +34,8 @@ Model::Model(const std::string& weights, const ModelOptions& options) {
 EncodedPicture Model::encode(const Picture& picture) const {
   const int64_t bytes = picture.height * picture.width * 3;
   if (bytes != static_cast<int64_t>(picture.rgb.size())) {
-    fail("a picture of ", picture.height, " x ", picture.width, " needs ", bytes, " bytes, but it has ",
-         picture.rgb.size());
+    fail("a picture of ", picture.height, " x ", picture.width, " needs ", bytes,
+         " bytes, but it has ", picture.rgb.size());
   }
   Image image;
   image.height = picture.height, image.width = picture.width, image.channels = 3;
@@ -46,8 +46,8 @@ EncodedPicture Model::encode(const Picture& picture) const {
 
 std::string Model::description() const { return state_->segmenter.description(); }
 
-Segments find_words(const Model& model, const EncodedPicture& picture, const std::vector<std::string>& names,
-                    const FindOptions& options) {
+Segments find_words(const Model& model, const EncodedPicture& picture,
+                    const std::vector<std::string>& names, const FindOptions& options) {
   const auto words = model.state().segmenter.words(names, {options.threshold, options.background});
   Segmentation found = segment(picture.state().image, words);
   Segments result{found.labels.height, found.labels.width, {}, {}};

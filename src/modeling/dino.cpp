@@ -41,7 +41,8 @@ class BlockImpl : public nn::Module {
   /// [B, N, W] → the same.
   Tensor forward(const Tensor& x) {
     const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
-    const auto qkv = qkv_(norm1(x)).view({batch, length, 3, width / 64, 64}).permute({2, 0, 3, 1, 4});
+    const auto qkv =
+        qkv_(norm1(x)).view({batch, length, 3, width / 64, 64}).permute({2, 0, 3, 1, 4});
     const auto attended = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
     const auto y = x + proj_(attended.transpose(1, 2).reshape({batch, length, width}));
     return y + fc2_(at::gelu(fc1_(norm2(y))));
@@ -53,8 +54,8 @@ class BlockImpl : public nn::Module {
 };
 TORCH_MODULE(Block);
 
-/// The position embedding [1, 1 + g·g, W] on an h×w grid, as DINO's own code resizes it: bicubically,
-/// by the factor (n + 0.1) / g a side.
+/// The position embedding [1, 1 + g·g, W] on an h×w grid, as DINO's own code resizes it:
+/// bicubically, by the factor (n + 0.1) / g a side.
 Tensor positions_on(const Tensor& positions, int64_t height, int64_t width) {
   const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions.size(1) - 1.0)));
   if (height == grid && width == grid) return positions;
@@ -76,9 +77,9 @@ Tensor pick(const Tensor& points, const Tensor& index) {
   return points.gather(1, index.unsqueeze(2).expand({-1, -1, points.size(2)}));
 }
 
-/// k-means++ (Arthur and Vassilvitskii 2007): each centre is a point drawn with a chance in proportion
-/// to its squared distance from the nearest centre so far. The largest of w / e, e drawn from the
-/// exponential distribution, is point i with chance w_i / Σ w.
+/// k-means++ (Arthur and Vassilvitskii 2007): each centre is a point drawn with a chance in
+/// proportion to its squared distance from the nearest centre so far. The largest of w / e, e drawn
+/// from the exponential distribution, is point i with chance w_i / Σ w.
 Tensor starting_centres(const Tensor& points, int64_t count, uint64_t seed) {
   const auto noise = torch::empty({count, points.size(1)})
                          .exponential_(1, at::make_generator<at::CPUGeneratorImpl>(seed))
@@ -102,7 +103,8 @@ Tensor moved_centres(const Tensor& points, const Tensor& distances) {
   const auto means = torch::matmul(members.transpose(1, 2), points) / sizes.clamp_min(1);
   const auto farthest = nearest.argsort(/*stable=*/true, 1, /*descending=*/true).slice(1, 0, count);
   const auto empty = sizes.eq(0);
-  const auto turn = (empty.squeeze(2).cumsum(1) - 1).clamp_min(0);  // the n-th empty one, the n-th farthest
+  const auto turn =
+      (empty.squeeze(2).cumsum(1) - 1).clamp_min(0);  // the n-th empty one, the n-th farthest
   return torch::where(empty, pick(points, farthest.gather(1, turn)), means);
 }
 
@@ -118,8 +120,8 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
   const auto shape = [&](const std::string& name, int64_t dimensions) {
     const auto found = weights.find(name);
     if (found == weights.end() || found->second.dim() != dimensions || found->second.numel() == 0) {
-      fail(source, ": it holds no DINO vision transformer: ", name, " is missing or of another shape; ",
-           "dino_deitsmall16_pretrain.pth was expected");
+      fail(source, ": it holds no DINO vision transformer: ", name,
+           " is missing or of another shape; ", "dino_deitsmall16_pretrain.pth was expected");
     }
     return found->second.sizes();
   };
@@ -129,23 +131,27 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
   int64_t layers = 0;
   while (weights.count(str("blocks.", layers, ".norm1.weight"))) ++layers;
   if (width % 64 != 0 || grid * grid + 1 != positions || layers == 0) {
-    fail(source, ": it holds no DINO vision transformer that can be used: width ", width, ", ", positions,
-         " positions, ", layers, " layers (a multiple of 64, a square and one, at least one)");
+    fail(source, ": it holds no DINO vision transformer that can be used: width ", width, ", ",
+         positions, " positions, ", layers,
+         " layers (a multiple of 64, a square and one, at least one)");
   }
   cls_token = register_parameter("cls_token", torch::zeros({1, 1, width}));
   pos_embed = register_parameter("pos_embed", torch::zeros({1, positions, width}));
-  proj_ = register_module("patch_embed", nn::ModuleDict())
-              ->register_module("proj", nn::Conv2d(nn::Conv2dOptions(3, width, patch_).stride(patch_)));
+  proj_ =
+      register_module("patch_embed", nn::ModuleDict())
+          ->register_module("proj", nn::Conv2d(nn::Conv2dOptions(3, width, patch_).stride(patch_)));
   blocks = register_module("blocks", nn::ModuleList());
   for (int64_t i = 0; i < layers; ++i) blocks->push_back(Block(width));
   norm = register_module("norm", layer_norm(width));
-  load_into(*this, weights, {.source = source, .may_be_unused = {"head.", "mask_token"}, .must_be_known = {""}});
+  load_into(*this, weights,
+            {.source = source, .may_be_unused = {"head.", "mask_token"}, .must_be_known = {""}});
   for (auto& parameter : parameters()) parameter.set_requires_grad(false);
 }
 
 Tensor DinoImpl::forward(const Tensor& images) {
   const auto patches = proj_(images);  // [B, W, h, w]
-  auto x = torch::cat({cls_token.expand({images.size(0), 1, -1}), patches.flatten(2).transpose(1, 2)}, 1);
+  auto x = torch::cat(
+      {cls_token.expand({images.size(0), 1, -1}), patches.flatten(2).transpose(1, 2)}, 1);
   x = x + positions_on(pos_embed, patches.size(2), patches.size(3));
   for (const auto& block : *blocks) x = block->as<Block>()->forward(x);
   return norm(x.slice(1, 1));
@@ -154,7 +160,8 @@ Tensor DinoImpl::forward(const Tensor& images) {
 Tensor lloyd(const Tensor& features, const Tensor& starts, int64_t rounds, double tolerance) {
   torch::NoGradGuard no_grad;
   auto centres = starts;
-  auto clusters = torch::zeros({features.size(0), features.size(1)}, features.options().dtype(torch::kLong));
+  auto clusters =
+      torch::zeros({features.size(0), features.size(1)}, features.options().dtype(torch::kLong));
   auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
   const auto lengths = features.square().sum(2, true);
   for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
@@ -182,10 +189,11 @@ Tensor kmeans_random(const Tensor& features, int64_t count, std::span<const uint
   return lloyd(features, pick(features, starts.to(features.device())));
 }
 
-Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds, double tolerance) {
+Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds,
+                       double tolerance) {
   torch::NoGradGuard no_grad;
-  TORCH_CHECK(features.dim() == 3 && count > 0 && features.size(1) >= count, "k-means of ", features.sizes(),
-              " into ", count, " clusters");
+  TORCH_CHECK(features.dim() == 3 && count > 0 && features.size(1) >= count, "k-means of ",
+              features.sizes(), " into ", count, " clusters");
   auto centres = starting_centres(features, count, seed);
   auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
   for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
@@ -205,8 +213,8 @@ DinoMasks::DinoMasks(const ModelConfig& config, torch::Device device)
       padding_(torch::tensor(config.clip_pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
       dino_(read_state_dict(config.dino_weights), config.dino_weights) {
   dino_->to(device);
-  log::info("masks from DINO (", config.dino_weights, "): ", config.dino_clusters, " clusters an image, k-means ",
-            config.dino_kmeans);
+  log::info("masks from DINO (", config.dino_weights, "): ", config.dino_clusters,
+            " clusters an image, k-means ", config.dino_kmeans);
 }
 
 void DinoMasks::add_masks(TrainBatch& batch) {
@@ -214,15 +222,17 @@ void DinoMasks::add_masks(TrainBatch& batch) {
   std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> sizes;
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto& [image, frame] = std::tie(batch[i].image, batch[i].frame);
-    sizes[{std::max(image.size(1), frame.height), std::max(image.size(2), frame.width)}].push_back(i);
+    sizes[{std::max(image.size(1), frame.height), std::max(image.size(2), frame.width)}].push_back(
+        i);
   }
   const int64_t needed = config_.dino_kmeans == "plusplus" ? config_.dino_clusters : 1;
   for (const auto& [size, members] : sizes) {
     const int64_t patch = dino_->patch();
     const int64_t cells = size.first / patch * (size.second / patch);
     if (cells < needed) {
-      fail(batch[members[0]].file_name, ": its crop of ", size.first, "×", size.second, " pixels has ", cells,
-           " patches of DINO, fewer than the ", needed, needed == 1 ? " needed" : " of MODEL.DINO_CLUSTERS");
+      fail(batch[members[0]].file_name, ": its crop of ", size.first, "×", size.second,
+           " pixels has ", cells, " patches of DINO, fewer than the ", needed,
+           needed == 1 ? " needed" : " of MODEL.DINO_CLUSTERS");
     }
     std::vector<Tensor> images;
     std::vector<uint64_t> seeds;
@@ -231,13 +241,15 @@ void DinoMasks::add_masks(TrainBatch& batch) {
       seeds.push_back(batch[i].seed);
     }
     const auto bits = masks(torch::stack(images), seeds);
-    for (size_t m = 0; m < members.size(); ++m) batch[members[m]].mask_bits = bits[static_cast<int64_t>(m)];
+    for (size_t m = 0; m < members.size(); ++m)
+      batch[members[m]].mask_bits = bits[static_cast<int64_t>(m)];
   }
 }
 
 Tensor DinoMasks::framed(const TrainSample& sample) const {
   const auto image = sample.image.to(device_).to(torch::kFloat);
-  const int64_t height = std::max(image.size(1), sample.frame.height), width = std::max(image.size(2), sample.frame.width);
+  const int64_t height = std::max(image.size(1), sample.frame.height),
+                width = std::max(image.size(2), sample.frame.width);
   if (image.size(1) == height && image.size(2) == width) return image;
   auto canvas = padding_.expand({3, height, width}).clone();
   canvas.slice(1, 0, image.size(1)).slice(2, 0, image.size(2)).copy_(image);
@@ -261,8 +273,9 @@ Tensor DinoMasks::masks(const Tensor& images, std::span<const uint64_t> seeds) {
   }
   clusters = clusters.view({-1, rows, columns});
   const auto& grid = config_.mask_resolution;
-  const auto map = clusters.index_select(1, grid_rows(grid.height, height, rows, device_))
-                       .index_select(2, grid_rows(grid.width, width, columns, device_));  // [B, Hm, Wm]
+  const auto map =
+      clusters.index_select(1, grid_rows(grid.height, height, rows, device_))
+          .index_select(2, grid_rows(grid.width, width, columns, device_));  // [B, Hm, Wm]
   const auto numbers = torch::arange(config_.dino_clusters, map.options()).view({1, -1, 1, 1});
   return pack_masks(map.unsqueeze(1).eq(numbers).flatten(0, 1))
       .view({images.size(0), config_.dino_clusters, grid.height, -1});

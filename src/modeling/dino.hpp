@@ -36,21 +36,23 @@ class DinoImpl : public torch::nn::Module {
 TORCH_MODULE(Dino);
 
 /// k-means of each image alone as the public code computes it (fast-pytorch-kmeans 0.2.2): features
-/// [B, N, C], starting centres [B, K, C] → clusters [B, N] int64 in [0, K). A centre that lost all its
-/// points becomes the zero vector. At most `rounds`, until the squared moves of an image's centres sum
-/// to `tolerance` or less; the clusters are those from before the last move.
-torch::Tensor lloyd(const torch::Tensor& features, const torch::Tensor& centres, int64_t rounds = 100,
-                    double tolerance = 1e-4);
+/// [B, N, C], starting centres [B, K, C] → clusters [B, N] int64 in [0, K). A centre that lost all
+/// its points becomes the zero vector. At most `rounds`, until the squared moves of an image's
+/// centres sum to `tolerance` or less; the clusters are those from before the last move.
+torch::Tensor lloyd(const torch::Tensor& features, const torch::Tensor& centres,
+                    int64_t rounds = 100, double tolerance = 1e-4);
 
-/// lloyd() from `count` points of each image, drawn with replacement from its own of the `seeds` [B].
-torch::Tensor kmeans_random(const torch::Tensor& features, int64_t count, std::span<const uint64_t> seeds);
+/// lloyd() from `count` points of each image, drawn with replacement from its own of the `seeds`
+/// [B].
+torch::Tensor kmeans_random(const torch::Tensor& features, int64_t count,
+                            std::span<const uint64_t> seeds);
 
 /// k-means (Lloyd 1982, started by k-means++) of each image alone: features [B, N, C] → clusters
-/// [B, N] int64 in [0, count). At most `rounds`, until the squared sum of the centres' moves is below
-/// `tolerance`; a centre that lost all its points goes to the point farthest from its own centre. The
-/// same features and seed give the same clusters, whatever else is in the batch.
-torch::Tensor kmeans_plusplus(const torch::Tensor& features, int64_t count, uint64_t seed, int64_t rounds = 100,
-                              double tolerance = 1e-4);
+/// [B, N] int64 in [0, count). At most `rounds`, until the squared sum of the centres' moves is
+/// below `tolerance`; a centre that lost all its points goes to the point farthest from its own
+/// centre. The same features and seed give the same clusters, whatever else is in the batch.
+torch::Tensor kmeans_plusplus(const torch::Tensor& features, int64_t count, uint64_t seed,
+                              int64_t rounds = 100, double tolerance = 1e-4);
 
 /// The masks of MODEL.DINO: clusters of DINO's features instead of annotations (PixelCLIP §4).
 class DinoMasks {
@@ -58,9 +60,9 @@ class DinoMasks {
   /// Reads MODEL.DINO_WEIGHTS. Errors: as read_state_dict and Dino.
   DinoMasks(const ModelConfig& config, torch::Device device);
 
-  /// Gives every sample its masks: DINO_CLUSTERS of them on the MASK_RESOLUTION grid, which cover the
-  /// whole frame of its `image`. Errors: an image smaller than one patch, or for k-means++ than the
-  /// clusters.
+  /// Gives every sample its masks: DINO_CLUSTERS of them on the MASK_RESOLUTION grid, which cover
+  /// the whole frame of its `image`. Errors: an image smaller than one patch, or for k-means++ than
+  /// the clusters.
   void add_masks(TrainBatch& batch);
 
  private:

@@ -14,7 +14,8 @@ Tensor bit_values(const torch::Device& device) {
 }  // namespace
 
 Tensor unpack_masks(const Tensor& bits, int64_t width) {
-  const auto set = bits.unsqueeze(-1).bitwise_and(bit_values(bits.device())).ne(0);  // [M, H, W/8, 8]
+  const auto set =
+      bits.unsqueeze(-1).bitwise_and(bit_values(bits.device())).ne(0);  // [M, H, W/8, 8]
   return set.flatten(2).slice(2, 0, width).to(torch::kFloat);
 }
 
@@ -32,7 +33,8 @@ Tensor pool_masks(const Tensor& features, const Tensor& masks) {
       masks.unsqueeze(1), {masks.size(1), masks.size(2)}, {count, 1, height, width},
       /*align_corners=*/false);  // [M, 1, h, w]
   const auto areas = masks.sum({1, 2}).unsqueeze(1);
-  return torch::matmul(weights.view({count, height * width}), features.reshape({height * width, -1})) /
+  return torch::matmul(weights.view({count, height * width}),
+                       features.reshape({height * width, -1})) /
          areas;
 }
 
@@ -57,7 +59,7 @@ Tensor merge_masks(const Tensor& masks, const Tensor& clusters, int64_t count) {
   // faster than a scattered maximum.
   const auto numbers = torch::arange(count, clusters.options()).unsqueeze(1);
   const auto members = clusters.unsqueeze(0).eq(numbers).to(masks.dtype());  // [K, M]
-  const auto covered = torch::matmul(members, masks.flatten(1)).gt(0);  // [K, H·W]
+  const auto covered = torch::matmul(members, masks.flatten(1)).gt(0);       // [K, H·W]
   return covered.to(masks.dtype()).view({count, masks.size(1), masks.size(2)});
 }
 

@@ -24,7 +24,8 @@ torch::Tensor pool_masks(const torch::Tensor& features, const torch::Tensor& mas
 /// Sinkhorn–Knopp assignment (PixelCLIP eq. 4; Caron et al. 2020): scaled similarities [M, K] of
 /// this rank's masks → Q [M, K], each row summing to 1, clusters equally used over all ranks. M may
 /// be 0: the rank still joins the sums. No gradient.
-torch::Tensor sinkhorn(const torch::Tensor& logits, const AllReduce& all_reduce, int64_t rounds = 3);
+torch::Tensor sinkhorn(const torch::Tensor& logits, const AllReduce& all_reduce,
+                       int64_t rounds = 3);
 
 /// Union of one image's masks with the same cluster: masks [M, H, W], clusters [M] → [K, H, W].
 torch::Tensor merge_masks(const torch::Tensor& masks, const torch::Tensor& clusters, int64_t count);

@@ -26,7 +26,8 @@ Tensor channel_values(const std::vector<double>& values) {
 Size2 frame_of(const TrainBatch& batch) {
   Size2 frame{0, 0};
   for (const auto& sample : batch) {
-    frame = {std::max(frame.height, sample.frame.height), std::max(frame.width, sample.frame.width)};
+    frame = {std::max(frame.height, sample.frame.height),
+             std::max(frame.width, sample.frame.width)};
   }
   return frame;
 }
@@ -44,9 +45,10 @@ std::vector<std::string> class_templates(const ModelConfig& config) {
                                                         : config.prompt_templates_file);
 }
 
-PredictorImpl::PredictorImpl(const ClipArchitecture& architecture, int64_t clusters, int64_t length) {
-  prompt_tokens = register_parameter(
-      "prompt_tokens", torch::zeros({clusters, length, architecture.text.width}));
+PredictorImpl::PredictorImpl(const ClipArchitecture& architecture, int64_t clusters,
+                             int64_t length) {
+  prompt_tokens = register_parameter("prompt_tokens",
+                                     torch::zeros({clusters, length, architecture.text.width}));
   clip_model = register_module("clip_model", CLIP(architecture));
 }
 
@@ -68,7 +70,8 @@ TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLI
     const auto child = name.substr(0, dot);
     const auto children = named_children();  // a copy, which `found` points into
     const auto* found = children.find(child);
-    auto owner = found ? *found : register_module(child, std::make_shared<torch::nn::ModuleDictImpl>());
+    auto owner =
+        found ? *found : register_module(child, std::make_shared<torch::nn::ModuleDictImpl>());
     owner->register_buffer(name.substr(dot + 1), item.value().detach());
   }
 }
@@ -84,12 +87,11 @@ PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& archi
   }
   if (config_.precision == "bfloat16") inference_type_ = torch::kBFloat16;
   sem_seg_head = register_module(
-      "sem_seg_head",
-      SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate), head_config.num_classes,
-                           head_config.prompt_length)));
+      "sem_seg_head", SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate),
+                                           head_config.num_classes, head_config.prompt_length)));
   const double teacher_rate = config_.teacher_drop_path ? config_.drop_path_rate : 0.0;
-  teacher_encoder =
-      register_module("teacher_encoder", TeacherEncoder(with_drop_path(architecture, teacher_rate), clip()));
+  teacher_encoder = register_module(
+      "teacher_encoder", TeacherEncoder(with_drop_path(architecture, teacher_rate), clip()));
   head = register_module("head", ConvHead());
 }
 
@@ -101,12 +103,13 @@ void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string&
   }
   load_into(*teacher_encoder->visual, visual, {.source = source});
   torch::NoGradGuard no_grad;
-  prompt_tokens().copy_(initial_prompt_tokens(clip(), prompt_tokens().size(0), prompt_tokens().size(1)));
+  prompt_tokens().copy_(
+      initial_prompt_tokens(clip(), prompt_tokens().size(0), prompt_tokens().size(1)));
   start_decoder();
 }
 
-/// The public model seeds all draws with 0, takes those of the prompts' words, then makes its decoder: it
-/// starts alike whatever SEED is.
+/// The public model seeds all draws with 0, takes those of the prompts' words, then makes its
+/// decoder: it starts alike whatever SEED is.
 void PixelCLIPImpl::start_decoder() {
   auto generator = at::detail::getDefaultCPUGenerator();  // the one that new layers draw from
   const auto locked = [&] { return std::scoped_lock(generator.mutex()); };
@@ -140,11 +143,13 @@ Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images, Size2 frame)
   const auto mean = pixel_mean_.to(device()), deviation = pixel_std_.to(device());
   std::vector<Tensor> resized;
   for (const auto& image : images) {
-    const auto pixels = image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
+    const auto pixels =
+        image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
     auto x = (pixels.to(torch::kFloat) - mean) / deviation;
     const int64_t below = frame.height - x.size(1), right = frame.width - x.size(2);
     if (below > 0 || right > 0) x = at::constant_pad_nd(x, {0, right, 0, below});
-    resized.push_back(resize_bilinear(x.unsqueeze(0), config_.clip_resolution.height, config_.clip_resolution.width));
+    resized.push_back(resize_bilinear(x.unsqueeze(0), config_.clip_resolution.height,
+                                      config_.clip_resolution.width));
   }
   return torch::cat(resized);  // [B, 3, h, w]
 }
@@ -176,8 +181,8 @@ TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters
     pooled.push_back(pool_masks(features[i], masks.index_select(0, kept)));
   }
   taught.features = torch::cat(pooled);
-  taught.logits =
-      config_.eps * torch::matmul(l2_normalise(taught.features), l2_normalise(clusters.detach()).t());
+  taught.logits = config_.eps *
+                  torch::matmul(l2_normalise(taught.features), l2_normalise(clusters.detach()).t());
   return taught;
 }
 
@@ -208,7 +213,8 @@ Tensor PixelCLIPImpl::cost_maps(const TrainBatch& batch, const Tensor& clusters)
 Tensor PixelCLIPImpl::decode(const Tensor& cost) {
   const Autocast autocast(device(), training_type_);
   const auto maps = head(cost.reshape({-1, 1, cost.size(2), cost.size(3)})).to(torch::kFloat);
-  const auto logits = resize_bilinear(maps, config_.mask_resolution.height, config_.mask_resolution.width);
+  const auto logits =
+      resize_bilinear(maps, config_.mask_resolution.height, config_.mask_resolution.width);
   return logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
 }
 
@@ -217,8 +223,8 @@ Tensor PixelCLIPImpl::mask_loss(const Tensor& logits, const TaughtBatch& taught,
   const auto target = torch::stack(merged_targets(taught, assignment));  // [B, K, H, W]
   const auto covered = target.amax(1, /*keepdim=*/true);                 // [B, 1, H, W]
   const auto pixels = covered.sum().clamp_min(1);
-  const auto losses = at::binary_cross_entropy_with_logits(logits, target, covered.expand_as(target), {},
-                                                           at::Reduction::Sum);
+  const auto losses = at::binary_cross_entropy_with_logits(
+      logits, target, covered.expand_as(target), {}, at::Reduction::Sum);
   return losses / (pixels * logits.size(1));
 }
 
@@ -241,14 +247,15 @@ Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {
   const auto x = preprocess({image});
   const Autocast autocast(device(), inference_type_);
   auto features = clip()->visual->dense(x).to(torch::kFloat).permute({0, 3, 1, 2});
-  features = resize_bilinear(features, kScoreGrid, kScoreGrid);               // [1, C, 64, 64]
+  features = resize_bilinear(features, kScoreGrid, kScoreGrid);             // [1, C, 64, 64]
   features = l2_normalise(features.flatten(2).transpose(1, 2).squeeze(0));  // [4096, C]
   return torch::matmul(classes, features.t()).view({-1, kScoreGrid, kScoreGrid});
 }
 
 Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,
                                        const std::vector<std::string>& sentences) {
-  if (config_.text_precision != "float16") return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
+  if (config_.text_precision != "float16")
+    return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
   const auto text = float16_text_encoder(*clip());
   return l2_normalise(encode_classes(*text, clip()->cuts_long_texts(), names, sentences).mean(0));
 }

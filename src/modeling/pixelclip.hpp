@@ -46,8 +46,8 @@ struct TaughtBatch {
   torch::Tensor logits;                  // [masks of the batch, K] EPS · cosine with the clusters
 };
 
-/// PixelCLIP (NeurIPS 2024): student, momentum teacher, learnable prompts and decoder. Parameters have
-/// the names of the public checkpoints.
+/// PixelCLIP (NeurIPS 2024): student, momentum teacher, learnable prompts and decoder. Parameters
+/// have the names of the public checkpoints.
 class PixelCLIPImpl : public torch::nn::Module {
  public:
   PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture);
@@ -70,9 +70,9 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// The decoder: cost maps [B, K, h, w] → logits [B, K, H, W] on the masks' grid.
   torch::Tensor decode(const torch::Tensor& cost);
 
-  /// loss_masks of the batch: binary cross-entropy over the pixels that some mask covers, against the
-  /// masks merged by `assignment` [masks of the batch]. A batch without masks has loss 0, and all
-  /// parameters still take part in the backward pass.
+  /// loss_masks of the batch: binary cross-entropy over the pixels that some mask covers, against
+  /// the masks merged by `assignment` [masks of the batch]. A batch without masks has loss 0, and
+  /// all parameters still take part in the backward pass.
   torch::Tensor mask_loss(const torch::Tensor& logits, const TaughtBatch& taught,
                           const torch::Tensor& assignment) const;
   /// The three in one.
@@ -83,10 +83,11 @@ class PixelCLIPImpl : public torch::nn::Module {
   double teacher_distance() const;
 
   /// Normalised dense student features [B, h, w, C] of uint8 images, padded as preprocess() says.
-  torch::Tensor dense_features(const std::vector<torch::Tensor>& images, const Size2& frame = {0, 0});
+  torch::Tensor dense_features(const std::vector<torch::Tensor>& images,
+                               const Size2& frame = {0, 0});
 
-  /// Cosine of every class with every position (PixelCLIP §3.4): image [3, H, W] uint8, classes [N, C]
-  /// normalised → [N, 64, 64]. No gradient.
+  /// Cosine of every class with every position (PixelCLIP §3.4): image [3, H, W] uint8, classes [N,
+  /// C] normalised → [N, 64, 64]. No gradient.
   torch::Tensor class_scores(const torch::Tensor& image, const torch::Tensor& classes);
 
   /// Class embeddings for class_scores: [N, C], the templates' mean, normalised.
@@ -95,7 +96,8 @@ class PixelCLIPImpl : public torch::nn::Module {
 
   /// Only for tests and tools that follow one training step.
   torch::Tensor teacher_features(const TrainBatch& batch);
-  std::vector<torch::Tensor> merged_targets(const TaughtBatch& taught, const torch::Tensor& assignment) const;
+  std::vector<torch::Tensor> merged_targets(const TaughtBatch& taught,
+                                            const torch::Tensor& assignment) const;
   const CLIP& clip() const { return sem_seg_head->predictor->clip_model; }
   CLIP& clip() { return sem_seg_head->predictor->clip_model; }
   torch::Tensor& prompt_tokens() { return sem_seg_head->predictor->prompt_tokens; }
@@ -105,8 +107,8 @@ class PixelCLIPImpl : public torch::nn::Module {
   torch::Device device() const { return sem_seg_head->predictor->prompt_tokens.device(); }
 
  private:
-  /// Normalised, padded with zeros on the right and below to the largest of them and `frame`, and resized
-  /// to CLIP_RESOLUTION: [B, 3, h, w].
+  /// Normalised, padded with zeros on the right and below to the largest of them and `frame`, and
+  /// resized to CLIP_RESOLUTION: [B, 3, h, w].
   torch::Tensor preprocess(const std::vector<torch::Tensor>& images, Size2 frame = {0, 0}) const;
   void start_decoder();
 
@@ -124,9 +126,9 @@ TORCH_MODULE(PixelCLIP);
 /// PROMPT_ENSEMBLE_TYPE).
 std::vector<std::string> class_templates(const ModelConfig& config);
 
-/// Sets requires_grad by CLIP_FINETUNE: `attention` trains image-encoder parameters whose name holds
-/// "attn" or "position", `full` all of them, `conv` and `prompt` those that hold the word, `none`
-/// nothing; prompts and decoder always train, the text encoder and the teacher never.
+/// Sets requires_grad by CLIP_FINETUNE: `attention` trains image-encoder parameters whose name
+/// holds "attn" or "position", `full` all of them, `conv` and `prompt` those that hold the word,
+/// `none` nothing; prompts and decoder always train, the text encoder and the teacher never.
 /// Errors: `attention` or `conv` matches no parameter of this encoder.
 void set_trainable(PixelCLIP& model, const std::string& finetune);
 

@@ -22,14 +22,15 @@ constexpr size_t kTextBatch = 128;
 
 using Ids = std::vector<int64_t>;
 
-/// How many tokens all texts begin with; each keeps one of its own at least. 0 where computing them once does not
-/// pay, for that reads all weights once more.
+/// How many tokens all texts begin with; each keeps one of its own at least. 0 where computing them
+/// once does not pay, for that reads all weights once more.
 size_t common_length(const std::vector<Ids>& texts) {
   constexpr size_t kPays = 64;  // tokens
   const auto& first = texts.front();
   size_t length = first.size() - 1;
   for (const auto& text : texts) {
-    const auto ends = std::mismatch(first.begin(), first.begin() + length, text.begin(), text.end() - 1);
+    const auto ends =
+        std::mismatch(first.begin(), first.begin() + length, text.begin(), text.end() - 1);
     length = ends.first - first.begin();
   }
   return length * (texts.size() - 1) < kPays ? 0 : length;
@@ -54,7 +55,8 @@ Tensor encode_texts(TextEncoderImpl& text, const std::vector<Ids>& texts) {
       batch.emplace_back(ids.begin() + shared, ids.end());
     }
     const auto tokens = pad_tokens(batch).to(device);
-    batches.push_back(shared > 0 ? text.encode_text_after(prefix, tokens) : text.encode_text(tokens));
+    batches.push_back(shared > 0 ? text.encode_text_after(prefix, tokens)
+                                 : text.encode_text(tokens));
   }
   const auto sorted = torch::cat(batches);
   return torch::empty_like(sorted).index_copy_(0, torch::tensor(order).to(device), sorted);
@@ -75,8 +77,9 @@ class ClassTexts {
 
   ~ClassTexts() {
     if (cut_ == 0) return;
-    log::warn(cut_, cut_ == 1 ? " class text is" : " class texts are", " cut to ", BpeTokenizer::kContext,
-              " tokens, as open_clip's tokeniser does; the first: \"", first_cut_.substr(0, 100), "\"");
+    log::warn(cut_, cut_ == 1 ? " class text is" : " class texts are", " cut to ",
+              BpeTokenizer::kContext, " tokens, as open_clip's tokeniser does; the first: \"",
+              first_cut_.substr(0, 100), "\"");
   }
   ClassTexts(const ClassTexts&) = delete;
   ClassTexts& operator=(const ClassTexts&) = delete;
@@ -89,14 +92,16 @@ class ClassTexts {
 
 }  // namespace
 
-Tensor initial_prompt_ids(CLIP& clip, int64_t clusters, int64_t length, const at::Generator& generator) {
-  return torch::randint(0, clip->text_options().vocabulary - 10, {clusters, length}, generator, torch::kLong);
+Tensor initial_prompt_ids(CLIP& clip, int64_t clusters, int64_t length,
+                          const at::Generator& generator) {
+  return torch::randint(0, clip->text_options().vocabulary - 10, {clusters, length}, generator,
+                        torch::kLong);
 }
 
 Tensor initial_prompt_tokens(CLIP& clip, int64_t clusters, int64_t length) {
   torch::NoGradGuard no_grad;
-  const auto ids =
-      initial_prompt_ids(clip, clusters, length, at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0));
+  const auto ids = initial_prompt_ids(clip, clusters, length,
+                                      at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0));
   return clip->embed_tokens(ids.to(clip->parameters().front().device())).clone();
 }
 
@@ -140,7 +145,8 @@ Tensor encode_classes(CLIP& clip, const std::vector<std::string>& names,
   return encode_classes(*clip, clip->cuts_long_texts(), names, templates);
 }
 
-Tensor encode_classes(TextEncoderImpl& text, bool cut_long_texts, const std::vector<std::string>& names,
+Tensor encode_classes(TextEncoderImpl& text, bool cut_long_texts,
+                      const std::vector<std::string>& names,
                       const std::vector<std::string>& templates) {
   torch::NoGradGuard no_grad;
   ClassTexts tokenizer(cut_long_texts);
@@ -157,15 +163,18 @@ Tensor encode_classes(TextEncoderImpl& text, bool cut_long_texts, const std::vec
     members.push_back(torch::tensor(member).to(text.parameters().front().device()));
   }
   std::vector<Tensor> classes;
-  // The texts of few names are encoded in one batch, which reads the weights once; those of many names one
-  // template at a time, whose common beginning is computed once.
+  // The texts of few names are encoded in one batch, which reads the weights once; those of many
+  // names one template at a time, whose common beginning is computed once.
   const size_t at_once = synonyms.size() < 8 ? templates.size() : 1;
   for (size_t first = 0; first < templates.size(); first += at_once) {
     std::vector<Ids> texts;
     for (size_t t = first; t < first + at_once; ++t) {
-      for (const auto& synonym : synonyms) texts.push_back(tokenizer.encode(fill_template(templates[t], synonym)));
+      for (const auto& synonym : synonyms)
+        texts.push_back(tokenizer.encode(fill_template(templates[t], synonym)));
     }
-    const auto encoded = l2_normalise(encode_texts(text, texts)).view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
+    const auto encoded =
+        l2_normalise(encode_texts(text, texts))
+            .view({static_cast<int64_t>(at_once), static_cast<int64_t>(synonyms.size()), -1});
     for (const auto& rows_of_template : encoded.unbind()) {
       for (const auto& member : members) {
         const auto mean = rows_of_template.index_select(0, member).mean(0);
@@ -173,8 +182,9 @@ Tensor encode_classes(TextEncoderImpl& text, bool cut_long_texts, const std::vec
       }
     }
   }
-  return torch::stack(classes).to(torch::kFloat).view({static_cast<int64_t>(templates.size()),
-                                     static_cast<int64_t>(names.size()), -1});
+  return torch::stack(classes)
+      .to(torch::kFloat)
+      .view({static_cast<int64_t>(templates.size()), static_cast<int64_t>(names.size()), -1});
 }
 
 }  // namespace pixelclip

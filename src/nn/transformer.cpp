@@ -9,9 +9,9 @@ using torch::Tensor;
 
 namespace {
 
-/// Of a tensor nobody else holds: without gradients it is changed in place, for large ones cost more
-/// to allocate than to compute. x·σ(1.702x) is silu(1.702x) / 1.702, which keeps one tensor for the
-/// backward pass instead of two.
+/// Of a tensor nobody else holds: without gradients it is changed in place, for large ones cost
+/// more to allocate than to compute. x·σ(1.702x) is silu(1.702x) / 1.702, which keeps one tensor
+/// for the backward pass instead of two.
 Tensor activate(Tensor x, Activation activation) {
   constexpr double kSlope = 1.702;
   const bool in_place = !at::GradMode::is_enabled();
@@ -54,9 +54,11 @@ Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
 
 Tensor AttentionImpl::forward_after(const Tensor& prefix, const Tensor& x) {
   const int64_t before = prefix.size(1), length = x.size(1);
-  const auto shared = project(prefix, 1).expand({-1, x.size(0), -1, -1, -1});  // [2, N, heads, P, W / heads]
+  const auto shared =
+      project(prefix, 1).expand({-1, x.size(0), -1, -1, -1});  // [2, N, heads, P, W / heads]
   const auto qkv = project(x, 0);
-  const auto seen = torch::ones({length, before + length}, x.options().dtype(torch::kBool)).tril(before);
+  const auto seen =
+      torch::ones({length, before + length}, x.options().dtype(torch::kBool)).tril(before);
   return join(at::scaled_dot_product_attention(qkv[0], torch::cat({shared[0], qkv[1]}, 2),
                                                torch::cat({shared[1], qkv[2]}, 2), seen));
 }
@@ -70,7 +72,8 @@ MlpImpl::MlpImpl(int64_t width, int64_t hidden, Activation activation) : activat
 
 Tensor MlpImpl::forward(const Tensor& x) { return c_proj(activate(c_fc(x), activation_)); }
 
-ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation, int64_t hidden) {
+ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation,
+                                     int64_t hidden) {
   ln_1 = register_module("ln_1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
   attn = register_module("attn", Attention(width, heads));
   ln_2 = register_module("ln_2", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
@@ -92,10 +95,12 @@ Tensor ResidualBlockImpl::dense(const Tensor& x) {
   return y + mlp(normalised(ln_2, y));
 }
 
-TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation, int64_t hidden) {
+TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads,
+                                 Activation activation, int64_t hidden) {
   TORCH_CHECK(layers > 0, "a transformer needs at least one block");
   resblocks = register_module("resblocks", torch::nn::ModuleList());
-  for (int64_t i = 0; i < layers; ++i) resblocks->push_back(ResidualBlock(width, heads, activation, hidden));
+  for (int64_t i = 0; i < layers; ++i)
+    resblocks->push_back(ResidualBlock(width, heads, activation, hidden));
 }
 
 Tensor TransformerImpl::forward(Tensor x, bool causal) {

@@ -21,7 +21,8 @@ class AttentionImpl : public torch::nn::Module {
   /// x [B, N, W] → [B, N, W]. With `causal`, position i sees positions 0..i.
   torch::Tensor forward(const torch::Tensor& x, bool causal);
 
-  /// Causal attention of sequences x [N, S, W] that all go on from the same `prefix` [1, P, W] → [N, S, W].
+  /// Causal attention of sequences x [N, S, W] that all go on from the same `prefix` [1, P, W] →
+  /// [N, S, W].
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
   /// out_proj(v) alone, x [B, N, W] → [B, N, W]: each position attends to itself (the dense output
@@ -29,7 +30,8 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor value_path(const torch::Tensor& x);
 
  private:
-  /// The rows of in_proj from the third `first` on, split into heads: [3 − first, B, heads, N, W / heads].
+  /// The rows of in_proj from the third `first` on, split into heads: [3 − first, B, heads, N, W /
+  /// heads].
   torch::Tensor project(const torch::Tensor& x, int64_t first);
   /// [B, heads, N, W / heads] → [B, N, W].
   torch::Tensor join(const torch::Tensor& y);
@@ -60,8 +62,8 @@ class ResidualBlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, bool causal);
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
-  /// The dense form of CLIP's last block (PixelCLIP §3; algorithm of MaskCLIP with the class token's
-  /// residual): x [B, 1 + P, W], class token first → [B, P, W].
+  /// The dense form of CLIP's last block (PixelCLIP §3; algorithm of MaskCLIP with the class
+  /// token's residual): x [B, 1 + P, W], class token first → [B, P, W].
   torch::Tensor dense(const torch::Tensor& x);
 
  private:
@@ -74,7 +76,8 @@ TORCH_MODULE(ResidualBlock);
 
 class TransformerImpl : public torch::nn::Module {
  public:
-  TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation, int64_t hidden = 0);
+  TransformerImpl(int64_t width, int64_t layers, int64_t heads, Activation activation,
+                  int64_t hidden = 0);
 
   /// x [B, N, W] → [B, N, W].
   torch::Tensor forward(torch::Tensor x, bool causal);

@@ -32,7 +32,8 @@ class LossScaler {
 
  private:
   bool enabled_;
-  torch::Tensor numbers_ = torch::tensor({65536.0, 0.0}, torch::kDouble);  // scale, finite steps in a row
+  torch::Tensor numbers_ =
+      torch::tensor({65536.0, 0.0}, torch::kDouble);  // scale, finite steps in a row
 };
 
 }  // namespace pixelclip

@@ -28,8 +28,8 @@ double plain_factor(const SolverConfig& solver, double where) {
   return std::pow(solver.gamma, static_cast<double>(passed));
 }
 
-/// DeepLab's schedule in detectron2, which multiplies warm-up and decay; its constant ending waits for
-/// the end of the warm-up.
+/// DeepLab's schedule in detectron2, which multiplies warm-up and decay; its constant ending waits
+/// for the end of the warm-up.
 double poly_factor(const SolverConfig& solver, int64_t iteration) {
   const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
   const double decay = std::pow(1.0 - std::min(1.0, iteration / length), solver.poly_lr_power);

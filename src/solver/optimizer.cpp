@@ -22,14 +22,17 @@ bool is_norm(const torch::nn::Module& module) {
 
 }  // namespace
 
-std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, const SolverConfig& solver) {
+std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model,
+                                             const SolverConfig& solver) {
   std::vector<ParameterGroup> groups;
   const auto add = [&](const std::string& prefix, const torch::nn::Module& module) {
     for (const auto& item : module.named_parameters(/*recurse=*/false)) {
       if (!item.value().requires_grad()) continue;
       ParameterGroup group{prefix.empty() ? item.key() : prefix + "." + item.key(), item.value(),
                            solver.base_lr, solver.weight_decay};
-      const auto holds = [&](const char* word) { return group.name.find(word) != std::string::npos; };
+      const auto holds = [&](const char* word) {
+        return group.name.find(word) != std::string::npos;
+      };
       if (holds("backbone")) group.learning_rate *= solver.backbone_multiplier;
       if (holds("clip_model")) group.learning_rate *= solver.clip_multiplier;
       if (holds("prompt_tokens")) group.learning_rate *= solver.prompt_multiplier;
@@ -41,7 +44,8 @@ std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, con
     }
   };
   add("", model);
-  for (const auto& item : model.named_modules("", /*include_self=*/false)) add(item.key(), *item.value());
+  for (const auto& item : model.named_modules("", /*include_self=*/false))
+    add(item.key(), *item.value());
   return groups;
 }
 
@@ -49,7 +53,9 @@ double common_rate(const std::vector<ParameterGroup>& groups) {
   double rate = 0;
   std::ptrdiff_t most = 0;
   for (const auto& group : groups) {
-    const auto same = std::count_if(groups.begin(), groups.end(), [&](const auto& other) { return other.learning_rate == group.learning_rate; });
+    const auto same = std::count_if(groups.begin(), groups.end(), [&](const auto& other) {
+      return other.learning_rate == group.learning_rate;
+    });
     if (same > most) most = same, rate = group.learning_rate;
   }
   return rate;
@@ -58,7 +64,7 @@ double common_rate(const std::vector<ParameterGroup>& groups) {
 std::string describe(const std::vector<ParameterGroup>& groups) {
   std::map<std::tuple<std::string, double, double>, std::pair<int64_t, int64_t>> rows;
   for (const auto& group : groups) {
-    const auto part = group.name.find("clip_model.") != std::string::npos ? "image encoder"
+    const auto part = group.name.find("clip_model.") != std::string::npos     ? "image encoder"
                       : group.name.find("prompt_tokens") != std::string::npos ? "prompts"
                                                                               : "decoder";
     auto& [tensors, numbers] = rows[{part, group.learning_rate, group.weight_decay}];
@@ -67,12 +73,12 @@ std::string describe(const std::vector<ParameterGroup>& groups) {
   }
   const auto cell = [](int width) { return std::setw(width); };
   std::ostringstream out;
-  out << "what trains:\n  " << std::left << cell(15) << "part" << std::right << cell(7) << "tensors" << cell(14)
-      << "parameters" << cell(16) << "learning rate" << cell(14) << "weight decay";
+  out << "what trains:\n  " << std::left << cell(15) << "part" << std::right << cell(7) << "tensors"
+      << cell(14) << "parameters" << cell(16) << "learning rate" << cell(14) << "weight decay";
   for (const auto& [key, counts] : rows) {
     const auto& [part, rate, decay] = key;
-    out << "\n  " << std::left << cell(15) << part << std::right << cell(7) << counts.first << cell(14)
-        << counts.second << cell(16) << rate << cell(14) << decay;
+    out << "\n  " << std::left << cell(15) << part << std::right << cell(7) << counts.first
+        << cell(14) << counts.second << cell(16) << rate << cell(14) << decay;
   }
   return out.str();
 }
@@ -123,7 +129,9 @@ void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
   // The public code clips the full model without a look at NORM_TYPE.
   const double p = clip.clip_type == "full_model" ? 2.0 : clip.norm_type;
   const auto norms = torch::stack(at::_foreach_norm(gradients, p));
-  const auto limit = [&](const Tensor& norm) { return (clip.clip_value / (norm + 1e-6)).clamp_max(1.0); };
+  const auto limit = [&](const Tensor& norm) {
+    return (clip.clip_value / (norm + 1e-6)).clamp_max(1.0);
+  };
   if (clip.clip_type == "full_model") {
     at::_foreach_mul_(gradients, limit(norms.norm(p)));
   } else {
@@ -136,7 +144,8 @@ void Optimizer::step(double factor) {
   struct Bucket {
     std::vector<Tensor> parameters, gradients, first, second, steps;
   };
-  std::map<std::pair<double, double>, Bucket> buckets;  // what shares rate and decay goes in one call
+  std::map<std::pair<double, double>, Bucket>
+      buckets;  // what shares rate and decay goes in one call
   for (size_t i = 0; i < groups_.size(); ++i) {
     const auto& group = groups_[i];
     if (!group.parameter.grad().defined()) continue;
@@ -153,14 +162,16 @@ void Optimizer::step(double factor) {
     const double rate = key.first * factor;
     if (adamw_) {
       at::_foreach_add_(bucket.steps, 1);
-      at::_fused_adamw_(bucket.parameters, bucket.gradients, bucket.first, bucket.second, {}, bucket.steps,
-                        rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
+      at::_fused_adamw_(bucket.parameters, bucket.gradients, bucket.first, bucket.second, {},
+                        bucket.steps, rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false,
+                        /*maximize=*/false);
     } else {
-      // A momentum of zeros and no dampening make the first step like any other; without momentum the kernel
-      // expects none.
+      // A momentum of zeros and no dampening make the first step like any other; without momentum
+      // the kernel expects none.
       const auto momenta = solver_.momentum > 0 ? bucket.first : std::vector<Tensor>();
-      at::_fused_sgd_(bucket.parameters, bucket.gradients, momenta, key.second, solver_.momentum, rate,
-                      /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+      at::_fused_sgd_(
+          bucket.parameters, bucket.gradients, momenta, key.second, solver_.momentum, rate,
+          /*dampening=*/0.0, solver_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
     }
   }
 }
@@ -179,7 +190,8 @@ Value Optimizer::state(double factor) const {
     }
     if (entry.size() > 0) state.items.emplace_back(static_cast<int64_t>(i), std::move(entry));
 
-    Dict group;  // with every setting: PyTorch takes a group as it is, and lacks what it does not find
+    Dict group;  // with every setting: PyTorch takes a group as it is, and lacks what it does not
+                 // find
     group.set("lr", groups_[i].learning_rate * factor);
     if (adamw_) {
       group.set("betas", Tuple{{kBeta1, kBeta2}});
@@ -224,7 +236,8 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
     }
   }
   if (ids.size() != groups_.size()) {
-    return refuse(pixelclip::str("it is for ", ids.size(), " parameters, ", groups_.size(), " train here"));
+    return refuse(
+        pixelclip::str("it is for ", ids.size(), " parameters, ", groups_.size(), " train here"));
   }
   const char* first_name = adamw_ ? "exp_avg" : "momentum_buffer";
   std::vector<const Dict*> entries;
@@ -241,7 +254,8 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
       const auto* found = entries[i]->find(name);
       const auto* tensor = found ? found->get_if<Tensor>() : nullptr;
       if (!tensor || tensor->sizes() != groups_[i].parameter.sizes()) {
-        return refuse(pixelclip::str("its ", name, " of parameter ", i, " does not fit ", groups_[i].name));
+        return refuse(
+            pixelclip::str("its ", name, " of parameter ", i, " does not fit ", groups_[i].name));
       }
     }
   }
@@ -259,13 +273,16 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
 }
 
 std::string Optimizer::changed_rate(const Value& value) const {
-  const auto& groups = value.as_dict("the optimiser's state").at("param_groups").as_list("param_groups");
+  const auto& groups =
+      value.as_dict("the optimiser's state").at("param_groups").as_list("param_groups");
   size_t i = 0;  // the parameter that comes next; a group may hold many
   for (const auto& entry : groups) {
     const auto& group = entry.as_dict("a parameter group");
     const auto* saved = group.find("initial_lr");
-    for (size_t k = group.at("params").as_list("params").size(); k > 0 && i < groups_.size(); --k, ++i) {
-      const double then = saved ? saved->as_double("initial_lr") : groups_[i].learning_rate, now = groups_[i].learning_rate;
+    for (size_t k = group.at("params").as_list("params").size(); k > 0 && i < groups_.size();
+         --k, ++i) {
+      const double then = saved ? saved->as_double("initial_lr") : groups_[i].learning_rate,
+                   now = groups_[i].learning_rate;
       if (std::abs(then - now) <= 1e-9 * std::max(std::abs(then), std::abs(now))) continue;
       return pixelclip::str(groups_[i].name, ": ", then, " then, ", now, " now");
     }

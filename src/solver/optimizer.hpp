@@ -19,12 +19,14 @@ struct ParameterGroup {
 };
 
 /// The parameters of `model` that require a gradient, in the module's order. Rates: BASE_LR times
-/// CLIP_MULTIPLIER under `clip_model`, PROMPT_MULTIPLIER for `prompt_tokens`, BACKBONE_MULTIPLIER for
-/// names with `backbone`; decay: WEIGHT_DECAY_NORM in normalisation layers, WEIGHT_DECAY_EMBED in
-/// embeddings, else WEIGHT_DECAY.
-std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model, const SolverConfig& solver);
+/// CLIP_MULTIPLIER under `clip_model`, PROMPT_MULTIPLIER for `prompt_tokens`, BACKBONE_MULTIPLIER
+/// for names with `backbone`; decay: WEIGHT_DECAY_NORM in normalisation layers, WEIGHT_DECAY_EMBED
+/// in embeddings, else WEIGHT_DECAY.
+std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model,
+                                             const SolverConfig& solver);
 
-/// The learning rate that stands for all in the log: the most common one, the first of equals, as detectron2 chooses.
+/// The learning rate that stands for all in the log: the most common one, the first of equals, as
+/// detectron2 chooses.
 double common_rate(const std::vector<ParameterGroup>& groups);
 
 /// A table of what trains (tensors, numbers, learning rate, weight decay) for the log.
@@ -49,13 +51,14 @@ class Optimizer {
 
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
-  /// The state_dict() of torch.optim.AdamW or SGD with one group a parameter, as the public trainer makes them.
+  /// The state_dict() of torch.optim.AdamW or SGD with one group a parameter, as the public trainer
+  /// makes them.
   Value state(double factor) const;
-  /// Takes a state dict of this optimiser or of PyTorch's. Returns false, changing nothing, when its
-  /// groups do not fit these parameters; `why` says how.
+  /// Takes a state dict of this optimiser or of PyTorch's. Returns false, changing nothing, when
+  /// its groups do not fit these parameters; `why` says how.
   bool load_state(const Value& state, std::string* why);
-  /// Where such a state was trained with other rates than these groups have: "NAME: 0.002 then, 0.001 now", of the
-  /// first one; empty when all agree.
+  /// Where such a state was trained with other rates than these groups have: "NAME: 0.002 then,
+  /// 0.001 now", of the first one; empty when all agree.
   std::string changed_rate(const Value& state) const;
   /// Moments and step counts themselves, for a copy from another rank.
   std::vector<torch::Tensor> state_tensors() const;
@@ -66,7 +69,8 @@ class Optimizer {
   SolverConfig solver_;
   std::vector<ParameterGroup> groups_;
   bool adamw_;
-  std::vector<torch::Tensor> first_, second_, steps_;  // one a group; SGD uses first_ alone, as momentum
+  std::vector<torch::Tensor> first_, second_,
+      steps_;  // one a group; SGD uses first_ alone, as momentum
 };
 
 }  // namespace pixelclip

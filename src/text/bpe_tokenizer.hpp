@@ -26,9 +26,9 @@ class BpeTokenizer {
   /// Reads bpe_simple_vocab_16e6.txt.gz. Errors: missing, cut short, not such a list.
   explicit BpeTokenizer(const std::filesystem::path& merges_gz);
 
-  /// Ids from kStart to the first kEnd, without padding. Errors: more than kContext ids; not UTF-8. With
-  /// `cut` longer texts end after kContext ids, the last of them kEnd, as with open_clip's tokeniser, and
-  /// *cut says whether this one did.
+  /// Ids from kStart to the first kEnd, without padding. Errors: more than kContext ids; not UTF-8.
+  /// With `cut` longer texts end after kContext ids, the last of them kEnd, as with open_clip's
+  /// tokeniser, and *cut says whether this one did.
   std::vector<int64_t> encode(std::string_view text, bool* cut = nullptr) const;
 
   /// One tokenizer for the process, made at the first call from $PIXELCLIP_BPE, or from

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "text/html.hpp"
 #include "base/error.hpp"
+#include "text/html.hpp"
 #include "text/unicode.hpp"
 
 namespace pixelclip {
@@ -205,11 +205,15 @@ std::string composed(const std::string& text) {
 
 std::string ascii_letters(const std::string& text) {
   utf8proc_uint8_t* mapped = nullptr;
-  const auto size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_STRIPMARK));
+  const auto size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                   static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+                                                  UTF8PROC_COMPAT | UTF8PROC_STRIPMARK));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
-  if (size < 0 || std::any_of(mapped, mapped + size, [](utf8proc_uint8_t byte) { return byte >= 0x80; })) return "";
+  if (size < 0 ||
+      std::any_of(mapped, mapped + size, [](utf8proc_uint8_t byte) { return byte >= 0x80; }))
+    return "";
   return {reinterpret_cast<const char*>(mapped), static_cast<size_t>(size)};
 }
 

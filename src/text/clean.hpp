@@ -12,11 +12,12 @@ namespace pixelclip {
 /// Errors: not UTF-8, longer than 16 KiB.
 std::string clean_text(std::string_view text);
 
-/// A text in Unicode's composed form (NFC): what macOS spells "e´" becomes "é". What is not UTF-8 comes back as it is.
+/// A text in Unicode's composed form (NFC): what macOS spells "e´" becomes "é". What is not UTF-8
+/// comes back as it is.
 std::string composed(const std::string& text);
 
-/// A text in ASCII: letters without their marks ("café" → "cafe"). Empty when that is not enough, and for what is
-/// not UTF-8.
+/// A text in ASCII: letters without their marks ("café" → "cafe"). Empty when that is not enough,
+/// and for what is not UTF-8.
 std::string ascii_letters(const std::string& text);
 
 }  // namespace pixelclip

@@ -103,8 +103,10 @@ std::vector<std::string> split_names(const std::string& text, char separator) {
   for (size_t i = 0; i < text.size(); ++i) {
     const bool escaped = text[i] == '\\' && i + 1 < text.size() && text[i + 1] == separator;
     if (escaped) parts.back() += text[i++];
-    if (text[i] == separator && !escaped) parts.emplace_back();
-    else parts.back() += text[i];
+    if (text[i] == separator && !escaped)
+      parts.emplace_back();
+    else
+      parts.back() += text[i];
   }
   for (auto& part : parts) part = trimmed(part);
   return parts;
@@ -118,7 +120,9 @@ std::vector<std::string> split_synonyms(const std::string& name) {
   constexpr std::string_view kSeparator = ", ";
   std::vector<std::string> result;
   size_t start = 0;
-  const auto take = [&](size_t end) { result.push_back(shown_name(name.substr(start, end - start))); };
+  const auto take = [&](size_t end) {
+    result.push_back(shown_name(name.substr(start, end - start)));
+  };
   for (size_t at = 0; (at = name.find(kSeparator, at)) != name.npos; at += kSeparator.size()) {
     if (at > 0 && name[at - 1] == '\\') continue;
     take(at);

@@ -13,8 +13,8 @@ std::string trimmed(const std::string& text);
 /// with {article} for "a" or "an" before it). Errors: neither; a line without a place for the name.
 std::vector<std::string> templates(const std::string& name_or_file);
 
-/// The lines of a text file without the spaces around them; a byte order mark is left out. Errors: no such
-/// file; text that is not UTF-8, with its line.
+/// The lines of a text file without the spaces around them; a byte order mark is left out. Errors:
+/// no such file; text that is not UTF-8, with its line.
 std::vector<std::string> read_lines(const std::string& file);
 
 /// The template with the class name in it.
@@ -29,7 +29,8 @@ std::string shown_name(const std::string& name);
 /// The reverse, for a name that is no list of synonyms.
 std::string with_escaped_commas(const std::string& name);
 
-/// The trimmed parts between separators; one behind a backslash separates nothing and stays as it is.
+/// The trimmed parts between separators; one behind a backslash separates nothing and stays as it
+/// is.
 std::vector<std::string> split_names(const std::string& text, char separator);
 
 }  // namespace pixelclip

@@ -24,8 +24,8 @@ void Lettering::draw(cv::Mat& page, const std::string& text, cv::Point at) const
   int baseline = 0;
   const cv::Size size = cv::getTextSize(text, font, zoom * scale_, thickness, &baseline);
   cv::Mat large(size.height + 4 * zoom * 3, size.width + 2 * zoom, CV_8UC1, cv::Scalar(0));
-  cv::putText(large, text, {zoom, size.height + 2 * zoom}, font, zoom * scale_, cv::Scalar(255), thickness,
-              cv::LINE_AA);
+  cv::putText(large, text, {zoom, size.height + 2 * zoom}, font, zoom * scale_, cv::Scalar(255),
+              thickness, cv::LINE_AA);
   cv::Mat small;
   cv::resize(large, small, {}, 1.0 / zoom, 1.0 / zoom, cv::INTER_AREA);
   const cv::Rect wanted(at.x, at.y - size.height / (2 * zoom) - 2, small.cols, small.rows);
@@ -97,10 +97,11 @@ int Legend::height() const {
 void Legend::draw(cv::Mat& page, cv::Point corner) const {
   for (size_t i = 0; i < entries_.size(); ++i) {
     const int place = static_cast<int>(i);
-    const cv::Point at =
-        corner + cv::Point(place % columns_ * step_, place / columns_ * legend_line + legend_line / 2);
+    const cv::Point at = corner + cv::Point(place % columns_ * step_,
+                                            place / columns_ * legend_line + legend_line / 2);
     const auto& [red, green, blue] = entries_[i].color;
-    cv::rectangle(page, cv::Rect(at.x, at.y - swatch / 2, swatch, swatch), cv::Scalar(red, green, blue), cv::FILLED);
+    cv::rectangle(page, cv::Rect(at.x, at.y - swatch / 2, swatch, swatch),
+                  cv::Scalar(red, green, blue), cv::FILLED);
     letters_.draw(page, entries_[i].name, at + cv::Point(swatch + 8, 0));
   }
 }

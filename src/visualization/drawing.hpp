@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "visualization/sheet.hpp"
 #include "image/image.hpp"
+#include "visualization/sheet.hpp"
 
 /// What pages for people are made of; pages are RGB.
 namespace pixelclip::drawing {
@@ -26,12 +26,12 @@ class Lettering {
   double scale_;
 };
 
-/// A class name in OpenCV's letters, which are ASCII's: without accents, cut when very long, and the class's
-/// number in its place where that is not enough.
+/// A class name in OpenCV's letters, which are ASCII's: without accents, cut when very long, and
+/// the class's number in its place where that is not enough.
 std::string drawable(const std::string& name, size_t id);
 
-/// Colours the labelled pixels half, so that the picture's texture shows, and draws a white line where
-/// two labels meet.
+/// Colours the labelled pixels half, so that the picture's texture shows, and draws a white line
+/// where two labels meet.
 void lay_over(cv::Mat& picture, const cv::Mat& labels, const std::vector<Color>& palette);
 /// Labels -1 and 255 are no classes, unless there are as many as that.
 bool is_label(int32_t id, const std::vector<Color>& palette);

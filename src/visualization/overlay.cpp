@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <opencv2/imgproc.hpp>
 
-#include "visualization/drawing.hpp"
 #include "base/error.hpp"
+#include "visualization/drawing.hpp"
 
 namespace pixelclip {
 namespace {
@@ -22,10 +22,12 @@ std::vector<Legend::Entry> shares(const LabelMap& labels, const std::vector<std:
   for (size_t id = 0; id < areas.size(); ++id) {
     if (areas[id] > 0) order.push_back(id);
   }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return areas[a] > areas[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return areas[a] > areas[b]; });
   std::vector<Legend::Entry> entries;
   for (const size_t id : order) {
-    const double percent = 100.0 * static_cast<double>(areas[id]) / static_cast<double>(labels.ids.size());
+    const double percent =
+        100.0 * static_cast<double>(areas[id]) / static_cast<double>(labels.ids.size());
     char share[16];
     std::snprintf(share, sizeof share, percent < 1 ? "  <1 %%" : "  %.0f %%", percent);
     entries.push_back({palette[id % palette.size()], drawable(names[id], id) + share});
@@ -39,13 +41,17 @@ Image overlay_page(const Image& rgb, const LabelMap& labels, const std::vector<s
                    const std::vector<Color>& palette, int64_t max_side) {
   constexpr int least_width = 480;
   const auto longest = static_cast<double>(std::max(rgb.height, rgb.width));
-  const double scale = std::min(std::max(1.0, least_width / longest), static_cast<double>(max_side) / longest);
-  const cv::Size size(std::max(1, cvRound(scale * rgb.width)), std::max(1, cvRound(scale * rgb.height)));
+  const double scale =
+      std::min(std::max(1.0, least_width / longest), static_cast<double>(max_side) / longest);
+  const cv::Size size(std::max(1, cvRound(scale * rgb.width)),
+                      std::max(1, cvRound(scale * rgb.height)));
   const cv::Mat source(static_cast<int>(rgb.height), static_cast<int>(rgb.width), CV_8UC3,
                        const_cast<uint8_t*>(rgb.pixels.data()));
   cv::Mat picture;
   cv::resize(source, picture, size, 0, 0, scale > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
-  lay_over(picture, enlarged_labels(labels.ids.data(), static_cast<int>(labels.height), static_cast<int>(labels.width), size),
+  lay_over(picture,
+           enlarged_labels(labels.ids.data(), static_cast<int>(labels.height),
+                           static_cast<int>(labels.width), size),
            palette);
   const Lettering letters(15);
   const int width = std::max(size.width, least_width);

@@ -17,8 +17,12 @@ using Matrix = std::array<Vec3, 3>;
 /// Oliveira and Fernandes 2009, severity 1).
 constexpr std::array<Matrix, 3> eyes = {{
     {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
-    {{{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}}},
-    {{{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}}},
+    {{{0.152286, 1.052583, -0.204868},
+      {0.114503, 0.786281, 0.099216},
+      {-0.003882, -0.048116, 1.051998}}},
+    {{{0.367322, 0.860646, -0.227968},
+      {0.280085, 0.672501, 0.047413},
+      {-0.011820, 0.042940, 0.968881}}},
 }};
 
 Vec3 times(const Matrix& m, const Vec3& v) {
@@ -63,7 +67,8 @@ double distance(const Candidate& a, const Candidate& b) {
 Candidate make_candidate(uint8_t red, uint8_t green, uint8_t blue) {
   Candidate candidate{{red, green, blue}, {}};
   const Vec3 linear = {to_linear(red / 255.0), to_linear(green / 255.0), to_linear(blue / 255.0)};
-  for (size_t eye = 0; eye < eyes.size(); ++eye) candidate.seen[eye] = oklab(times(eyes[eye], linear));
+  for (size_t eye = 0; eye < eyes.size(); ++eye)
+    candidate.seen[eye] = oklab(times(eyes[eye], linear));
   return candidate;
 }
 
@@ -73,8 +78,8 @@ std::vector<Candidate> candidates() {
   for (int red = 0; red <= 255; red += 17) {
     for (int green = 0; green <= 255; green += 17) {
       for (int blue = 0; blue <= 255; blue += 17) {
-        const Candidate candidate = make_candidate(static_cast<uint8_t>(red), static_cast<uint8_t>(green),
-                                                   static_cast<uint8_t>(blue));
+        const Candidate candidate = make_candidate(
+            static_cast<uint8_t>(red), static_cast<uint8_t>(green), static_cast<uint8_t>(blue));
         const auto& [light, a, b] = candidate.seen[0];
         if (light > 0.5 && light < 0.92 && std::hypot(a, b) > 0.07) all.push_back(candidate);
       }
@@ -95,9 +100,8 @@ std::vector<Color> distinct_colors(int count) {
     for (Candidate& candidate : left) {
       candidate.nearest = std::min(candidate.nearest, distance(candidate, taken));
     }
-    taken = *std::max_element(left.begin(), left.end(), [](const auto& a, const auto& b) {
-      return a.nearest < b.nearest;
-    });
+    taken = *std::max_element(left.begin(), left.end(),
+                              [](const auto& a, const auto& b) { return a.nearest < b.nearest; });
   }
   return colors;
 }

@@ -4,9 +4,9 @@
 #include <opencv2/imgproc.hpp>
 #include <set>
 
-#include "visualization/drawing.hpp"
 #include "base/error.hpp"
 #include "image/codec.hpp"
+#include "visualization/drawing.hpp"
 
 namespace pixelclip {
 namespace {
@@ -16,8 +16,10 @@ using namespace drawing;
 constexpr int title_height = 34, note_height = 24;
 
 void check(const SheetCell& cell) {
-  const size_t pixels = static_cast<size_t>(std::max(cell.width, 0)) * static_cast<size_t>(std::max(cell.height, 0));
-  if (pixels == 0 || cell.rgb.size() != 3 * pixels || (!cell.labels.empty() && cell.labels.size() != pixels)) {
+  const size_t pixels =
+      static_cast<size_t>(std::max(cell.width, 0)) * static_cast<size_t>(std::max(cell.height, 0));
+  if (pixels == 0 || cell.rgb.size() != 3 * pixels ||
+      (!cell.labels.empty() && cell.labels.size() != pixels)) {
     fail("a picture of a sheet has ", cell.rgb.size(), " bytes and ", cell.labels.size(),
          " labels for ", cell.width, "x", cell.height, " pixels");
   }
@@ -28,17 +30,20 @@ void draw_cell(cv::Mat page, const SheetCell& cell, const std::vector<Color>& pa
   if (cell.rgb.empty()) return;
   const cv::Mat source(cell.height, cell.width, CV_8UC3, const_cast<uint8_t*>(cell.rgb.data()));
   const double scale = double(side) / std::max(cell.width, cell.height);
-  const cv::Size size(std::max(1, cvRound(cell.width * scale)), std::max(1, cvRound(cell.height * scale)));
+  const cv::Size size(std::max(1, cvRound(cell.width * scale)),
+                      std::max(1, cvRound(cell.height * scale)));
   cv::Mat picture;
   cv::resize(source, picture, size, 0, 0, scale > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
   if (!cell.labels.empty()) {
     lay_over(picture, enlarged_labels(cell.labels.data(), cell.height, cell.width, size), palette);
   }
-  picture.copyTo(page(cv::Rect((side - size.width) / 2, (side - size.height) / 2, size.width, size.height)));
+  picture.copyTo(
+      page(cv::Rect((side - size.width) / 2, (side - size.height) / 2, size.width, size.height)));
 }
 
 /// The classes in named cells, by ascending id.
-std::vector<Legend::Entry> classes_seen(const std::vector<SheetRow>& rows, const std::vector<std::string>& names,
+std::vector<Legend::Entry> classes_seen(const std::vector<SheetRow>& rows,
+                                        const std::vector<std::string>& names,
                                         const std::vector<Color>& palette) {
   std::set<int32_t> seen;
   for (const SheetRow& row : rows) {
@@ -59,8 +64,9 @@ std::vector<Legend::Entry> classes_seen(const std::vector<SheetRow>& rows, const
 }  // namespace
 
 void write_sheet(const std::filesystem::path& path, const std::vector<SheetRow>& rows,
-                 const std::vector<std::string>& column_titles, const std::vector<std::string>& names,
-                 const std::vector<Color>& palette, int cell_side) {
+                 const std::vector<std::string>& column_titles,
+                 const std::vector<std::string>& names, const std::vector<Color>& palette,
+                 int cell_side) {
   bool notes = false;
   size_t columns = std::max<size_t>(1, column_titles.size());
   for (const SheetRow& row : rows) {
@@ -70,7 +76,8 @@ void write_sheet(const std::filesystem::path& path, const std::vector<SheetRow>&
       notes |= !cell.note.empty();
     }
   }
-  if (palette.empty() || cell_side < 8) fail(path.string(), ": a sheet needs colours and cells of at least 8 pixels");
+  if (palette.empty() || cell_side < 8)
+    fail(path.string(), ": a sheet needs colours and cells of at least 8 pixels");
   const Lettering letters(15), small_letters(12);
   const int width = gap + static_cast<int>(columns) * (cell_side + gap);
   const Legend legend(classes_seen(rows, names, palette), letters, width - 2 * gap);
@@ -78,10 +85,13 @@ void write_sheet(const std::filesystem::path& path, const std::vector<SheetRow>&
   const int legend_top = title_height + static_cast<int>(rows.size()) * row_height;
   const int height = legend_top + (legend.height() > 0 ? legend.height() + gap : 0);
   cv::Mat page(height, width, CV_8UC3, paper);
-  const auto left = [&](size_t column) { return gap + static_cast<int>(column) * (cell_side + gap); };
+  const auto left = [&](size_t column) {
+    return gap + static_cast<int>(column) * (cell_side + gap);
+  };
   for (size_t c = 0; c < column_titles.size(); ++c) {
     // A title wider than its column is written smaller.
-    const double fit = std::min(1.0, double(cell_side) / std::max(1, letters.width(column_titles[c])));
+    const double fit =
+        std::min(1.0, double(cell_side) / std::max(1, letters.width(column_titles[c])));
     Lettering(15 * fit).draw(page, column_titles[c], {left(c), title_height / 2});
   }
   for (size_t r = 0; r < rows.size(); ++r) {

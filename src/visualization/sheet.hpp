@@ -12,10 +12,10 @@ namespace pixelclip {
 /// One picture of a sheet: RGB bytes, and what is laid over it.
 struct SheetCell {
   int width = 0, height = 0;
-  std::vector<uint8_t> rgb;      ///< [height, width, 3]; empty leaves the cell blank.
-  std::vector<int32_t> labels;   ///< [height, width] ids, -1 and 255 uncoloured; empty: no overlay.
-  bool named = true;             ///< Ids are classes in the legend; else each id is any colour.
-  std::string note;              ///< A line under the cell, may be empty.
+  std::vector<uint8_t> rgb;     ///< [height, width, 3]; empty leaves the cell blank.
+  std::vector<int32_t> labels;  ///< [height, width] ids, -1 and 255 uncoloured; empty: no overlay.
+  bool named = true;            ///< Ids are classes in the legend; else each id is any colour.
+  std::string note;             ///< A line under the cell, may be empty.
 };
 
 struct SheetRow {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "visualization/sheet.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "nn/functional.hpp"
+#include "visualization/sheet.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
@@ -28,7 +28,8 @@ Tensor palette(int64_t count) {
 /// Lays the colours of `ids` [H, W] (−1: none) over `picture` [H, W, 3].
 Tensor colored(const Tensor& picture, const Tensor& ids, int64_t count) {
   const auto table = palette(std::max<int64_t>(1, count));
-  const auto colors = table.index_select(0, ids.remainder(table.size(0)).flatten()).view_as(picture);
+  const auto colors =
+      table.index_select(0, ids.remainder(table.size(0)).flatten()).view_as(picture);
   return torch::where(colors.lt(0), picture, kShare * colors + (1 - kShare) * picture);
 }
 
@@ -44,14 +45,19 @@ Image step_picture(const TrainSample& sample, const Tensor& bits, const Tensor& 
   const auto picture = resize_bilinear(framed.unsqueeze(0), height, width)[0].permute({1, 2, 0});
   const auto masks = unpack_masks(bits, width).to(torch::kCPU), chosen = assignment.to(torch::kCPU);
   auto number = torch::full({height, width}, -1, torch::kLong), cluster = number.clone();
-  for (int64_t m = 0; m < masks.size(0); ++m) {  // the largest first, so that small ones stay visible
+  for (int64_t m = 0; m < masks.size(0);
+       ++m) {  // the largest first, so that small ones stay visible
     number.masked_fill_(masks[m].gt(0), m);
     cluster.masked_fill_(masks[m].gt(0), chosen[m].item<int64_t>());
   }
   const auto tiles = torch::cat({picture, colored(picture, number, masks.size(0)),
                                  colored(picture, cluster, clusters),
-                                 colored(picture, logits.argmax(0).to(torch::kCPU), clusters)}, 1)
-                         .round().clamp(0, 255).to(torch::kUInt8).contiguous();  // [H, 4W, 3]
+                                 colored(picture, logits.argmax(0).to(torch::kCPU), clusters)},
+                                1)
+                         .round()
+                         .clamp(0, 255)
+                         .to(torch::kUInt8)
+                         .contiguous();  // [H, 4W, 3]
   Image image(height, 4 * width, 3);
   std::copy_n(tiles.const_data_ptr<uint8_t>(), image.pixels.size(), image.pixels.begin());
   return image;

@@ -7,11 +7,11 @@
 
 namespace pixelclip {
 
-/// What one training picture looked like to a step, four tiles beside one another on the masks' grid:
-/// the picture, its masks (each its own colour), the clusters they were assigned to (each cluster its
-/// own colour, the same in every picture), and the cluster that the student predicts most at every
-/// position. `bits` [M, H, ceil(W / 8)], `assignment` [M], `logits` [K, H, W].
-Image step_picture(const TrainSample& sample, const torch::Tensor& bits, const torch::Tensor& assignment,
-                   const torch::Tensor& logits);
+/// What one training picture looked like to a step, four tiles beside one another on the masks'
+/// grid: the picture, its masks (each its own colour), the clusters they were assigned to (each
+/// cluster its own colour, the same in every picture), and the cluster that the student predicts
+/// most at every position. `bits` [M, H, ceil(W / 8)], `assignment` [M], `logits` [K, H, W].
+Image step_picture(const TrainSample& sample, const torch::Tensor& bits,
+                   const torch::Tensor& assignment, const torch::Tensor& logits);
 
 }  // namespace pixelclip

@@ -28,7 +28,8 @@ TEST(HomeFolder, WithoutHomeTheListOfUsersIsAsked) {
   EXPECT_EQ(cache_folder(), "/somewhere/.cache");
   const Variable unset("HOME", nullptr);
   EXPECT_TRUE(home_folder().empty() || home_folder().is_absolute());
-  EXPECT_TRUE(cache_folder().empty() || cache_folder().is_absolute()) << "never a folder of the working folder";
+  EXPECT_TRUE(cache_folder().empty() || cache_folder().is_absolute())
+      << "never a folder of the working folder";
   const Variable named("XDG_CACHE_HOME", "/elsewhere");
   EXPECT_EQ(cache_folder(), "/elsewhere");
 }

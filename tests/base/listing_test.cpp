@@ -21,17 +21,20 @@ void touch_file(const fs::path& path) {
 
 std::vector<std::string> names_below(const fs::path& folder) {
   std::vector<std::string> names;
-  for (const fs::path& file : list_files_below(folder).files) names.push_back(fs::relative(file, folder).string());
+  for (const fs::path& file : list_files_below(folder).files)
+    names.push_back(fs::relative(file, folder).string());
   return names;
 }
 
 TEST(Listing, NamesThatBeginWithADotAndWhatServersAddAreNoData) {
-  for (const char* name : {".DS_Store", "._x.jpg", ".ipynb_checkpoints", ".x.jpg", "@eaDir", "__MACOSX", "#recycle"}) {
+  for (const char* name :
+       {".DS_Store", "._x.jpg", ".ipynb_checkpoints", ".x.jpg", "@eaDir", "__MACOSX", "#recycle"}) {
     EXPECT_TRUE(is_hidden(name)) << name;
     EXPECT_TRUE(has_hidden_part(str("a/", name, "/b.jpg"))) << name;
     EXPECT_TRUE(has_hidden_part(name)) << name;
   }
-  for (const char* name : {"x.jpg", "x..jpg", "x.", "@x", "_x"}) EXPECT_FALSE(is_hidden(name)) << name;
+  for (const char* name : {"x.jpg", "x..jpg", "x.", "@x", "_x"})
+    EXPECT_FALSE(is_hidden(name)) << name;
   for (const char* path : {"./a/b.jpg", "../a/b.jpg", "a//b.jpg", "/a/b.jpg", "a/", ""}) {
     EXPECT_FALSE(has_hidden_part(path)) << path;
   }
@@ -39,7 +42,8 @@ TEST(Listing, NamesThatBeginWithADotAndWhatServersAddAreNoData) {
 
 TEST(Listing, FilesAreSortedAndHiddenOnesLeftOut) {
   const TempFolder folder;
-  for (const char* name : {"b/2.jpg", "b/1.jpg", "a.jpg", "._a.jpg", ".git/config.jpg", "@eaDir/a.jpg/thumb.jpg"}) {
+  for (const char* name :
+       {"b/2.jpg", "b/1.jpg", "a.jpg", "._a.jpg", ".git/config.jpg", "@eaDir/a.jpg/thumb.jpg"}) {
     touch_file(folder / name);
   }
   EXPECT_THAT(names_below(folder.path()), ElementsAre("a.jpg", "b/1.jpg", "b/2.jpg"));
@@ -57,7 +61,8 @@ TEST(Listing, LinksAreFollowedButNoCircles) {
   fs::create_directory_symlink(folder.path(), other / "back");
   fs::create_symlink("nowhere", folder / "broken.jpg");
   std::vector<std::string> names;
-  for (const auto& file : list_files_below(folder.path()).files) names.push_back(file.lexically_relative(folder.path()).string());
+  for (const auto& file : list_files_below(folder.path()).files)
+    names.push_back(file.lexically_relative(folder.path()).string());
   EXPECT_THAT(names, ElementsAre("a/1.jpg", "linked/2.jpg"));
 }
 
@@ -79,7 +84,8 @@ TEST(Listing, AnyFileBelowStopsAtTheFirst) {
   int seen = 0;
   EXPECT_TRUE(any_file_below(folder.path(), [&](const auto&) { return ++seen == 2; }));
   EXPECT_EQ(seen, 2);
-  EXPECT_FALSE(any_file_below(folder.path(), [](const auto& file) { return file.filename() == "._4.png"; }));
+  EXPECT_FALSE(
+      any_file_below(folder.path(), [](const auto& file) { return file.filename() == "._4.png"; }));
   EXPECT_FALSE(any_file_below(folder / "none", [](const auto&) { return true; }));
 }
 

@@ -13,7 +13,11 @@ TEST(ParallelFor, CallsEachIndexOnceAndThrowsTheFirstError) {
   std::vector<std::atomic<int>> calls(1000);
   parallel_for(1000, 4, [&](int64_t i) { ++calls[i]; });
   for (const auto& count : calls) EXPECT_EQ(count, 1);
-  EXPECT_THROW(parallel_for(10, 3, [](int64_t i) { if (i == 5) throw std::runtime_error("five"); }), std::runtime_error);
+  EXPECT_THROW(parallel_for(10, 3,
+                            [](int64_t i) {
+                              if (i == 5) throw std::runtime_error("five");
+                            }),
+               std::runtime_error);
 }
 
 TEST(OneThread, DoesTheTasksOfManyThreadsOneAfterTheOther) {

@@ -32,7 +32,8 @@ Ended run_apart(const std::function<void()>& body) {
   }
   int status = 0;
   waitpid(process, &status, 0);
-  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), read_text(folder / "log")};
+  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+          read_text(folder / "log")};
 }
 
 void hang() { std::this_thread::sleep_for(std::chrono::seconds(60)); }

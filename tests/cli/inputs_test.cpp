@@ -20,12 +20,14 @@ std::vector<std::string> names_of(const Inputs& inputs) {
 TEST(FindInputs, TakesFilesFoldersAndPatterns) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "a/deep");
-  for (const char* file : {"a/p10.jpg", "a/p2.PNG", "a/deep/p1.jpeg", "a/notes.txt", "b.jpg", "c.jpg", "film.mp4"}) {
+  for (const char* file :
+       {"a/p10.jpg", "a/p2.PNG", "a/deep/p1.jpeg", "a/notes.txt", "b.jpg", "c.jpg", "film.mp4"}) {
     write_text(folder / file, "");
   }
   const std::string root = folder.path().string();
   EXPECT_THAT(names_of(find_inputs({root + "/a"}, true)), ElementsAre("deep/p1", "p2", "p10"));
-  EXPECT_THAT(names_of(find_inputs({root + "/*.jpg", root + "/film.mp4"}, true)), ElementsAre("b", "c", "film"));
+  EXPECT_THAT(names_of(find_inputs({root + "/*.jpg", root + "/film.mp4"}, true)),
+              ElementsAre("b", "c", "film"));
   EXPECT_TRUE(find_inputs({root + "/film.mp4"}, true).items[0].video);
   EXPECT_FALSE(find_inputs({root + "/film.mp4"}, false).items[0].video);
 }
@@ -55,9 +57,11 @@ TEST(FindInputs, KeepsPicturesOfOneNameApart) {
 
 TEST(FindInputs, SaysWhatLeadsNowhere) {
   const TempFolder folder;
-  const auto inputs = find_inputs({(folder / "none.jpg").string(), folder.path().string(), (folder / "*.png").string()}, false);
+  const auto inputs = find_inputs(
+      {(folder / "none.jpg").string(), folder.path().string(), (folder / "*.png").string()}, false);
   EXPECT_TRUE(inputs.items.empty());
-  EXPECT_THAT(inputs.faults, ElementsAre(HasSubstr("none.jpg: no such picture"), HasSubstr("no pictures in this folder"),
+  EXPECT_THAT(inputs.faults, ElementsAre(HasSubstr("none.jpg: no such picture"),
+                                         HasSubstr("no pictures in this folder"),
                                          HasSubstr("matches no picture")));
 }
 
@@ -79,7 +83,9 @@ TEST(ReadNames, UnderstandsListsSynonymsFilesAndVocabularies) {
   const TempFolder folder;
   EXPECT_THAT(read_names("dog, grass,sky"), ElementsAre("dog", "grass", "sky"));
   EXPECT_THAT(read_names("dog,puppy; grass ; sky;"), ElementsAre("dog, puppy", "grass", "sky"));
-  write_text(folder / "n.txt", "\xEF\xBB\xBF" "dog,puppy\r\n\n  grass \n");
+  write_text(folder / "n.txt",
+             "\xEF\xBB\xBF"
+             "dog,puppy\r\n\n  grass \n");
   EXPECT_THAT(read_names((folder / "n.txt").string()), ElementsAre("dog, puppy", "grass"));
   write_text(folder / "n.json", "[\"dog, puppy\", \"grass\"]");
   EXPECT_THAT(read_names((folder / "n.json").string()), ElementsAre("dog, puppy", "grass"));
@@ -101,7 +107,8 @@ TEST(ReadNames, LinesThatLookNumberedOrHoldColumnsAreWarnedOf) {
   log::add_file(folder / "log.txt");
   write_text(folder / "n.txt", "1 dog\n2:\tcat\nred\tfox\n3d printer\n");
   EXPECT_EQ(read_names((folder / "n.txt").string()).size(), 4u);
-  EXPECT_THAT(read_text(folder / "log.txt"), HasSubstr("3 of 4 lines begin with a number or hold a tab (line 1: 1 dog)"));
+  EXPECT_THAT(read_text(folder / "log.txt"),
+              HasSubstr("3 of 4 lines begin with a number or hold a tab (line 1: 1 dog)"));
 }
 
 TEST(ReadNames, RefusesFilesThatHoldNone) {
@@ -109,8 +116,11 @@ TEST(ReadNames, RefusesFilesThatHoldNone) {
   write_text(folder / "n.txt", "\n \n");
   EXPECT_ERROR(read_names((folder / "n.txt").string()), HasSubstr("holds no class names"));
   EXPECT_ERROR(read_names((folder / "none.txt").string()), HasSubstr("none.txt"));
-  write_text(folder / "u16.txt", "\xFF\xFE" "d");
-  EXPECT_ERROR(read_names((folder / "u16.txt").string()), HasSubstr("u16.txt:1: byte 1 is not UTF-8"));
+  write_text(folder / "u16.txt",
+             "\xFF\xFE"
+             "d");
+  EXPECT_ERROR(read_names((folder / "u16.txt").string()),
+               HasSubstr("u16.txt:1: byte 1 is not UTF-8"));
 }
 
 TEST(ReadPicture, ReadsAHugeJpegSmaller) {

@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "command.hpp"
-#include "cli/commands.hpp"
 #include "base/file.hpp"
+#include "cli/commands.hpp"
+#include "command.hpp"
 #include "data/sa1b_masks.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
@@ -34,8 +34,12 @@ std::string made_module(const TempFolder& folder, const std::string& body) {
 TEST(MasksCommand, WritesAModulesMasksAsSa1b) {
   const TempFolder folder;
   write_halves(folder / "p.png");
-  const auto module = made_module(folder, "return torch.stack([x[0] - 127, 127 - x[0], x[0] - 300]), torch.tensor([0.9, 0.8, 0.7])");
-  const auto outcome = run_command(add_masks, {"masks", (folder / "p.png").string(), "--sam", module, "--out", folder.path().string(), "--device", "cpu"});
+  const auto module = made_module(
+      folder,
+      "return torch.stack([x[0] - 127, 127 - x[0], x[0] - 300]), torch.tensor([0.9, 0.8, 0.7])");
+  const auto outcome =
+      run_command(add_masks, {"masks", (folder / "p.png").string(), "--sam", module, "--out",
+                              folder.path().string(), "--device", "cpu"});
   EXPECT_EQ(outcome.error, "");
   const auto json = read_json(folder / "annotations/p.json");
   EXPECT_EQ(json["image"]["width"], 60);
@@ -53,7 +57,9 @@ TEST(MasksCommand, WritesAModulesMasksAsSa1b) {
 TEST(MasksCommand, AModuleThatGivesSomethingElseIsNamed) {
   const TempFolder folder;
   write_halves(folder / "p.png");
-  const std::vector<std::string> command = {"masks", (folder / "p.png").string(), "--out", folder.path().string(), "--device", "cpu", "--sam"};
+  const std::vector<std::string> command = {
+      "masks", (folder / "p.png").string(), "--out", folder.path().string(), "--device", "cpu",
+      "--sam"};
   const auto log_of = [&](const std::string& module) {
     auto words = command;
     words.push_back(module);
@@ -61,7 +67,8 @@ TEST(MasksCommand, AModuleThatGivesSomethingElseIsNamed) {
     return outcome.error + outcome.log;
   };
   EXPECT_THAT(log_of(made_module(folder, "return x[0]")), HasSubstr("must give masks [M, 40, 60]"));
-  EXPECT_THAT(log_of(made_module(folder, "return x.view(7, 7)")), HasSubstr("the module fails on a picture of 40 x 60"));
+  EXPECT_THAT(log_of(made_module(folder, "return x.view(7, 7)")),
+              HasSubstr("the module fails on a picture of 40 x 60"));
   write_text(folder / "text.pt", "no module");
   EXPECT_THAT(log_of((folder / "text.pt").string()), HasSubstr("is no TorchScript module"));
   EXPECT_THAT(log_of((folder / "none.pt").string()), HasSubstr("none.pt"));
@@ -71,14 +78,17 @@ TEST(MasksCommand, DinoClustersCoverThePictureOnce) {
   SKIP_WITHOUT_SHARED();
   const TempFolder folder;
   write_halves(folder / "p.png");
-  const auto outcome = run_command(
-      add_masks, {"masks", (folder / "p.png").string(), "--dino-weights", (shared_folder() / "golden/dino/dino.pth").string(),
-                  "--clusters", "5", "--short-side", "64", "--min-area", "0", "--out", folder.path().string(), "--device", "cpu"});
+  const auto outcome =
+      run_command(add_masks, {"masks", (folder / "p.png").string(), "--dino-weights",
+                              (shared_folder() / "golden/dino/dino.pth").string(), "--clusters",
+                              "5", "--short-side", "64", "--min-area", "0", "--out",
+                              folder.path().string(), "--device", "cpu"});
   EXPECT_EQ(outcome.error, "");
   const auto json = read_json(folder / "annotations/p.json");
   std::vector<int> covered(40 * 60);
   for (const auto& mask : json["annotations"]) {
-    const auto bitmap = rle_to_bitmap(decode_rle(mask["segmentation"]["counts"].get<std::string>(), 40, 60));
+    const auto bitmap =
+        rle_to_bitmap(decode_rle(mask["segmentation"]["counts"].get<std::string>(), 40, 60));
     for (size_t i = 0; i < bitmap.size(); ++i) covered[i] += bitmap[i];
   }
   EXPECT_THAT(covered, ::testing::Each(1));

@@ -19,9 +19,11 @@ void make_run(const fs::path& folder, int lines) {
   fs::create_directories(folder);
   std::string text;
   for (int i = 0; i < lines; ++i) {
-    text += str("{\"iteration\": ", i, ", \"total_loss\": ", 1.0 / (i + 1), ", \"loss_masks\": 1, \"eta_seconds\": 3}\n");
+    text += str("{\"iteration\": ", i, ", \"total_loss\": ", 1.0 / (i + 1),
+                ", \"loss_masks\": 1, \"eta_seconds\": 3}\n");
   }
-  text += str("{\"iteration\": ", lines - 1, ", \"demo_val/mIoU\": 31.25}\n{\"iteration\": ", lines, ", \"tot");
+  text += str("{\"iteration\": ", lines - 1, ", \"demo_val/mIoU\": 31.25}\n{\"iteration\": ", lines,
+              ", \"tot");
   write_text(folder / "metrics.json", text);
 }
 
@@ -29,14 +31,16 @@ TEST(Plot, DrawsTheCurvesOfSeveralRunsIntoOnePage) {
   const TempFolder folder;
   make_run(folder / "a", 5000);
   make_run(folder / "b <&>", 1);
-  const auto outcome = run_command(tools::add_plot, {"plot", (folder / "a").string(), (folder / "b <&>").string()});
+  const auto outcome =
+      run_command(tools::add_plot, {"plot", (folder / "a").string(), (folder / "b <&>").string()});
   EXPECT_EQ(outcome.error, "");
   const auto page = read_text(folder / "a/curves.html");
   EXPECT_THAT(outcome.out, HasSubstr((folder / "a/curves.html").string()));
-  EXPECT_THAT(page, AllOf(HasSubstr(">total_loss</text>"), HasSubstr(">demo_val/mIoU</text>"), HasSubstr("b &lt;&amp;&gt;"),
-                          HasSubstr("iteration 4999: 31.25"), HasSubstr("</html>")));
-  EXPECT_THAT(page, AllOf(Not(HasSubstr("loss_masks")), Not(HasSubstr("eta_seconds")), Not(HasSubstr("nan")),
-                          Not(HasSubstr("http"))));
+  EXPECT_THAT(page, AllOf(HasSubstr(">total_loss</text>"), HasSubstr(">demo_val/mIoU</text>"),
+                          HasSubstr("b &lt;&amp;&gt;"), HasSubstr("iteration 4999: 31.25"),
+                          HasSubstr("</html>")));
+  EXPECT_THAT(page, AllOf(Not(HasSubstr("loss_masks")), Not(HasSubstr("eta_seconds")),
+                          Not(HasSubstr("nan")), Not(HasSubstr("http"))));
   EXPECT_LT(page.size(), 60000u) << "long curves are thinned";
 }
 
@@ -45,7 +49,8 @@ TEST(Plot, AFolderWithoutNumbersIsNamed) {
   EXPECT_THAT(run_command(tools::add_plot, {"plot", folder.path().string()}).error,
               HasSubstr(folder.path().string() + " holds no metrics.json"));
   write_text(folder / "metrics.json", "not JSON\n");
-  EXPECT_THAT(run_command(tools::add_plot, {"plot", folder.path().string()}).error, HasSubstr("holds no numbers yet"));
+  EXPECT_THAT(run_command(tools::add_plot, {"plot", folder.path().string()}).error,
+              HasSubstr("holds no numbers yet"));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "command.hpp"
-#include "cli/commands.hpp"
 #include "base/file.hpp"
+#include "cli/commands.hpp"
+#include "command.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
 #include "io/safetensors.hpp"
@@ -19,7 +19,8 @@ using testing::TempFolder;
 
 Image stripes(int64_t height, int64_t width) {
   Image image(height, width, 3);
-  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i / 40 % 2 * 200 + i % 3 * 20);
+  for (size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<uint8_t>(i / 40 % 2 * 200 + i % 3 * 20);
   return image;
 }
 
@@ -28,7 +29,8 @@ class CommandTest : public ::testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TempFolder;
     testing::write_tiny_clip(*folder_ / "clip.pth");
-    write_text(*folder_ / "config.yaml", "INPUT: {MIN_SIZE_TEST: 64}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
+    write_text(*folder_ / "config.yaml",
+               "INPUT: {MIN_SIZE_TEST: 64}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
   }
   static void TearDownTestSuite() { delete folder_; }
 
@@ -36,8 +38,8 @@ class CommandTest : public ::testing::Test {
 
   Outcome segment(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), "segment");
-    arguments.insert(arguments.end(), {"--weights", (*folder_ / "clip.pth").string(), "--device", "cpu", "--templates",
-                                       "single", "--out", path("out")});
+    arguments.insert(arguments.end(), {"--weights", (*folder_ / "clip.pth").string(), "--device",
+                                       "cpu", "--templates", "single", "--out", path("out")});
     return run_command(add_segment, arguments);
   }
 
@@ -74,8 +76,9 @@ TEST_F(CommandTest, SegmentNamesEachBadPictureInOneSentenceAndDoesTheOthers) {
   write_text(path("text.jpg"), "this is no picture");
   write_text(path("empty.png"), "");
   fs::create_directories(path("nothing"));
-  const auto outcome = segment({path("none.jpg"), path("nothing"), path("text.jpg"), path("empty.png"), path("good.png"),
-                                path("dot.png"), "--names", "dog, cat"});
+  const auto outcome =
+      segment({path("none.jpg"), path("nothing"), path("text.jpg"), path("empty.png"),
+               path("good.png"), path("dot.png"), "--names", "dog, cat"});
   EXPECT_THAT(outcome.error, HasSubstr("4 of 6 inputs failed"));
   EXPECT_THAT(outcome.log, HasSubstr("none.jpg: no such picture"));
   EXPECT_THAT(outcome.log, HasSubstr("nothing: there are no pictures in this folder"));
@@ -97,15 +100,18 @@ TEST_F(CommandTest, SegmentTilesAPanoramaOfSixtyThousandPixels) {
 
 TEST_F(CommandTest, SegmentRefusesBadNamesAndWeightsBeforeAnyPicture) {
   write_png(path("p.png"), stripes(20, 20));
-  EXPECT_THAT(segment({path("p.png"), "--names", "dog, , cat"}).error, HasSubstr("a class name is empty"));
-  EXPECT_THAT(segment({path("p.png"), "--names", "dog, cat, dog"}).error, HasSubstr("\"dog\" stands there twice"));
+  EXPECT_THAT(segment({path("p.png"), "--names", "dog, , cat"}).error,
+              HasSubstr("a class name is empty"));
+  EXPECT_THAT(segment({path("p.png"), "--names", "dog, cat, dog"}).error,
+              HasSubstr("\"dog\" stands there twice"));
   std::string hundred = "a";
   for (int i = 0; i < 99; ++i) hundred += " word";
   EXPECT_THAT(segment({path("p.png"), "--names", hundred}).error, HasSubstr("at most 77"));
   EXPECT_FALSE(fs::exists(path("out/p.json")));
   write_torch_file(path("other.pth"), to_value({{"layer.weight", torch::zeros({3, 3})}}));
-  const auto outcome = run_command(
-      add_segment, {"segment", path("p.png"), "--names", "dog", "--weights", path("other.pth"), "--out", path("out")});
+  const auto outcome =
+      run_command(add_segment, {"segment", path("p.png"), "--names", "dog", "--weights",
+                                path("other.pth"), "--out", path("out")});
   EXPECT_THAT(outcome.error, HasSubstr("CLIP"));
 }
 
@@ -120,9 +126,10 @@ TEST_F(CommandTest, SegmentCallsTheRestBackground) {
 TEST_F(CommandTest, FeaturesAreWrittenByNameForOtherPrograms) {
   write_png(path("a.png"), stripes(30, 50));
   write_text(path("b.jpg"), "no picture");
-  const auto outcome = run_command(
-      add_features, {"features", path("a.png"), path("b.jpg"), "--names", "dog, cat, sky", "--weights",
-                     (*folder_ / "clip.pth").string(), "--device", "cpu", "--out", path("f.safetensors")});
+  const auto outcome =
+      run_command(add_features, {"features", path("a.png"), path("b.jpg"), "--names",
+                                 "dog, cat, sky", "--weights", (*folder_ / "clip.pth").string(),
+                                 "--device", "cpu", "--out", path("f.safetensors")});
   EXPECT_THAT(outcome.error, HasSubstr("1 of 2 inputs failed"));
   const auto file = read_safetensors(path("f.safetensors"));
   EXPECT_EQ(file.tensors.at("dense.a").sizes(), (std::vector<int64_t>{6, 6, 16}));
@@ -138,10 +145,11 @@ TEST(Completion, BashCompletesCommandsAndFlags) {
   ::testing::internal::CaptureStdout();
   app.parse("completion bash");
   const TempFolder folder;
-  write_text(folder / "completion.bash", ::testing::internal::GetCapturedStdout() +
-                                             "complete_words() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _pixelclip; "
-                                             "echo \"${COMPREPLY[@]}\"; }\n"
-                                             "complete_words pixelclip seg\ncomplete_words pixelclip segment --na\n");
+  write_text(folder / "completion.bash",
+             ::testing::internal::GetCapturedStdout() +
+                 "complete_words() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _pixelclip; "
+                 "echo \"${COMPREPLY[@]}\"; }\n"
+                 "complete_words pixelclip seg\ncomplete_words pixelclip segment --na\n");
   FILE* shell = popen(("bash " + (folder / "completion.bash").string() + " 2>&1").c_str(), "r");
   ASSERT_NE(shell, nullptr);
   char text[200] = "";

@@ -1,5 +1,5 @@
-#include "command.hpp"
 #include "cli/commands.hpp"
+#include "command.hpp"
 #include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 
@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 const std::string kStudent = "sem_seg_head.predictor.clip_model.";
 const std::string kPrompts = "sem_seg_head.predictor.prompt_tokens";
 
-/// A checkpoint as training writes it: a tiny CLIP as student and teacher, prompts, and a training state.
+/// A checkpoint as training writes it: a tiny CLIP as student and teacher, prompts, and a training
+/// state.
 class Weights : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -26,9 +27,11 @@ class Weights : public ::testing::Test {
     model.set(kPrompts, torch::ones({2, 4, 64}));
     Dict optimizer;
     optimizer.set("state", Dict{{{0, Dict{{{"exp_avg", torch::ones({5})}}}}}});
-    write_torch_file(folder_ / "in.pth", Dict{{{"model", model}, {"optimizer", optimizer}, {"iteration", 99}}});
+    write_torch_file(folder_ / "in.pth",
+                     Dict{{{"model", model}, {"optimizer", optimizer}, {"iteration", 99}}});
   }
-  std::string convert(const std::string& in, const std::string& out, const std::vector<std::string>& flags = {}) {
+  std::string convert(const std::string& in, const std::string& out,
+                      const std::vector<std::string>& flags = {}) {
     std::vector<std::string> arguments = {"convert", path(in), path(out)};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     return run_command(add_convert, arguments).error;
@@ -72,7 +75,8 @@ TEST_F(Weights, AreHalvedInSizeAndLoseTheTrainingState) {
   EXPECT_LT(fs::file_size(folder_ / "half.pth"), fs::file_size(folder_ / "in.pth") * 0.52);
   const auto halved = read("half.pth");
   EXPECT_EQ(halved.at(kPrompts).scalar_type(), torch::kHalf);
-  EXPECT_TRUE(testing::close(halved.at(kStudent + "visual.proj").to(torch::kFloat), read("in.pth").at(kStudent + "visual.proj"), 1e-3));
+  EXPECT_TRUE(testing::close(halved.at(kStudent + "visual.proj").to(torch::kFloat),
+                             read("in.pth").at(kStudent + "visual.proj"), 1e-3));
   EXPECT_FALSE(read_torch_file(folder_ / "half.pth").as_dict().find("optimizer"));
 }
 
@@ -89,7 +93,8 @@ TEST_F(Weights, GiveTheEncoderAloneInClipsOwnNamesAndThePromptsAlone) {
   expect_equal(read("clip2.safetensors"), read("clip.pth"));
   ASSERT_EQ(convert("in.pth", "prompts.pth", {"--only", "prompts"}), "");
   EXPECT_EQ(read("prompts.pth").size(), 1u);
-  EXPECT_THAT(convert("clip.pth", "none.pth", {"--only", "prompts"}), HasSubstr("holds no sem_seg_head.predictor.prompt_tokens"));
+  EXPECT_THAT(convert("clip.pth", "none.pth", {"--only", "prompts"}),
+              HasSubstr("holds no sem_seg_head.predictor.prompt_tokens"));
   EXPECT_FALSE(fs::exists(folder_ / "none.pth"));
 }
 
@@ -105,16 +110,19 @@ TEST_F(Weights, KeepWhatTensorsDoNotTellOnEveryWay) {
   ASSERT_EQ(convert("gelu.pth", "encoder.pth", {"--only", "encoder"}), "");
   EXPECT_THAT(inspect("encoder.pth"), HasSubstr(told));
   ASSERT_EQ(convert("in.pth", "plain.safetensors", {"--only", "encoder"}), "");
-  EXPECT_THAT(inspect("plain.safetensors"), HasSubstr("computes with: QuickGELU (the file's own record)"));
+  EXPECT_THAT(inspect("plain.safetensors"),
+              HasSubstr("computes with: QuickGELU (the file's own record)"));
 }
 
 TEST_F(Weights, AreShownWithWhereTheyStoodAndWhatWasDropped) {
   Dict wrapped;
   for (const auto& [name, tensor] : read("clip.pth")) wrapped.set("module." + name, tensor);
   write_torch_file(folder_ / "ema.pth", Dict{{{"model", wrapped}, {"model_ema", wrapped}}});
-  EXPECT_THAT(inspect("ema.pth"), AllOf(HasSubstr("weights under: model_ema\n"), HasSubstr("prefix dropped from all names: module.\n"),
-                                        HasSubstr("architecture: CLIP ViT, width 64"), HasSubstr("warning: nothing tells"),
-                                        Not(HasSubstr("\nmodule."))));
+  EXPECT_THAT(inspect("ema.pth"),
+              AllOf(HasSubstr("weights under: model_ema\n"),
+                    HasSubstr("prefix dropped from all names: module.\n"),
+                    HasSubstr("architecture: CLIP ViT, width 64"),
+                    HasSubstr("warning: nothing tells"), Not(HasSubstr("\nmodule."))));
   ASSERT_EQ(convert("ema.pth", "plain.pth"), "");
   expect_equal(read("plain.pth"), read("clip.pth"));
 }
@@ -135,25 +143,30 @@ TEST_F(Weights, OfOddNamesAndFormsAreRefusedInOneSentence) {
 
 TEST_F(Weights, AreListedWithWhatTheyAre) {
   EXPECT_THAT(inspect("in.pth"),
-              AllOf(HasSubstr("architecture: PixelCLIP on CLIP ViT, width 64, 2 layers"), HasSubstr("iteration: 99"),
-                    HasSubstr("optimizer: a dict with 1 tensors"), HasSubstr("[2, 4, 64]"), HasSubstr("Float"),
-                    HasSubstr("NaN: 0, infinite: 0")));
+              AllOf(HasSubstr("architecture: PixelCLIP on CLIP ViT, width 64, 2 layers"),
+                    HasSubstr("iteration: 99"), HasSubstr("optimizer: a dict with 1 tensors"),
+                    HasSubstr("[2, 4, 64]"), HasSubstr("Float"), HasSubstr("NaN: 0, infinite: 0")));
   EXPECT_THAT(inspect("clip.pth"), HasSubstr("architecture: CLIP ViT, width 64"));
   ASSERT_EQ(convert("in.pth", "a.safetensors"), "");
-  EXPECT_THAT(inspect("a.safetensors"), AllOf(HasSubstr("safetensors, "), HasSubstr("iteration: 99")));
-  write_safetensors(folder_ / "bad.safetensors",
-                    {{"bad", torch::tensor({1.f, NAN, INFINITY, NAN})}, {"good", torch::ones({2}, torch::kHalf)}});
+  EXPECT_THAT(inspect("a.safetensors"),
+              AllOf(HasSubstr("safetensors, "), HasSubstr("iteration: 99")));
+  write_safetensors(folder_ / "bad.safetensors", {{"bad", torch::tensor({1.f, NAN, INFINITY, NAN})},
+                                                  {"good", torch::ones({2}, torch::kHalf)}});
   EXPECT_THAT(inspect("bad.safetensors"),
-              AllOf(HasSubstr("NaN: 2 infinite: 1"), HasSubstr("NaN: 2, infinite: 1"), HasSubstr("not recognised")));
+              AllOf(HasSubstr("NaN: 2 infinite: 1"), HasSubstr("NaN: 2, infinite: 1"),
+                    HasSubstr("not recognised")));
 }
 
 TEST_F(Weights, OfEveryPublishedFormAreRecognised) {
   SKIP_WITHOUT_SHARED();
   const auto golden = testing::shared_folder() / "golden";
-  const auto told = [&](const std::string& file) { return run_command(add_inspect, {"inspect", (golden / file).string()}).out; };
+  const auto told = [&](const std::string& file) {
+    return run_command(add_inspect, {"inspect", (golden / file).string()}).out;
+  };
   EXPECT_THAT(told("sources/openai_vit.pt"), HasSubstr("architecture: CLIP ViT"));
   EXPECT_THAT(told("sources/hf/model.safetensors"), HasSubstr("architecture: CLIP ViT"));
-  EXPECT_THAT(told("sources/open_clip_pytorch_model.bin"), HasSubstr("architecture: CLIP ConvNeXt"));
+  EXPECT_THAT(told("sources/open_clip_pytorch_model.bin"),
+              HasSubstr("architecture: CLIP ConvNeXt"));
   EXPECT_THAT(told("dino/dino.pth"), HasSubstr("ViT in DINO's names"));
   EXPECT_THAT(told("convnext/model.pth"), HasSubstr("PixelCLIP on CLIP ConvNeXt"));
 }

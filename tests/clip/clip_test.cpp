@@ -16,15 +16,18 @@ using torch::Tensor;
 ClipArchitecture tiny_vit() {
   ClipArchitecture architecture;
   architecture.vit = VitOptions{.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 16};
-  architecture.text = {.width = 64, .layers = 2, .heads = 1, .context = 9, .vocabulary = 40, .embedding = 16};
+  architecture.text = {
+      .width = 64, .layers = 2, .heads = 1, .context = 9, .vocabulary = 40, .embedding = 16};
   return architecture;
 }
 
 ClipArchitecture tiny_convnext(int64_t head_hidden = 0) {
   auto architecture = tiny_vit();
   architecture.vit.reset();
-  architecture.convnext = ConvNextOptions{
-      .depths = {1, 1, 3, 1}, .widths = {8, 16, 24, 32}, .embedding = 16, .head_hidden = head_hidden};
+  architecture.convnext = ConvNextOptions{.depths = {1, 1, 3, 1},
+                                          .widths = {8, 16, 24, 32},
+                                          .embedding = 16,
+                                          .head_hidden = head_hidden};
   architecture.text.activation = Activation::gelu;
   return architecture;
 }
@@ -57,11 +60,13 @@ TEST_P(GoldenClip, MeetsDenseAndPooledOutputs) {
   const int64_t side = vit ? 96 : 128, small = vit ? 64 : 96;
   const auto mean = torch::tensor({122.7709383f, 116.7460125f, 104.09373615f}).view({3, 1, 1});
   const auto deviation = torch::tensor({68.5005327f, 66.6321579f, 70.3231630f}).view({3, 1, 1});
-  const auto image = ((golden.expected.at("in.image.0").to(torch::kFloat) - mean) / deviation).unsqueeze(0);
+  const auto image =
+      ((golden.expected.at("in.image.0").to(torch::kFloat) - mean) / deviation).unsqueeze(0);
   const auto resized = at::upsample_bilinear2d(image, {side, side}, false);
   EXPECT_TRUE(close(golden.clip->visual->dense(resized), golden.expected.at("eval.dense"), 1e-5));
-  EXPECT_TRUE(close(golden.clip->visual->pooled(at::upsample_bilinear2d(resized, {small, small}, false)),
-                    golden.expected.at("eval.pooled"), 1e-5));
+  EXPECT_TRUE(
+      close(golden.clip->visual->pooled(at::upsample_bilinear2d(resized, {small, small}, false)),
+            golden.expected.at("eval.pooled"), 1e-5));
 }
 
 INSTANTIATE_TEST_SUITE_P(Backbones, GoldenClip, ::testing::Values("vit", "convnext"),
@@ -92,10 +97,14 @@ TEST(ClipArchitecture, RefusesWeightsThatDoNotMakeAClip) {
   };
   EXPECT_ERROR(clip_architecture({}), HasSubstr("visual.conv1.weight is missing"));
   EXPECT_ERROR(clip_architecture(changed("visual.proj", {})), HasSubstr("visual.proj is missing"));
-  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64}))), HasSubstr("2 dimensions"));
-  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64, 8}))), HasSubstr("do not belong together"));
-  EXPECT_ERROR(clip_architecture(changed("visual.positional_embedding", torch::ones({12, 64}))), HasSubstr("12 positions"));
-  EXPECT_ERROR(clip_architecture(changed("transformer.resblocks.0.attn.in_proj_weight", {})), HasSubstr("no text tower"));
+  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64}))),
+               HasSubstr("2 dimensions"));
+  EXPECT_ERROR(clip_architecture(changed("visual.proj", torch::ones({64, 8}))),
+               HasSubstr("do not belong together"));
+  EXPECT_ERROR(clip_architecture(changed("visual.positional_embedding", torch::ones({12, 64}))),
+               HasSubstr("12 positions"));
+  EXPECT_ERROR(clip_architecture(changed("transformer.resblocks.0.attn.in_proj_weight", {})),
+               HasSubstr("no text tower"));
 }
 
 TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
@@ -162,12 +171,15 @@ TEST(ImageEncoders, TakeEverySizeOfWholePatchesAndKeepTheirMeaningInBfloat16) {
 TEST(TextEncoder, IsExactWhenCutToTheLongestTextOrBehindASharedBeginning) {
   torch::NoGradGuard no_grad;
   CLIP clip(tiny_vit());
-  const std::vector<std::vector<int64_t>> texts = {{38, 5, 6, 7, 39}, {38, 5, 6, 39}, {38, 5, 6, 8, 9, 10, 39}};
+  const std::vector<std::vector<int64_t>> texts = {
+      {38, 5, 6, 7, 39}, {38, 5, 6, 39}, {38, 5, 6, 8, 9, 10, 39}};
   const auto whole = torch::constant_pad_nd(pad_tokens(texts), {0, 2});  // all nine positions
   const auto expected = clip->encode_text(whole);
   EXPECT_TRUE(close(clip->encode_text(pad_tokens(texts)), expected, 1e-5));
   const auto rest = whole.slice(1, 3);
-  EXPECT_TRUE(close(clip->encode_text_after(torch::tensor({int64_t{38}, int64_t{5}, int64_t{6}}), rest), expected, 1e-5));
+  EXPECT_TRUE(
+      close(clip->encode_text_after(torch::tensor({int64_t{38}, int64_t{5}, int64_t{6}}), rest),
+            expected, 1e-5));
   EXPECT_THROW(clip->encode_text(torch::zeros({1, 10}, torch::kLong)), c10::Error);
 }
 
@@ -182,7 +194,8 @@ TEST(VisionTransformer, PoolsTheChosenPatchesAlone) {
   const auto before = vit.pooled_of_patches(images, some);
   images.slice(2, 16, 24).zero_();  // the third row of patches: 8 to 11
   EXPECT_TRUE(torch::equal(vit.pooled_of_patches(images, some), before));
-  EXPECT_FALSE(close(vit.pooled_of_patches(images, torch::tensor({{0, 9}, {3, 15}})), before, 1e-3));
+  EXPECT_FALSE(
+      close(vit.pooled_of_patches(images, torch::tensor({{0, 9}, {3, 15}})), before, 1e-3));
 }
 
 TEST(ResizePositions, KeepsTheClassTokenAndTheGridItWasMadeFor) {

@@ -194,7 +194,8 @@ TEST_F(FindWeights, FindsAFolderOfOpenClipByItsRepositorysName) {
 }
 
 TEST_F(FindWeights, TakesEveryNameThatThePublicCodeTakesForAConvNeXt) {
-  const auto base = put("work/weights/convnext_base.pt"), large = put("work/weights/convnext_large.pt");
+  const auto base = put("work/weights/convnext_base.pt"),
+             large = put("work/weights/convnext_large.pt");
   for (const char* name : {"convnext_base_w_320", "convnext-base", "my_convnext_base_model"}) {
     EXPECT_TRUE(fs::equivalent(find_weights(name), base)) << name;
   }
@@ -203,8 +204,9 @@ TEST_F(FindWeights, TakesEveryNameThatThePublicCodeTakesForAConvNeXt) {
 }
 
 TEST_F(FindWeights, FindsDinoWhereTorchHubKeepsIt) {
-  EXPECT_ERROR(find_dino_weights(""), AllOf(HasSubstr("dino_deitsmall16_pretrain.pth was not found"),
-                                            HasSubstr("torch/hub/checkpoints"), HasSubstr("MODEL.DINO_WEIGHTS")));
+  EXPECT_ERROR(find_dino_weights(""),
+               AllOf(HasSubstr("dino_deitsmall16_pretrain.pth was not found"),
+                     HasSubstr("torch/hub/checkpoints"), HasSubstr("MODEL.DINO_WEIGHTS")));
   const auto cached = put("home/.cache/torch/hub/checkpoints/dino_deitsmall16_pretrain.pth");
   EXPECT_EQ(find_dino_weights(""), cached);
   setenv("TORCH_HOME", (folder_ / "torch").c_str(), 1);

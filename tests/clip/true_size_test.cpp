@@ -5,8 +5,8 @@
 #include "clip/clip.hpp"
 #include "clip/sources.hpp"
 #include "io/safetensors.hpp"
-#include "text/bpe_tokenizer.hpp"
 #include "support/tensors.hpp"
+#include "text/bpe_tokenizer.hpp"
 
 namespace pixelclip {
 namespace {
@@ -25,14 +25,17 @@ TEST(TrueSize, EncodersTextAndTokensAreOpenClips) {
     load_into(*clip, opened.weights);
     clip->eval();
     const auto get = [&](const std::string& name) { return expected.at(kind + "." + name); };
-    EXPECT_TRUE(testing::close(clip->visual->pooled(get("pooled.in")), get("pooled.out"), 1e-4)) << kind;
-    EXPECT_TRUE(testing::close(clip->visual->dense(get("dense.in")), get("dense.out"), 1e-4)) << kind;
+    EXPECT_TRUE(testing::close(clip->visual->pooled(get("pooled.in")), get("pooled.out"), 1e-4))
+        << kind;
+    EXPECT_TRUE(testing::close(clip->visual->dense(get("dense.in")), get("dense.out"), 1e-4))
+        << kind;
     std::vector<std::vector<int64_t>> ids;
     for (const std::string text : nlohmann::json::parse(file.metadata.at("texts"))) {
       ids.push_back(BpeTokenizer::shared().encode(text));
     }
     const auto tokens = pad_tokens(ids);
-    const auto padded = torch::constant_pad_nd(tokens, {0, BpeTokenizer::kContext - tokens.size(1)});
+    const auto padded =
+        torch::constant_pad_nd(tokens, {0, BpeTokenizer::kContext - tokens.size(1)});
     EXPECT_TRUE(torch::equal(padded, get("tokens"))) << kind;
     EXPECT_TRUE(testing::close(clip->encode_text(tokens), get("text"), 1e-4)) << kind;
   }

@@ -70,7 +70,8 @@ TEST_F(Check, NamedFilesMustExist) {
          "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED: there is no file a/none.pt");
   expect([](Config& c) { c.model.sem_seg_head.clip_pretrained = ""; }, "are both empty");
   expect([](Config& c) { c.model.prompt_templates_file = "t.txt"; }, "MODEL.PROMPT_TEMPLATES_FILE");
-  expect([](Config& c) { c.model.dino = true, c.model.dino_weights = "none.pth"; }, "MODEL.DINO_WEIGHTS: there is no file none.pth");
+  expect([](Config& c) { c.model.dino = true, c.model.dino_weights = "none.pth"; },
+         "MODEL.DINO_WEIGHTS: there is no file none.pth");
   auto& set = good_.datasets.custom.emplace_back();
   set.name = "a";
   set.images = "none";

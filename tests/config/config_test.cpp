@@ -229,7 +229,8 @@ TEST_F(ConfigFile, TheEffectiveConfigReadsBackTheSame) {
       "SOLVER: {BASE_LR: 1.2345678901234567e-9, STEPS: [1, 2], GAMMA: 1e300, WEIGHT_DECAY: 3}\n"
       "DATASETS: {TRAIN: ['x, y', \"\"], CUSTOM: [{name: a, images: i, labels: l, names: [p, \"q: "
       "r\"],"
-      " ignore: 0, label_suffix: _m.tif, image_suffix: _i, list: v.txt, id_map: {7: 0, 8: 1}}, {name: b, kind: coco, images: i, masks: m.json},"
+      " ignore: 0, label_suffix: _m.tif, image_suffix: _i, list: v.txt, id_map: {7: 0, 8: 1}}, "
+      "{name: b, kind: coco, images: i, masks: m.json},"
       " {name: c, images: i, labels: l, names: n.json, id_map: [255, 0]}]}\n"
       "SEED: -1\nCUDNN_BENCHMARK: True\nTEST: {AUG: {FLIP: off}}\n");
   const std::string text = to_yaml(c);

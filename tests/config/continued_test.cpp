@@ -10,7 +10,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(ContinuedConfig, AFileWithTheSameValuesStaysAsItIs) {
-  const std::string earlier = "# notes\nSOLVER:\n  MAX_ITER: 40000\nMODEL:\n  RPN: {NMS_THRESH: 0.7}\n";
+  const std::string earlier =
+      "# notes\nSOLVER:\n  MAX_ITER: 40000\nMODEL:\n  RPN: {NMS_THRESH: 0.7}\n";
   const auto same = continued_yaml(Config(), earlier, "config.yaml");
   ASSERT_TRUE(same);
   EXPECT_EQ(same->text, earlier);
@@ -19,8 +20,10 @@ TEST(ContinuedConfig, AFileWithTheSameValuesStaysAsItIs) {
 
 TEST(ContinuedConfig, ChangedValuesAreSetAndKeysOfOtherProgramsStay) {
   const std::string earlier =
-      "MODEL:\n  RPN:\n    BBOX_REG_WEIGHTS: &id002\n    - 1.0\n    - 2.5\n    HEAD_NAME: StandardRPNHead\n"
-      "    NORM: ''\n  RETINANET: {WEIGHTS: *id002, ON: false, X: null}\nSOLVER:\n  MAX_ITER: 4\n  STEPS:\n  - 3\n"
+      "MODEL:\n  RPN:\n    BBOX_REG_WEIGHTS: &id002\n    - 1.0\n    - 2.5\n    HEAD_NAME: "
+      "StandardRPNHead\n"
+      "    NORM: ''\n  RETINANET: {WEIGHTS: *id002, ON: false, X: null}\nSOLVER:\n  MAX_ITER: 4\n  "
+      "STEPS:\n  - 3\n"
       "OUTPUT_DIR: 'a: b'\n";
   Config config;
   config.solver.max_iter = 6;
@@ -29,9 +32,11 @@ TEST(ContinuedConfig, ChangedValuesAreSetAndKeysOfOtherProgramsStay) {
   config.datasets.train = {"sam_resized"};
   const auto continued = continued_yaml(config, earlier, "config.yaml");
   ASSERT_TRUE(continued);
-  EXPECT_THAT(continued->changes,
-              ElementsAre("SOLVER.MAX_ITER: 4 → 6", HasSubstr("DATASETS.TRAIN: [] → [\"sam_resized\"]"), HasSubstr("OUTPUT_DIR")));
-  EXPECT_THAT(continued->text, HasSubstr("  RPN:\n    BBOX_REG_WEIGHTS: [1.0, 2.5]\n    HEAD_NAME: \"StandardRPNHead\"\n    NORM: \"\"\n"));
+  EXPECT_THAT(continued->changes, ElementsAre("SOLVER.MAX_ITER: 4 → 6",
+                                              HasSubstr("DATASETS.TRAIN: [] → [\"sam_resized\"]"),
+                                              HasSubstr("OUTPUT_DIR")));
+  EXPECT_THAT(continued->text, HasSubstr("  RPN:\n    BBOX_REG_WEIGHTS: [1.0, 2.5]\n    HEAD_NAME: "
+                                         "\"StandardRPNHead\"\n    NORM: \"\"\n"));
   EXPECT_THAT(continued->text, HasSubstr("    WEIGHTS: [1.0, 2.5]\n    ON: false\n    X: null\n"));
   // What is written reads back as the run's values.
   const auto again = continued_yaml(config, continued->text, "config.yaml");

@@ -4,9 +4,9 @@
 
 #include <chrono>
 
-#include "data/made_tar.hpp"
 #include "base/file.hpp"
 #include "data/loader.hpp"
+#include "data/made_tar.hpp"
 #include "data/mapper.hpp"
 #include "data/prepare.hpp"
 
@@ -22,7 +22,8 @@ const std::vector<std::string> kStems = {"sa_1", "sa_2", "sa_3"};
 
 /// A folder with three samples in SA-1B's layout, and the same as a tar file at sa_000000.tar.
 void make_published(const TempFolder& folder) {
-  for (size_t i = 0; i < kStems.size(); ++i) make_sample(folder.path(), kStems[i], 40 + 3 * i, 60, i);
+  for (size_t i = 0; i < kStems.size(); ++i)
+    make_sample(folder.path(), kStems[i], 40 + 3 * i, 60, i);
   write_file(folder / "tars/sa_000000.tar", tar_of(folder.path(), kStems));
 }
 
@@ -106,7 +107,8 @@ TEST(Tar, LongNamesSizesAndStrangersAreUnderstood) {
     tar += tar_member("././@LongLink", deep + suffix + '\0', 'L') + tar_member("short", "content");
   }
   tar += tar_member("pax", pax, 'x') + tar_member("short.jpg", "picture");
-  tar += tar_member("sa_7.JPG", "first") + tar_member("sa_7.json", "{}") + tar_member("sa_7.JPG", "second!");
+  tar += tar_member("sa_7.JPG", "first") + tar_member("sa_7.json", "{}") +
+         tar_member("sa_7.JPG", "second!");
   write_file(folder / "a.tar", tar);  // without an end, as some writers leave it
   const ArchiveContents contents = read_tar(folder / "a.tar");
   EXPECT_THAT(images_of(contents), ElementsAre(deep + ".jpg", "sa_7.JPG"));
@@ -151,7 +153,8 @@ TEST(Tar, MutatedFilesAreErrorsOrHarmless) {
   setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
   Random random(5);
   for (int i = 0; i < 300; ++i) {
-    std::string damaged = whole.substr(0, random.integer(1, static_cast<int64_t>(whole.size()) + 1));
+    std::string damaged =
+        whole.substr(0, random.integer(1, static_cast<int64_t>(whole.size()) + 1));
     for (int k = 0; k < 3; ++k) {
       damaged[random.integer(0, std::min<int64_t>(static_cast<int64_t>(damaged.size()), 2048))] =
           static_cast<char>(random.next());
@@ -207,8 +210,9 @@ TEST(Shards, ACompactOneStandsForItsTarAndAListNamesThem) {
   fs::create_directories(folder / "output");
   write_file(folder / "._sa_000000.tar", "x");
   fs::create_directories(folder / ".sa_000003");
-  EXPECT_THAT(Sa1bIndex::shards_below(folder.path()),
-              ElementsAre(folder / "sa_000000.shard", folder / "sa_000001", folder / "sa_000002.tar"));
+  EXPECT_THAT(
+      Sa1bIndex::shards_below(folder.path()),
+      ElementsAre(folder / "sa_000000.shard", folder / "sa_000001", folder / "sa_000002.tar"));
   write_file(folder / "list.txt", "# comment\n  sa_000002.tar \r\n\nsa_000001\n");
   EXPECT_THAT(Sa1bIndex::read_shard_list(folder / "list.txt", folder.path()),
               ElementsAre(folder / "sa_000002.tar", folder / "sa_000001"));
@@ -232,7 +236,8 @@ TEST(Shards, AListMayMixTarFilesAndFoldersOfBothLayouts) {
   const Sa1bIndex index = open_training_set(config);
   ASSERT_EQ(index.size(), 5);
   const Sa1bMapper mapper(config);
-  for (int64_t i = 0; i < index.size(); ++i) EXPECT_GT(mapper(index[i], Random(1)).mask_bits.size(0), 0);
+  for (int64_t i = 0; i < index.size(); ++i)
+    EXPECT_GT(mapper(index[i], Random(1)).mask_bits.size(0), 0);
 }
 
 TEST(Runs, SurviveTheBinaryFormAndItsDamagesAreNamed) {
@@ -262,7 +267,8 @@ TEST(Runs, SurviveTheBinaryFormAndItsDamagesAreNamed) {
   Random random(3);
   for (int i = 0; i < 2000; ++i) {
     auto damaged = bytes;
-    damaged[random.integer(0, static_cast<int64_t>(bytes.size()))] = static_cast<uint8_t>(random.next());
+    damaged[random.integer(0, static_cast<int64_t>(bytes.size()))] =
+        static_cast<uint8_t>(random.next());
     try {
       read_runs(damaged, "a", 512, read);
       for (const auto& mask : read.masks) check_rle(read.runs(mask), read.height, read.width);
@@ -280,7 +286,8 @@ TEST(Shards, OneThatIsCutShortIsAnError) {
   EXPECT_EQ(read_shard(shard).pairs.size(), 3u);
   for (const size_t size : {size_t{0}, size_t{20}, whole.size() / 2, whole.size() - 1}) {
     write_file(shard, whole.substr(0, size));
-    EXPECT_ERROR(read_shard(shard), AllOf(HasSubstr("sa_000000.shard"), HasSubstr("compact shard")));
+    EXPECT_ERROR(read_shard(shard),
+                 AllOf(HasSubstr("sa_000000.shard"), HasSubstr("compact shard")));
   }
 }
 
@@ -336,10 +343,12 @@ TEST(PrepareSa1b, AnnotationsWithoutAUsableMaskAreNamedAndStayOutOfTheShard) {
   json["annotations"][1] = {{"id", 4711}, {"bbox", {1, 2, 3, 4}}};
   write_file(file, json.dump());
   ::testing::internal::CaptureStderr();
-  const PrepareReport report = prepare_sa1b({.root = folder.path(), .out = folder / "out", .compact = true});
+  const PrepareReport report =
+      prepare_sa1b({.root = folder.path(), .out = folder / "out", .compact = true});
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(report.written, 3);
-  EXPECT_THAT(log, AllOf(HasSubstr("sa_2.json: annotation 1 (id 4711)"), HasSubstr("1 annotations without a usable mask")));
+  EXPECT_THAT(log, AllOf(HasSubstr("sa_2.json: annotation 1 (id 4711)"),
+                         HasSubstr("1 annotations without a usable mask")));
   const Sa1bIndex index = open_training_set(config_of(folder / "out"));
   Config whole = config_of(folder / "out");
   whole.input.crop.enabled = false;

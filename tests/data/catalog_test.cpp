@@ -65,7 +65,8 @@ TEST(IdMaps, ContextsBackgroundIsIgnoredUnlessItIsTheSixtiethClass) {
   EXPECT_EQ(context_ids().classes[0], 255);
   EXPECT_EQ(context_ids(true).classes[0], 59);
   EXPECT_EQ(context_ids(true).classes[458], 58);
-  EXPECT_EQ(class_names(Catalog(DatasetRoots{}).find("context_60_test_sem_seg")).back(), "background");
+  EXPECT_EQ(class_names(Catalog(DatasetRoots{}).find("context_60_test_sem_seg")).back(),
+            "background");
 }
 
 TEST(IdMaps, VocIgnoresBackgroundUnlessItIsAClass) {

@@ -1,7 +1,7 @@
 #include "data/coco_masks.hpp"
 
-#include "data/made_coco.hpp"
 #include "base/file.hpp"
+#include "data/made_coco.hpp"
 
 namespace pixelclip {
 namespace {

@@ -1,7 +1,7 @@
 #include "data/doctor.hpp"
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 
 namespace pixelclip {
 namespace {
@@ -19,7 +19,8 @@ struct MadeSet {
   TempFolder folder;
   DatasetInfo info{.name = "made", .names = {"wall", "sky", "tree", "car"}};
 
-  explicit MadeSet(int count, const std::function<int32_t(int64_t)>& id = [](int64_t i) { return i % 4; }) {
+  explicit MadeSet(
+      int count, const std::function<int32_t(int64_t)>& id = [](int64_t i) { return i % 4; }) {
     info.images = {folder / "images"};
     info.labels = {{.path = folder / "labels"}};
     fs::create_directories(folder / "images");
@@ -40,8 +41,9 @@ TEST(Doctor, AGoodSetGetsAGoodVerdictInOneLine) {
   const Checkup checkup = examine_test_set(set.info);
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.hints, IsEmpty());
-  EXPECT_THAT(checkup.verdict(), AllOf(HasSubstr("made: good: 5 pairs, 4 of 4 classes, 10.0 % ignored"),
-                                       HasSubstr("list "), ::testing::Not(HasSubstr("\n"))));
+  EXPECT_THAT(checkup.verdict(),
+              AllOf(HasSubstr("made: good: 5 pairs, 4 of 4 classes, 10.0 % ignored"),
+                    HasSubstr("list "), ::testing::Not(HasSubstr("\n"))));
   EXPECT_THAT(checkup.facts, Contains(HasSubstr("0–3, 255")));
 }
 
@@ -62,11 +64,13 @@ TEST(Doctor, UnreadableMissingAndUnequalFilesAreCountedAndNamed) {
   write_file(set.picture(6), whole.substr(0, whole.size() / 2));
   const Checkup checkup = examine_test_set(set.info);
   EXPECT_FALSE(checkup.good());
-  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("2 pictures can not be read"), HasSubstr("p1.jpg"),
-                                               HasSubstr("p6.jpg"))));
-  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("1 labels can not be read"), HasSubstr("p2.png"))));
+  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("2 pictures can not be read"),
+                                               HasSubstr("p1.jpg"), HasSubstr("p6.jpg"))));
+  EXPECT_THAT(checkup.problems,
+              Contains(AllOf(HasSubstr("1 labels can not be read"), HasSubstr("p2.png"))));
   EXPECT_THAT(checkup.problems, Contains(HasSubstr("1 pictures have no labels")));
-  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("another size"), HasSubstr("p5: labels 10×8"))));
+  EXPECT_THAT(checkup.problems,
+              Contains(AllOf(HasSubstr("another size"), HasSubstr("p5: labels 10×8"))));
   EXPECT_THAT(checkup.hints, Contains(HasSubstr("1 labels have no picture")));
   EXPECT_THAT(checkup.verdict(), HasSubstr("4 problems: "));
 }
@@ -78,26 +82,34 @@ TEST(Doctor, ShiftedIdsAreSeen) {
   // Published ids would be 1 to 4 with 0 ignored: these are prepared ones.
   MadeSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
   low.info.labels[0].map.classes = {255, 0, 1, 2, 3};
-  EXPECT_THAT(examine_test_set(low.info).problems,
-              ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
+  EXPECT_THAT(
+      examine_test_set(low.info).problems,
+      ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
   MadeSet voc(2, [](int64_t p) { return p < 40 ? 255 : static_cast<int32_t>(p % 4); });
-  voc.info.labels[0].map = {{255, 0, 1, 2, 3}, /*rest_ignored=*/true};  // 255 has a meaning among published ids, too
+  voc.info.labels[0].map = {{255, 0, 1, 2, 3},
+                            /*rest_ignored=*/true};  // 255 has a meaning among published ids, too
   EXPECT_TRUE(examine_test_set(voc.info).problems.empty());
-  EXPECT_THAT(examine_test_set(voc.info).hints, Contains(HasSubstr("prepared labels where published ones belong")));
-  MadeSet published(2, [](int64_t p) { return p < 9 ? 255 : p < 30 ? 0 : static_cast<int32_t>(1 + p % 3); });
+  EXPECT_THAT(examine_test_set(voc.info).hints,
+              Contains(HasSubstr("prepared labels where published ones belong")));
+  MadeSet published(2, [](int64_t p) {
+    return p < 9 ? 255 : p < 30 ? 0 : static_cast<int32_t>(1 + p % 3);
+  });
   published.info.labels[0].map = {{255, 0, 1, 2, 3}, /*rest_ignored=*/true};
   EXPECT_TRUE(examine_test_set(published.info).hints.empty());
   const MadeSet lower(20, [](int64_t p) { return static_cast<int32_t>(1 + p % 3); });
-  EXPECT_THAT(examine_test_set(lower.info).hints, Contains(HasSubstr("class 0 (wall) never occurs")));
+  EXPECT_THAT(examine_test_set(lower.info).hints,
+              Contains(HasSubstr("class 0 (wall) never occurs")));
 }
 
 TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
   const MadeSet zero(2, [](int64_t p) { return p < 60 ? 0 : static_cast<int32_t>(p % 4); });
-  EXPECT_THAT(examine_test_set(zero.info).hints, Contains(HasSubstr("is 0 meant to be ignored (255)?")));
+  EXPECT_THAT(examine_test_set(zero.info).hints,
+              Contains(HasSubstr("is 0 meant to be ignored (255)?")));
   const MadeSet binary(2, [](int64_t p) { return p < 60 ? 0 : 255; });
   EXPECT_THAT(examine_test_set(binary.info).problems, Contains(HasSubstr("nothing but 0 and 255")));
   const MadeSet all(2, [](int64_t) { return 255; });
-  EXPECT_THAT(examine_test_set(all.info).problems, Contains(HasSubstr("no pixel belongs to a class")));
+  EXPECT_THAT(examine_test_set(all.info).problems,
+              Contains(HasSubstr("no pixel belongs to a class")));
   const MadeSet wrapped(20, [](int64_t p) { return p < 9 ? 254 : static_cast<int32_t>(p % 4); });
   EXPECT_FALSE(examine_test_set(wrapped.info).good());
 }
@@ -113,26 +125,32 @@ TEST(Doctor, PalettesThatBecameColoursOrGreyAreSeen) {
   const MadeSet set(2);
   Image colours(8, 10, 3);
   for (int64_t p = 0; p < 80; ++p) {  // VOC's colours of 0, 1 and 15
-    const std::array<uint8_t, 3> c = p < 30 ? std::array<uint8_t, 3>{0, 0, 0}
-                                   : p < 60 ? std::array<uint8_t, 3>{128, 0, 0}
-                                            : std::array<uint8_t, 3>{192, 128, 128};
+    const std::array<uint8_t, 3> c = p < 30   ? std::array<uint8_t, 3>{0, 0, 0}
+                                     : p < 60 ? std::array<uint8_t, 3>{128, 0, 0}
+                                              : std::array<uint8_t, 3>{192, 128, 128};
     std::copy(c.begin(), c.end(), colours.pixels.begin() + 3 * p);
   }
   write_png(set.label(0), colours);
-  EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("PASCAL's palette as colours")));
+  EXPECT_THAT(examine_test_set(set.info).problems,
+              Contains(HasSubstr("PASCAL's palette as colours")));
   colours.pixels[5] = 77;
   write_png(set.label(0), colours);
-  EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("labels are colours, not ids")));
+  EXPECT_THAT(examine_test_set(set.info).problems,
+              Contains(HasSubstr("labels are colours, not ids")));
 
   const MadeSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
-  EXPECT_THAT(examine_test_set(grey.info).problems, Contains(HasSubstr("grey levels of PASCAL's palette")));
+  EXPECT_THAT(examine_test_set(grey.info).problems,
+              Contains(HasSubstr("grey levels of PASCAL's palette")));
 }
 
 TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
   const MadeSet set(3);
   const auto turn = [&](int i, uint8_t orientation) {
     std::string jpeg = read_text(set.picture(i));
-    const std::string exif("\xFF\xE1\0\x22" "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0", 36);
+    const std::string exif(
+        "\xFF\xE1\0\x22"
+        "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0",
+        36);
     jpeg.insert(2, exif);
     jpeg[2 + 29] = static_cast<char>(orientation);
     write_file(set.picture(i), jpeg);
@@ -141,9 +159,11 @@ TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
   turn(1, 6);  // by a quarter, as its labels are not
   Checkup checkup = examine_test_set(set.info);
   EXPECT_TRUE(checkup.good());
-  EXPECT_THAT(checkup.hints, Contains(AllOf(HasSubstr("1 pictures are turned or mirrored by EXIF"), HasSubstr("(p0)"),
-                                            HasSubstr("DATASETS.EXIF_ORIENTATION"))));
-  EXPECT_THAT(checkup.facts, Contains(AllOf(HasSubstr("1 pictures are read unturned"), HasSubstr("(p1)"))));
+  EXPECT_THAT(checkup.hints,
+              Contains(AllOf(HasSubstr("1 pictures are turned or mirrored by EXIF"),
+                             HasSubstr("(p0)"), HasSubstr("DATASETS.EXIF_ORIENTATION"))));
+  EXPECT_THAT(checkup.facts,
+              Contains(AllOf(HasSubstr("1 pictures are read unturned"), HasSubstr("(p1)"))));
   DatasetInfo ignoring = set.info;
   ignoring.exif_orientation = false;
   checkup = examine_test_set(ignoring);
@@ -158,7 +178,8 @@ TEST(Doctor, DarkPicturesAndMissingPartsOfASetAreNamed) {
   LabelMap few{8, 10, std::vector<int32_t>(80, 900)};  // a grey PNG of 16 bits
   write_label_png(set.folder / "images/p1.png", few);
   const Checkup checkup = examine_test_set(set.info);
-  EXPECT_THAT(checkup.hints, Contains(AllOf(HasSubstr("1 pictures may look wrong"), HasSubstr("p1.png"))));
+  EXPECT_THAT(checkup.hints,
+              Contains(AllOf(HasSubstr("1 pictures may look wrong"), HasSubstr("p1.png"))));
   EXPECT_THAT(checkup.hints, Contains(HasSubstr("only 2 of 5 pictures of the set")));
 }
 
@@ -183,8 +204,10 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
   write_file(folder / "annotations/sa_000000/sa_2.json",
              sa1b_json(60, 40, {rectangle(60, 40, {0, 0, 9, 9})}).dump());
   checkup = examine_training_set(config, "sam_resized");
-  EXPECT_THAT(checkup.problems, ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
-  EXPECT_THAT(checkup.hints, ElementsAre(AllOf(HasSubstr("1 pictures have no masks"), HasSubstr("sa_1.jpg"))));
+  EXPECT_THAT(checkup.problems,
+              ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
+  EXPECT_THAT(checkup.hints,
+              ElementsAre(AllOf(HasSubstr("1 pictures have no masks"), HasSubstr("sa_1.jpg"))));
 }
 
 TEST(Doctor, AnnotationsThatAreLeftOutAloneAreCounted) {

@@ -5,8 +5,8 @@
 #include <set>
 #include <thread>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -18,8 +18,10 @@ using namespace testing;
 
 /// A sample that tells its index and first draw; `masks` of them.
 TrainSample told(int64_t index, Random random, int64_t masks = 1) {
-  const auto image = torch::tensor({index, static_cast<int64_t>(random.next() >> 1)}).view({2, 1, 1});
-  TrainSample sample{image, {}, torch::zeros({masks, 1, 1}, torch::kUInt8), "sample " + std::to_string(index)};
+  const auto image =
+      torch::tensor({index, static_cast<int64_t>(random.next() >> 1)}).view({2, 1, 1});
+  TrainSample sample{
+      image, {}, torch::zeros({masks, 1, 1}, torch::kUInt8), "sample " + std::to_string(index)};
   sample.annotated = masks > 0;
   return sample;
 }
@@ -127,12 +129,18 @@ TEST(TrainLoader, GroupsBatchesByShapeAsDetectron2Does) {
 
 TEST(TrainLoader, PlayedRanksGetWhatRanksOfTheirOwnWould) {
   const auto options = [](int rank, int world_size, int parts) {
-    return LoaderOptions{.batch_size = 12 / world_size, .num_workers = rank, .rank = rank, .world_size = world_size,
-                         .parts = parts, .group_by_shape = true};
+    return LoaderOptions{.batch_size = 12 / world_size,
+                         .num_workers = rank,
+                         .rank = rank,
+                         .world_size = world_size,
+                         .parts = parts,
+                         .group_by_shape = true};
   };
   std::vector<std::unique_ptr<TrainLoader>> four, two;
-  for (int r = 0; r < 4; ++r) four.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 4, 1)));
-  for (int r = 0; r < 2; ++r) two.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 2, 2)));
+  for (int r = 0; r < 4; ++r)
+    four.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 4, 1)));
+  for (int r = 0; r < 2; ++r)
+    two.push_back(std::make_unique<TrainLoader>(shaped, TrainingSampler(40, 5), options(r, 2, 2)));
   TrainLoader one(shaped, TrainingSampler(40, 5), options(0, 1, 4));
   for (int b = 0; b < 12; ++b) {
     std::array<std::vector<Told>, 4> ranks;
@@ -175,8 +183,13 @@ TEST(TrainLoader, GoesOnExactlyFromHalfFullBucketsWhoeverPlaysTheRanks) {
 
 TEST(TrainLoader, CropsOfOneBatchShareTheFrameOfTheLargest) {
   const auto make = [](int64_t index, Random) {
-    TrainSample sample{torch::zeros({3, 4 + index, 9 - index}, torch::kUInt8), {}, torch::zeros({1, 1, 1}, torch::kUInt8), ""};
-    sample.masks_in = [](const Size2& frame) { return torch::full({1, frame.height, frame.width}, 1, torch::kUInt8); };
+    TrainSample sample{torch::zeros({3, 4 + index, 9 - index}, torch::kUInt8),
+                       {},
+                       torch::zeros({1, 1, 1}, torch::kUInt8),
+                       ""};
+    sample.masks_in = [](const Size2& frame) {
+      return torch::full({1, frame.height, frame.width}, 1, torch::kUInt8);
+    };
     return sample;
   };
   TrainLoader loader(make, TrainingSampler(2, 5), {.batch_size = 2});

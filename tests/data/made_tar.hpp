@@ -5,13 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 
 namespace pixelclip::testing {
 
 /// A member's header and content, padded to blocks.
-inline std::string tar_member(const std::string& name, const std::string& content, char type = '0') {
+inline std::string tar_member(const std::string& name, const std::string& content,
+                              char type = '0') {
   std::string header(512, '\0');
   header.replace(0, std::min<size_t>(name.size(), 100), name, 0, 100);
   const auto octal = [&](size_t at, int digits, unsigned long value) {
@@ -41,7 +42,8 @@ inline std::string tar_of(const fs::path& root, const std::vector<std::string>& 
   std::string tar = tar_member("./", "", '5');
   for (const std::string& stem : stems) {
     tar += tar_member("./" + stem + ".jpg", read_text(root / "images" / shard / (stem + ".jpg")));
-    tar += tar_member("./" + stem + ".json", read_text(root / "annotations" / shard / (stem + ".json")));
+    tar += tar_member("./" + stem + ".json",
+                      read_text(root / "annotations" / shard / (stem + ".json")));
   }
   return tar + tar_end();
 }

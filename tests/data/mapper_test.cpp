@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 #include "image/augment.hpp"
 #include "image/resize.hpp"
 #include "io/safetensors.hpp"
@@ -136,8 +136,10 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
     config.input.random_flip = round % 3 == 0 ? "horizontal" : round % 3 == 1 ? "vertical" : "none";
     config.input.crop.enabled = round % 4 != 0;
     config.input.crop.type = round % 8 < 4 ? "absolute" : "relative_range";
-    if (round % 8 < 4) config.input.crop.size = {20, 24};
-    else config.input.crop.size = {0.4, 0.3};
+    if (round % 8 < 4)
+      config.input.crop.size = {20, 24};
+    else
+      config.input.crop.size = {0.4, 0.3};
     config.model.mask_resolution = {random.integer(1, 40), random.integer(1, 40)};
     std::vector<std::vector<uint8_t>> bitmaps;
     for (int m = 0; m < 4; ++m) {
@@ -169,8 +171,9 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
     kept += expected.size(0);
     if (!out.masks_in) continue;
     const Size2 larger{frame.height + random.integer(0, 20), frame.width + random.integer(0, 20)};
-    ASSERT_TRUE(torch::equal(unpack(out.masks_in(larger)),
-                             naive_masks(bitmaps, height, width, g, larger, config.model.mask_resolution, cut)))
+    ASSERT_TRUE(torch::equal(
+        unpack(out.masks_in(larger)),
+        naive_masks(bitmaps, height, width, g, larger, config.model.mask_resolution, cut)))
         << "round " << round;
   }
   EXPECT_GT(kept, 60);

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <new>
 
-#include "data/made_sa1b.hpp"
 #include "data/loader.hpp"
+#include "data/made_sa1b.hpp"
 #include "data/mapper.hpp"
 
 namespace {

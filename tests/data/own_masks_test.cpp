@@ -1,8 +1,8 @@
 #include <torch/types.h>
 
-#include "data/made_coco.hpp"
 #include "base/file.hpp"
 #include "data/loader.hpp"
+#include "data/made_coco.hpp"
 #include "data/mapper.hpp"
 
 /// Training on masks that are not SA-1B's: pictures of ids, DATASETS.CUSTOM.
@@ -15,9 +15,11 @@ using ::testing::HasSubstr;
 using namespace testing;
 
 TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
-  LabelMap labels{3, 4, {0, 5, 5, 255,   //
-                         0, 5, 9, 255,   //
-                         9, 9, 9, 300}};
+  LabelMap labels{3,
+                  4,
+                  {0, 5, 5, 255,  //
+                   0, 5, 9, 255,  //
+                   9, 9, 9, 300}};
   MaskRuns masks;
   masks_of_ids(labels, 255, 512, masks);
   EXPECT_THAT(areas_of(masks), ElementsAre(4, 3, 1));
@@ -28,7 +30,8 @@ TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
   Random random(2);
   for (int round = 0; round < 200; ++round) {
     LabelMap map{random.integer(1, 20), random.integer(1, 20), {}};
-    for (int64_t i = 0; i < map.height * map.width; ++i) map.ids.push_back(static_cast<int32_t>(random.integer(0, 5)));
+    for (int64_t i = 0; i < map.height * map.width; ++i)
+      map.ids.push_back(static_cast<int32_t>(random.integer(0, 5)));
     masks_of_ids(map, 4, 512, masks);
     int64_t area = 0;
     for (const auto& mask : masks.masks) {
@@ -40,7 +43,8 @@ TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
       for (size_t i = 0; i < bitmap.size(); ++i) EXPECT_EQ(bitmap[i] == 1, map.ids[i] == id);
       area += mask.area;
     }
-    EXPECT_EQ(area, std::count_if(map.ids.begin(), map.ids.end(), [](int32_t id) { return id != 0 && id != 4; }));
+    EXPECT_EQ(area, std::count_if(map.ids.begin(), map.ids.end(),
+                                  [](int32_t id) { return id != 0 && id != 4; }));
   }
 }
 
@@ -60,7 +64,8 @@ std::map<std::string, int64_t> masks_of(const Config& config) {
   std::map<std::string, int64_t> masks;
   for (int64_t i = 0; i < index.size(); ++i) {
     const auto sample = mapper(index[i], Random(1));
-    masks[fs::path(index[i].image).filename().string()] = sample.mask_bits.defined() ? sample.mask_bits.size(0) : -1;
+    masks[fs::path(index[i].image).filename().string()] =
+        sample.mask_bits.defined() ? sample.mask_bits.size(0) : -1;
   }
   return masks;
 }
@@ -105,10 +110,12 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   dino.model.dino = true;
   EXPECT_EQ(masks_of(dino), (Masks{{"a.jpg", -1}, {"b.jpg", -1}}));
 
-  write_file(folder / "images/a.json", sa1b_json(20, 30, {rectangle(20, 30, {0, 0, 20, 20})}).dump());
+  write_file(folder / "images/a.json",
+             sa1b_json(20, 30, {rectangle(20, 30, {0, 0, 20, 20})}).dump());
   EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the pictures
   set.kind = "images";
-  EXPECT_ERROR(open_training_set(own_masks_config(set)), AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
+  EXPECT_ERROR(open_training_set(own_masks_config(set)),
+               AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
 }
 
 TEST(CustomSets, APictureIsFoundByWhateverPathNamesIt) {
@@ -241,7 +248,8 @@ TEST(CustomSets, WhatIsNotThereIsNamed) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
-  EXPECT_ERROR(open_training_set(own_masks_config(set)), AllOf(HasSubstr("coco.json"), HasSubstr("images")));
+  EXPECT_ERROR(open_training_set(own_masks_config(set)),
+               AllOf(HasSubstr("coco.json"), HasSubstr("images")));
   json outside = made_coco();
   outside["images"][0]["file_name"] = "../../etc/passwd";
   write_file(folder / "coco.json", outside.dump());

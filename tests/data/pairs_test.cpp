@@ -1,7 +1,7 @@
 #include <unistd.h>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 #include "data/sem_seg.hpp"
 
 namespace pixelclip {

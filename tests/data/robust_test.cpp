@@ -2,9 +2,9 @@
 
 #include <opencv2/imgcodecs.hpp>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
 #include "data/loader.hpp"
+#include "data/made_sa1b.hpp"
 #include "data/mapper.hpp"
 
 /// Every kind of odd or broken training sample has one defined outcome.
@@ -31,7 +31,8 @@ class OddSamples : public ::testing::Test {
     fs::create_directories(root_ / "annotations");
   }
 
-  void put(const std::string& name, std::span<const uint8_t> picture, const std::string& annotation) {
+  void put(const std::string& name, std::span<const uint8_t> picture,
+           const std::string& annotation) {
     write_file(root_ / "images" / name, {picture.begin(), picture.end()});
     write_file(annotation_of(name), annotation);
   }
@@ -39,7 +40,8 @@ class OddSamples : public ::testing::Test {
     return root_ / "annotations" / fs::path(name).replace_extension(".json");
   }
   TrainSample made(const std::string& name) const {
-    return Sa1bMapper(config_)({(root_ / "images" / name).string(), annotation_of(name).string()}, Random(1));
+    return Sa1bMapper(config_)({(root_ / "images" / name).string(), annotation_of(name).string()},
+                               Random(1));
   }
   void expect_usable(const std::string& name) const {
     const TrainSample sample = made(name);
@@ -52,8 +54,9 @@ class OddSamples : public ::testing::Test {
   }
   static std::vector<uint8_t> jpeg() { return encode_jpeg(made_image(kHeight, kWidth, 3)); }
   static std::vector<uint8_t> turned_jpeg(uint8_t orientation) {
-    const std::vector<uint8_t> exif = {0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
-                                       0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0};
+    const std::vector<uint8_t> exif = {
+        0xFF, 0xE1, 0, 34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',         0, 42, 0, 0, 0, 8,
+        0,    1,    1, 0x12, 0,   3,   0,   0,   0, 1, 0,   orientation, 0, 0,  0, 0, 0, 0};
     auto bytes = jpeg();
     bytes.insert(bytes.begin() + 2, exif.begin(), exif.end());
     return bytes;
@@ -77,7 +80,8 @@ TEST_F(OddSamples, PicturesOfEveryKindAreUsable) {
   put("sixteen.png", png(CV_16UC1), masks());
   put("sixteen_rgb.png", png(CV_16UC3), masks());
   put("misnamed.jpg", png(CV_8UC3), masks());
-  for (const char* name : {"grey.jpg", "rgb.png", "alpha.png", "sixteen.png", "sixteen_rgb.png", "misnamed.jpg"}) {
+  for (const char* name :
+       {"grey.jpg", "rgb.png", "alpha.png", "sixteen.png", "sixteen_rgb.png", "misnamed.jpg"}) {
     expect_usable(name);
   }
 }
@@ -93,10 +97,12 @@ TEST_F(OddSamples, ExifTurnsThePictureUnlessTheMasksWereDrawnOnTheStoredOne) {
   const auto shown = made("shown.jpg"), plain = made("plain.jpg");
   EXPECT_EQ(shown.image.size(1), plain.image.size(2));
   EXPECT_FALSE(torch::equal(shown.image, plain.image.transpose(1, 2)));  // turned, not mirrored
-  const auto difference = shown.image.slice(1, 0, 53).slice(2, 0, 32).to(torch::kInt) -
-                          plain.image.slice(1, 0, 32).slice(2, 0, 53).to(torch::kInt).rot90(-1, {1, 2});
+  const auto difference =
+      shown.image.slice(1, 0, 53).slice(2, 0, 32).to(torch::kInt) -
+      plain.image.slice(1, 0, 32).slice(2, 0, 53).to(torch::kInt).rot90(-1, {1, 2});
   EXPECT_LE(difference.abs().max().item<int>(), 1);  // the axes are resized in another order
-  EXPECT_ERROR(made("neither.jpg"), AllOf(HasSubstr("neither.json"), HasSubstr("40×40"), HasSubstr("40×24")));
+  EXPECT_ERROR(made("neither.jpg"),
+               AllOf(HasSubstr("neither.json"), HasSubstr("40×40"), HasSubstr("40×24")));
 }
 
 TEST_F(OddSamples, AJpegThatIsCutIsBadAndOneWithoutEndMarkGoodWhateverCropIsDrawn) {
@@ -144,8 +150,10 @@ TEST_F(OddSamples, BrokenAnnotationsAreNamed) {
   expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [5, 6, 7]}}]})",
          "sum to 18");
   expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": "zzzz"}}]})", "RLE");
-  expect(R"({"annotations": [{"segmentation": {"size": [24000000, 40], "counts": [1]}}]})", "1048576");
-  expect(R"({"annotations": [{"segmentation": {"size": [1048576, 1048576], "counts": [1]}}]})", "can");
+  expect(R"({"annotations": [{"segmentation": {"size": [24000000, 40], "counts": [1]}}]})",
+         "1048576");
+  expect(R"({"annotations": [{"segmentation": {"size": [1048576, 1048576], "counts": [1]}}]})",
+         "can");
   expect(R"({"x": )" + std::string(100000, '['), "nesting");
   expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [1e400]}}]})",
          "no length");
@@ -201,16 +209,18 @@ TEST_F(OddSamples, TheLoaderLeavesOutCountsAndNamesThemOnce) {
     const auto loader = make_train_loader(config_, 5, 0, 1);
     ::testing::internal::CaptureStderr();
     for (int epoch = 0; epoch < 4; ++epoch) {
-      for (const TrainSample& sample : loader->next()) EXPECT_THAT(sample.file_name, HasSubstr("good"));
+      for (const TrainSample& sample : loader->next())
+        EXPECT_THAT(sample.file_name, HasSubstr("good"));
     }
     const std::string log = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(loader->counts().delivered, 36);
-    EXPECT_GE(loader->counts().bad, 8);    // each epoch meets two, and substitutes may be bad too
+    EXPECT_GE(loader->counts().bad, 8);  // each epoch meets two, and substitutes may be bad too
     EXPECT_GE(loader->counts().empty, 4);
     for (const char* name : {"cut.jpg", "size.json", "none.jpg"}) {
       std::istringstream lines(log);
       int named = 0;
-      for (std::string line; std::getline(lines, line);) named += line.find(name) != std::string::npos;
+      for (std::string line; std::getline(lines, line);)
+        named += line.find(name) != std::string::npos;
       EXPECT_EQ(named, 1) << name << ":\n" << log;
     }
   }

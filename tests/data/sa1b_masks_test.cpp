@@ -1,7 +1,7 @@
 #include "data/sa1b_masks.hpp"
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
+#include "data/made_sa1b.hpp"
 
 namespace pixelclip {
 namespace {
@@ -38,7 +38,8 @@ TEST(Sa1bMasks, ComeLargestFirstWithoutEmptyOnes) {
   EXPECT_EQ(masks.width, 6);
   EXPECT_EQ(areas(masks), (std::vector<int64_t>{15, 4, 1}));
   const auto runs = masks.runs(masks.masks[1]);
-  EXPECT_EQ(std::vector<uint32_t>(runs.begin(), runs.end()), (std::vector<uint32_t>{0, 2, 2, 2, 18}));
+  EXPECT_EQ(std::vector<uint32_t>(runs.begin(), runs.end()),
+            (std::vector<uint32_t>{0, 2, 2, 2, 18}));
   EXPECT_EQ(areas(parse(json.dump(), 2)), (std::vector<int64_t>{15, 4}));
 }
 
@@ -63,14 +64,15 @@ TEST(Sa1bMasks, CrowdRegionsAreMasksUnlessTheyAreLeftOutAndCounted) {
 }
 
 TEST(Sa1bMasks, EqualAreasKeepTheFilesOrder) {
-  const MaskRuns masks = parse(sa1b_json(3, 3, {rectangle(3, 3, {2, 0, 1, 1}),
-                                                rectangle(3, 3, {0, 0, 1, 1})}).dump());
+  const MaskRuns masks =
+      parse(sa1b_json(3, 3, {rectangle(3, 3, {2, 0, 1, 1}), rectangle(3, 3, {0, 0, 1, 1})}).dump());
   EXPECT_EQ(masks.runs(masks.masks[0])[0], 6u);
   EXPECT_EQ(masks.runs(masks.masks[1])[0], 0u);
 }
 
 TEST(Sa1bMasks, AreReadFromAnyOrderOfMembersEscapesAndPlainRuns) {
-  const MaskRuns masks = parse(R"( {"annotations" : [ {"segmentation":{"counts":[1, 2, 6],"size":[3,3]},
+  const MaskRuns masks =
+      parse(R"( {"annotations" : [ {"segmentation":{"counts":[1, 2, 6],"size":[3,3]},
       "note": "a\"b\\\u00e9\ud83d\ude00", "other": [{}, [], null, -1.5e3, true]} ,
       {"segmentation": {"\u0073ize": [3.0, 3], "counts": [0, 9]}, "iscrowd": false}],
       "image": {"width": 3, "height": 3}}  )");
@@ -78,7 +80,10 @@ TEST(Sa1bMasks, AreReadFromAnyOrderOfMembersEscapesAndPlainRuns) {
 }
 
 TEST(Sa1bMasks, AFileWithoutMasksIsNoError) {
-  EXPECT_TRUE(parse("\xEF\xBB\xBF" R"({"image":{"height":2,"width":3},"annotations":[]})").masks.empty()) << "a byte order mark";
+  EXPECT_TRUE(parse("\xEF\xBB\xBF"
+                    R"({"image":{"height":2,"width":3},"annotations":[]})")
+                  .masks.empty())
+      << "a byte order mark";
   EXPECT_TRUE(parse(R"({"image":{"height":2,"width":3},"annotations":[]})").masks.empty());
 }
 
@@ -262,8 +267,9 @@ TEST(Sa1bMasks, AMissingSizeComesFromOtherMasksOrThePicture) {
 }
 
 TEST(Sa1bMasks, EveryCutAndManyDamagesAreErrorsOrHarmless) {
-  const std::string whole = sa1b_json(20, 30, {rectangle(20, 30, {3, 4, 9, 9}),
-                                               rectangle(20, 30, {0, 0, 30, 20})}).dump();
+  const std::string whole =
+      sa1b_json(20, 30, {rectangle(20, 30, {3, 4, 9, 9}), rectangle(20, 30, {0, 0, 30, 20})})
+          .dump();
   for (size_t length = 0; length < whole.size(); ++length) {
     EXPECT_ERROR(parse(whole.substr(0, length)), StartsWith("a.json"));
   }
@@ -362,9 +368,8 @@ TEST(Sa1bMasks, AgreeWithAGeneralJsonParserOnRealFiles) {
       const Rle rle = decode_rle(s["counts"].get<std::string>(), s["size"][0], s["size"][1]);
       if (rle_area(rle.counts) > 0) expected.push_back(rle.counts);
     }
-    std::stable_sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) {
-      return rle_area(a) > rle_area(b);
-    });
+    std::stable_sort(expected.begin(), expected.end(),
+                     [](const auto& a, const auto& b) { return rle_area(a) > rle_area(b); });
     ASSERT_EQ(masks.masks.size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {
       const auto runs = masks.runs(masks.masks[i]);

@@ -41,7 +41,8 @@ TEST(TrainingSampler, IsAFunctionOfThePositionAlone) {
 
 TEST(TrainingSampler, GivesTheStreamOfDetectron2) {
   // randperm(7) three times from torch.Generator().manual_seed(5).
-  const std::vector<int64_t> expected = {1, 0, 4, 2, 6, 5, 3, 1, 6, 5, 3, 2, 4, 0, 4, 3, 5, 1, 0, 2, 6};
+  const std::vector<int64_t> expected = {1, 0, 4, 2, 6, 5, 3, 1, 6, 5, 3,
+                                         2, 4, 0, 4, 3, 5, 1, 0, 2, 6};
   TrainingSampler sampler(7, 5);
   for (int64_t p = 0; p < 21; ++p) EXPECT_EQ(sampler.at(p).index, expected[p]) << p;
 }

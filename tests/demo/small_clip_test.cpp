@@ -4,8 +4,8 @@
 
 #include "demo/scene.hpp"
 #include "io/state_dict.hpp"
-#include "text/bpe_tokenizer.hpp"
 #include "support/support.hpp"
+#include "text/bpe_tokenizer.hpp"
 
 namespace pixelclip {
 namespace {
@@ -13,11 +13,24 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using testing::TempFolder;
 
-constexpr DemoWorldOptions small_world = {
-    .seed = 1, .photos = 96, .scenes = 1, .validation = 1, .photo_side = 32, .scene_side = 32, .threads = 2};
-constexpr DemoClipOptions small_clip = {.seed = 1, .side = 16, .patch = 8, .width = 64, .layers = 2,
-                                        .text_layers = 1, .embedding = 32, .batch = 32, .iterations = 12,
-                                        .learning_rate = 2e-3, .weight_decay = 0.05};
+constexpr DemoWorldOptions small_world = {.seed = 1,
+                                          .photos = 96,
+                                          .scenes = 1,
+                                          .validation = 1,
+                                          .photo_side = 32,
+                                          .scene_side = 32,
+                                          .threads = 2};
+constexpr DemoClipOptions small_clip = {.seed = 1,
+                                        .side = 16,
+                                        .patch = 8,
+                                        .width = 64,
+                                        .layers = 2,
+                                        .text_layers = 1,
+                                        .embedding = 32,
+                                        .batch = 32,
+                                        .iterations = 12,
+                                        .learning_rate = 2e-3,
+                                        .weight_decay = 0.05};
 
 /// Skips where the tokenizer's merges were not set up.
 bool have_tokenizer() {
@@ -44,7 +57,8 @@ TEST(DemoClip, IsReadLikeAnyClip) {
   CLIP clip(architecture);
   load_into(*clip, weights, {.source = "clip.pth", .may_be_missing = {}, .may_be_unused = {}});
   torch::NoGradGuard no_grad;
-  EXPECT_EQ(clip->visual->dense(torch::zeros({1, 3, 24, 24})).sizes(), (std::vector<int64_t>{1, 3, 3, 32}));
+  EXPECT_EQ(clip->visual->dense(torch::zeros({1, 3, 24, 24})).sizes(),
+            (std::vector<int64_t>{1, 3, 3, 32}));
 }
 
 TEST(DemoClip, EveryTokenMeansAWordOfTheCaptions) {
@@ -53,12 +67,14 @@ TEST(DemoClip, EveryTokenMeansAWordOfTheCaptions) {
   make_demo_world(folder / "demo", small_world);
   CLIP clip = train_demo_clip(folder / "demo", small_clip);
   const auto table = clip->named_parameters()["token_embedding.weight"].detach();
-  const int64_t fish_id = BpeTokenizer::shared().encode("fish")[1], star_id = BpeTokenizer::shared().encode("star")[1];
+  const int64_t fish_id = BpeTokenizer::shared().encode("fish")[1],
+                star_id = BpeTokenizer::shared().encode("star")[1];
   const auto fish = table[fish_id], star = table[star_id];
   EXPECT_FALSE(torch::equal(fish, star));
   DemoClipOptions none = small_clip;
   none.iterations = 0;
-  const auto start = train_demo_clip(folder / "demo", none)->named_parameters()["token_embedding.weight"].detach();
+  const auto start =
+      train_demo_clip(folder / "demo", none)->named_parameters()["token_embedding.weight"].detach();
   EXPECT_FALSE(torch::equal(fish, start[fish_id]));
   EXPECT_GT((table == fish).all(1).sum().item<int64_t>(), 100) << "other tokens that mean fish";
   const int64_t words = std::get<0>(at::unique_dim(table, 0)).size(0);

@@ -16,8 +16,13 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using testing::TempFolder;
 
-constexpr DemoWorldOptions tiny = {
-    .seed = 7, .photos = 6, .scenes = 4, .validation = 3, .photo_side = 48, .scene_side = 64, .threads = 2};
+constexpr DemoWorldOptions tiny = {.seed = 7,
+                                   .photos = 6,
+                                   .scenes = 4,
+                                   .validation = 3,
+                                   .photo_side = 48,
+                                   .scene_side = 64,
+                                   .threads = 2};
 
 std::string bytes(const fs::path& path) { return read_text(path); }
 
@@ -58,7 +63,8 @@ TEST(DemoScene, AllClassesOccurAndLookDifferent) {
   for (size_t a = 0; a < sums.size(); ++a) {
     for (size_t b = 0; b < a; ++b) {
       double distance = 0;
-      for (size_t c = 0; c < 3; ++c) distance += std::abs(sums[a][c] / counts[a] - sums[b][c] / counts[b]);
+      for (size_t c = 0; c < 3; ++c)
+        distance += std::abs(sums[a][c] / counts[a] - sums[b][c] / counts[b]);
       EXPECT_GT(distance, 12) << demo_classes()[a] << " and " << demo_classes()[b];
     }
   }
@@ -171,8 +177,14 @@ TEST(DemoWorld, AFolderOfSomethingElseIsLeftAlone) {
 TEST(DemoWorld, ProgressReachesItsEnd) {
   const TempFolder folder;
   int64_t last = 0, total = 0;
-  make_demo_world(folder / "demo", {.seed = 0, .photos = 60, .scenes = 1, .validation = 1, .photo_side = 16,
-                                    .scene_side = 16, .threads = 1},
+  make_demo_world(folder / "demo",
+                  {.seed = 0,
+                   .photos = 60,
+                   .scenes = 1,
+                   .validation = 1,
+                   .photo_side = 16,
+                   .scene_side = 16,
+                   .threads = 1},
                   [&](const std::string&, int64_t done, int64_t of) { last = done, total = of; });
   EXPECT_EQ(last, 62);
   EXPECT_EQ(total, 62);

@@ -7,9 +7,9 @@
 
 #include <filesystem>
 
-#include "dist/processes.hpp"
 #include "dist/comm.hpp"
 #include "dist/ddp.hpp"
+#include "dist/processes.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {
@@ -145,7 +145,8 @@ TEST(Comm, AnOwnNameThatDoesNotResolveIsNoHindrance) {
   for (const char* local : {"2", "1"}) {  // on one machine, and as if on two
     auto with_name = [&](int rank) {
       auto variables = place(rank, 2, port);
-      variables["MASTER_ADDR"] = str(" ", std::string(name).substr(0, std::string(name).find('.')), ".invalid ");
+      variables["MASTER_ADDR"] =
+          str(" ", std::string(name).substr(0, std::string(name).find('.')), ".invalid ");
       variables["LOCAL_WORLD_SIZE"] = local;
       if (*local == '1') variables["LOCAL_RANK"] = "0";
       return variables;

@@ -7,10 +7,10 @@
 #include <iostream>
 #include <thread>
 
-#include "dist/processes.hpp"
 #include "base/error.hpp"
 #include "dist/comm.hpp"
 #include "dist/ddp.hpp"
+#include "dist/processes.hpp"
 
 // What the workers of the other tests do. An exception is a failure that the launcher's test sees.
 namespace pixelclip::testing {

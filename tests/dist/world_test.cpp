@@ -128,7 +128,8 @@ TEST(World, ContradictionsAreNamed) {
 
 TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
   const auto meeting = [](const std::string& address, const std::string& port) {
-    std::map<std::string, std::string> variables = {{"RANK", " 1"}, {"WORLD_SIZE", "2 "}, {"MASTER_PORT", port}};
+    std::map<std::string, std::string> variables = {
+        {"RANK", " 1"}, {"WORLD_SIZE", "2 "}, {"MASTER_PORT", port}};
     if (!address.empty()) variables["MASTER_ADDR"] = address;
     const WorldInfo world = world_of(variables);
     EXPECT_EQ(world.rank, 1);
@@ -137,7 +138,8 @@ TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
   EXPECT_EQ(meeting("gpu1", "29500"), "gpu1 29500");
   EXPECT_EQ(meeting(" gpu1\n", " 29500 "), "gpu1 29500");
   EXPECT_EQ(meeting("   ", "29500"), "127.0.0.1 29500");
-  EXPECT_EQ(meeting("", "tcp://10.96.0.7:29500"), "10.96.0.7 29500") << "a service of Kubernetes called master";
+  EXPECT_EQ(meeting("", "tcp://10.96.0.7:29500"), "10.96.0.7 29500")
+      << "a service of Kubernetes called master";
   EXPECT_EQ(meeting("gpu1", "tcp://10.96.0.7:29500"), "gpu1 29500");
   EXPECT_EQ(meeting("", "tcp://[fd00::7]:29500"), "fd00::7 29500");
   EXPECT_EQ(meeting("tcp://gpu1", "29500"), "gpu1 29500");
@@ -152,7 +154,8 @@ TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
 }
 
 TEST(World, AProcessAloneDoesNotLookAtTheMeetingPoint) {
-  EXPECT_EQ(world_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "tcp://x"}}).world_size, 1);
+  EXPECT_EQ(world_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "tcp://x"}}).world_size,
+            1);
 }
 
 TEST(World, TheFirstHostOfASlurmNodeList) {

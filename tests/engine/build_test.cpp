@@ -21,7 +21,8 @@ class BuildModel : public ::testing::Test {
   void SetUp() override {
     config_.model.device = "cpu";
     config_.model.sem_seg_head.num_classes = 3;
-    config_.model.sem_seg_head.clip_pretrained = testing::write_tiny_clip(folder_ / "clip.pth").string();
+    config_.model.sem_seg_head.clip_pretrained =
+        testing::write_tiny_clip(folder_ / "clip.pth").string();
     weights_ = state_of(*build_model(config_, torch::kCPU));
     for (auto& [name, tensor] : weights_) tensor = tensor.detach().clone();
     config_.model.weights = (folder_ / "model.pth").string();
@@ -32,7 +33,9 @@ class BuildModel : public ::testing::Test {
     write_torch_file(folder_ / "model.pth", file);
     return build_model(config_, torch::kCPU);
   }
-  Activation activation_of(const PixelCLIP& model) const { return model->clip()->architecture().vit->activation; }
+  Activation activation_of(const PixelCLIP& model) const {
+    return model->clip()->architecture().vit->activation;
+  }
 
   testing::TempFolder folder_;
   Config config_;
@@ -54,7 +57,8 @@ TEST_F(BuildModel, PassesOverTheDinoOfAPublishedCheckpointAndNamesWhatElseIsNotU
 
 TEST_F(BuildModel, ComputesWithTheActivationThatTheKeyOrTheRecordTells) {
   EXPECT_EQ(activation_of(load()), Activation::quick_gelu) << "as the public code";
-  EXPECT_EQ(activation_of(load({{"clip_activation", "gelu"}, {"clip_heads", "1,1"}})), Activation::gelu);
+  EXPECT_EQ(activation_of(load({{"clip_activation", "gelu"}, {"clip_heads", "1,1"}})),
+            Activation::gelu);
   config_.model.sem_seg_head.clip_activation = "gelu";
   config_.model.sem_seg_head.clip_heads = {2, 4};
   const auto model = load();
@@ -73,15 +77,19 @@ TEST_F(BuildModel, TakesAFolderAsHuggingFacePublishesModelsForItsWeights) {
   std::string map;
   for (const auto& [name, tensor] : clip) {
     (name.starts_with("visual.") ? first : second)[name] = tensor;
-    map += (map.empty() ? "" : ", ") + str('"', name, "\": \"", name.starts_with("visual.") ? "a" : "b", ".safetensors\"");
+    map += (map.empty() ? "" : ", ") +
+           str('"', name, "\": \"", name.starts_with("visual.") ? "a" : "b", ".safetensors\"");
   }
   write_safetensors(model / "a.safetensors", first);
   write_safetensors(model / "b.safetensors", second);
-  write_text(model / "model.safetensors.index.json", str(R"({"metadata": {}, "weight_map": {)", map, "}}"));
+  write_text(model / "model.safetensors.index.json",
+             str(R"({"metadata": {}, "weight_map": {)", map, "}}"));
   config_.model.weights = model.string();
   const auto loaded = load_model(config_, torch::kCPU);
   EXPECT_TRUE(loaded.plain_clip);
-  EXPECT_TRUE(torch::equal(state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj"), clip.at("visual.proj")));
+  EXPECT_TRUE(
+      torch::equal(state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj"),
+                   clip.at("visual.proj")));
 }
 
 TEST_F(BuildModel, ListsAllNamesThatAreMissingOrOfAnotherShape) {

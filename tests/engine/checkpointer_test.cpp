@@ -60,7 +60,8 @@ TEST(Checkpointer, FallsBackFromADamagedFileToTheOneBefore) {
 
 TEST(Checkpointer, FilesWithHigherNumbersAreNoPartOfThisRun) {
   const TempFolder folder;
-  for (const int64_t number : {95, 97}) write_torch_file(folder / (Checkpointer::numbered(number) + ".pth"), state_with(number));
+  for (const int64_t number : {95, 97})
+    write_torch_file(folder / (Checkpointer::numbered(number) + ".pth"), state_with(number));
   Checkpointer checkpointer(folder.path(), 1);
   EXPECT_EQ(iteration_in(checkpointer), 97);
   for (const int64_t number : {1, 2}) save(checkpointer, number);
@@ -68,7 +69,8 @@ TEST(Checkpointer, FilesWithHigherNumbersAreNoPartOfThisRun) {
   EXPECT_FALSE(fs::exists(folder / "model_0000001.pth"));
   EXPECT_TRUE(fs::exists(folder / "model_0000097.pth"));
   write_text(folder / "model_0000002.pth", "damaged");
-  EXPECT_ERROR(checkpointer.load_last(), HasSubstr("none of the checkpoints in"));  // never those of another run
+  EXPECT_ERROR(checkpointer.load_last(),
+               HasSubstr("none of the checkpoints in"));  // never those of another run
 }
 
 TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
@@ -81,8 +83,10 @@ TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
   const auto handler = signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &small);
   checkpointer.save(Checkpointer::numbered(2), state_with(2));
-  EXPECT_ERROR(checkpointer.wait(), AllOf(HasSubstr("model_0000002.pth"), HasSubstr("cannot write")));
-  checkpointer.save(Checkpointer::numbered(2), state_with(2));  // fails as well, which the next save must not feel
+  EXPECT_ERROR(checkpointer.wait(),
+               AllOf(HasSubstr("model_0000002.pth"), HasSubstr("cannot write")));
+  checkpointer.save(Checkpointer::numbered(2),
+                    state_with(2));  // fails as well, which the next save must not feel
   checkpointer.save(Checkpointer::numbered(2), state_with(2));
   EXPECT_ERROR(checkpointer.wait(), HasSubstr("cannot write"));
   setrlimit(RLIMIT_FSIZE, &before);
@@ -113,7 +117,8 @@ TEST(Checkpointer, TheStateIsCopiedBeforeSaveReturns) {
   state.as_dict().at("model").as_dict().at("weight").as_tensor().fill_(99);  // training goes on
   checkpointer.wait();
   const auto read = checkpointer.load_last()->second;
-  EXPECT_TRUE(read.as_dict().at("model").as_dict().at("weight").as_tensor().eq(4).all().item<bool>());
+  EXPECT_TRUE(
+      read.as_dict().at("model").as_dict().at("weight").as_tensor().eq(4).all().item<bool>());
 }
 
 }  // namespace

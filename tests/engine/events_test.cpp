@@ -5,10 +5,10 @@
 
 #include "base/file.hpp"
 #include "engine/event_storage.hpp"
-#include "visualization/step_picture.hpp"
 #include "image/codec.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "support/tensors.hpp"
+#include "visualization/step_picture.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -41,7 +41,9 @@ std::multimap<int, std::string> fields(const std::string& bytes) {
   return out;
 }
 
-const std::string& field(const std::multimap<int, std::string>& all, int number) { return all.find(number)->second; }
+const std::string& field(const std::multimap<int, std::string>& all, int number) {
+  return all.find(number)->second;
+}
 
 template <typename T>
 T read_as(const std::string& bytes, size_t at = 0) {
@@ -65,7 +67,8 @@ std::vector<std::string> records(const fs::path& path) {
 }
 
 TEST(TensorBoard, TheChecksumIsTheOneOfItsFormat) {
-  EXPECT_EQ(masked_crc("123456789"), (0xE3069283u >> 15 | 0xE3069283u << 17) + 0xa282ead8u);  // RFC 3720's check
+  EXPECT_EQ(masked_crc("123456789"),
+            (0xE3069283u >> 15 | 0xE3069283u << 17) + 0xa282ead8u);  // RFC 3720's check
 }
 
 TEST(TensorBoard, ScalarsAndPicturesReadBack) {
@@ -95,7 +98,9 @@ TEST(TensorBoard, ScalarsAndPicturesReadBack) {
   const auto picture = fields(field(value, 4));
   EXPECT_EQ(field(picture, 1) + "x" + field(picture, 2) + "x" + field(picture, 3), "2x3x3");
   const auto& png = field(picture, 4);
-  EXPECT_EQ(decode_rgb({reinterpret_cast<const uint8_t*>(png.data()), png.size()}, "picture").pixels, image.pixels);
+  EXPECT_EQ(
+      decode_rgb({reinterpret_cast<const uint8_t*>(png.data()), png.size()}, "picture").pixels,
+      image.pixels);
 }
 
 TEST(TensorBoard, AResumedRunTellsWhichStepsToForget) {
@@ -118,7 +123,8 @@ TEST(TensorBoard, AFileBesideOlderOnesTellsToForgetThemFromItsFirstStepOn) {
 
 TEST(EventStorage, LinesOfDetectron2StayForTheyAreNotWrittenAgain) {
   const TempFolder folder;
-  const std::string line = "{\"data_time\": 0.1, \"iteration\": 19, \"rank_data_time\": 0.1, \"total_loss\": 0.5}\n";
+  const std::string line =
+      "{\"data_time\": 0.1, \"iteration\": 19, \"rank_data_time\": 0.1, \"total_loss\": 0.5}\n";
   write_text(folder / "metrics.json", line + "{\"iteration\": 19, \"total_loss\": 0.4}\n");
   EventStorage events(folder.path(), 10);
   EXPECT_EQ(read_text(folder / "metrics.json"), line);
@@ -134,7 +140,8 @@ TEST(EventStorage, AResumedRunDropsTheLinesThatItWillWriteAgain) {
       events.write(i);
     }
   }
-  std::ofstream(folder / "metrics.json", std::ios::app) << "{\"iteration\": 5, \"total_l";  // cut short by a kill
+  std::ofstream(folder / "metrics.json", std::ios::app)
+      << "{\"iteration\": 5, \"total_l";  // cut short by a kill
   EventStorage events(folder.path(), 3);
   events.put("total_loss", 30);
   events.write(3);
@@ -159,14 +166,16 @@ TEST(StepPicture, ShowsPictureMasksClustersAndPrediction) {
   const auto image = step_picture(sample, pack_masks(masks), torch::tensor({0, 0, 1}), logits);
   ASSERT_EQ(image.height, 4);
   ASSERT_EQ(image.width, 32);
-  const auto pixel = [&](int64_t x) { return std::vector<uint8_t>(image.row(1) + 3 * x, image.row(1) + 3 * x + 3); };
+  const auto pixel = [&](int64_t x) {
+    return std::vector<uint8_t>(image.row(1) + 3 * x, image.row(1) + 3 * x + 3);
+  };
   EXPECT_THAT(pixel(0), ElementsAre(100, 100, 100));
-  EXPECT_NE(pixel(8), pixel(10));             // two masks …
-  EXPECT_EQ(pixel(16), pixel(18));            // … of one cluster
-  EXPECT_NE(pixel(16), pixel(20));            // and one of another
+  EXPECT_NE(pixel(8), pixel(10));                      // two masks …
+  EXPECT_EQ(pixel(16), pixel(18));                     // … of one cluster
+  EXPECT_NE(pixel(16), pixel(20));                     // and one of another
   EXPECT_THAT(pixel(23), ElementsAre(100, 100, 100));  // no mask there
-  EXPECT_EQ(pixel(24), pixel(16));            // predicted as cluster 0
-  EXPECT_EQ(pixel(31), pixel(20));            // as cluster 1
+  EXPECT_EQ(pixel(24), pixel(16));                     // predicted as cluster 0
+  EXPECT_EQ(pixel(31), pixel(20));                     // as cluster 1
 }
 
 }  // namespace

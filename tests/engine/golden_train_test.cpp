@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 std::vector<double> losses_in(const fs::path& metrics) {
   std::vector<double> losses;
   std::ifstream in(metrics);
-  for (std::string line; std::getline(in, line);) losses.push_back(nlohmann::json::parse(line).at("total_loss"));
+  for (std::string line; std::getline(in, line);)
+    losses.push_back(nlohmann::json::parse(line).at("total_loss"));
   return losses;
 }
 
@@ -32,9 +33,10 @@ TEST_P(GoldenTraining, MeetsThePublicRunFromTheFilesOnDisk) {
   const auto settings = nlohmann::json::parse(run);
   const TempFolder folder;
   std::vector<std::string> command = {
-      "--train", "anew", "1", std::string(PIXELCLIP_SOURCE_DIR) + "/" + settings.at("base").get<std::string>(),
-      "TEST.EVAL_PERIOD", "0", "MODEL.DEVICE", "cpu", "SEED", "7", "MODEL.WEIGHTS", golden / kind / "model.pth",
-      "OUTPUT_DIR", folder / "out", "DATASETS.SAM_ROOT", set,
+      "--train", "anew", "1",
+      std::string(PIXELCLIP_SOURCE_DIR) + "/" + settings.at("base").get<std::string>(),
+      "TEST.EVAL_PERIOD", "0", "MODEL.DEVICE", "cpu", "SEED", "7", "MODEL.WEIGHTS",
+      golden / kind / "model.pth", "OUTPUT_DIR", folder / "out", "DATASETS.SAM_ROOT", set,
       // The public run left out stochastic depth.
       "MODEL.DROP_PATH_RATE", "0"};
   for (const auto& [key, value] : settings.at("opts").items()) {
@@ -45,14 +47,16 @@ TEST_P(GoldenTraining, MeetsThePublicRunFromTheFilesOnDisk) {
 
   const auto losses = losses_in(folder / "out/metrics.json");
   ASSERT_EQ(losses.size(), 4u);
-  for (int i = 0; i < 4; ++i) EXPECT_NEAR(losses[i], expected.at("losses")[i].item<double>(), 1e-6) << "step " << i;
+  for (int i = 0; i < 4; ++i)
+    EXPECT_NEAR(losses[i], expected.at("losses")[i].item<double>(), 1e-6) << "step " << i;
   const auto after = read_state_dict(folder / "out/model_final.pth");
   double worst = 0;
   for (const auto& [name, tensor] : expected) {
     if (name == "losses") continue;
     const double rate = name.ends_with("prompt_tokens") ? 2e-3 : 2e-4;
     EXPECT_TRUE(testing::close(after.at(name), tensor, 0, 1e-6 + 1e-4 * rate)) << name;
-    worst = std::max(worst, (after.at(name).to(torch::kDouble) - tensor).abs().max().item<double>() / rate);
+    worst = std::max(
+        worst, (after.at(name).to(torch::kDouble) - tensor).abs().max().item<double>() / rate);
   }
   std::cout << "largest difference of a parameter over its learning rate: " << worst << "\n";
 }

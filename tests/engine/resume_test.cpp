@@ -2,9 +2,9 @@
 #include <signal.h>
 #include <sys/file.h>
 
-#include "engine/runs.hpp"
 #include "base/file.hpp"
 #include "base/random.hpp"
+#include "engine/runs.hpp"
 #include "io/torch_file.hpp"
 
 namespace pixelclip::testing {
@@ -36,12 +36,14 @@ TEST(Resume, AfterKillsAtAnyMomentTheRunEndsBitForBitAsIfUndisturbed) {
   const Outcome last = Program(world.command("killed", kLong, 1, /*resume=*/true)).wait();
   ASSERT_EQ(last.status, 0) << last.output;
   EXPECT_TRUE(same_state(world / "killed/model_final.pth", world / "undisturbed/model_final.pth"));
-  EXPECT_EQ(column(world.metrics("killed"), "total_loss"), column(world.metrics("undisturbed"), "total_loss"));
+  EXPECT_EQ(column(world.metrics("killed"), "total_loss"),
+            column(world.metrics("undisturbed"), "total_loss"));
 }
 
 TEST(Resume, ASignalSavesAndTheRunGoesOnBitForBit) {
   const TinyWorld world;
-  const std::vector<std::string> no_period = {"SOLVER.MAX_ITER", "60", "SOLVER.CHECKPOINT_PERIOD", "0"};
+  const std::vector<std::string> no_period = {"SOLVER.MAX_ITER", "60", "SOLVER.CHECKPOINT_PERIOD",
+                                              "0"};
   ASSERT_EQ(world.train("undisturbed", no_period), 0);
   for (const int number : {SIGTERM, SIGUSR1, SIGINT}) {
     const size_t before = world.metrics("stopped").size();
@@ -50,7 +52,8 @@ TEST(Resume, ASignalSavesAndTheRunGoesOnBitForBit) {
     kill(program.process(), number);
     const Outcome outcome = program.wait();
     EXPECT_EQ(outcome.status, 0) << outcome.output;
-    EXPECT_THAT(outcome.output, AllOf(HasSubstr("stopped by a signal after "), HasSubstr("with --resume goes on")));
+    EXPECT_THAT(outcome.output,
+                AllOf(HasSubstr("stopped by a signal after "), HasSubstr("with --resume goes on")));
     EXPECT_FALSE(fs::exists(world / "stopped/model_final.pth"));
   }
   ASSERT_EQ(world.train("stopped", no_period, /*resume=*/true), 0);
@@ -64,14 +67,17 @@ TEST(Resume, ASignalBeforeThereIsAnythingToSaveEndsTheRunWithWhatItWaitedFor) {
   const int lock = open((world / "sets/demo.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   ASSERT_EQ(flock(lock, LOCK_EX), 0);
   for (const int processes : {1, 2}) {
-    const std::vector<std::string> demo = {"MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", "demo", "DATASETS.ROOT",
-                                           (world / "sets").string()};
+    const std::vector<std::string> demo = {"MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", "demo",
+                                           "DATASETS.ROOT", (world / "sets").string()};
     Program program(world.command("out", demo, processes));
-    ASSERT_TRUE(program.says("waiting for another process that makes the demo")) << program.output();
+    ASSERT_TRUE(program.says("waiting for another process that makes the demo"))
+        << program.output();
     kill(program.process(), SIGTERM);
     const Outcome outcome = program.wait();
     EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.output;
-    EXPECT_THAT(outcome.output, HasSubstr("stopped by SIGTERM while waiting for another process that makes the demo in"));
+    EXPECT_THAT(
+        outcome.output,
+        HasSubstr("stopped by SIGTERM while waiting for another process that makes the demo in"));
   }
   ::close(lock);
 }
@@ -88,10 +94,13 @@ TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {
   auto one = steps;
   one.insert(one.end(), {"SOLVER.ACCUMULATE_STEPS", "2"});
   ASSERT_EQ(world.train("two", one, /*resume=*/true), 0);
-  EXPECT_THAT(world.log("two"), HasSubstr("a step was 4 images over 2 process(es) in 1 part(s) each and is now 4 images "
-                                          "over 1 process(es) in 2 part(s) each: only rounding differs"));
+  EXPECT_THAT(
+      world.log("two"),
+      HasSubstr("a step was 4 images over 2 process(es) in 1 part(s) each and is now 4 images "
+                "over 1 process(es) in 2 part(s) each: only rounding differs"));
   ASSERT_EQ(world.train("one", one), 0);
-  const auto resumed = column(world.metrics("two"), "total_loss"), expected = column(world.metrics("one"), "total_loss");
+  const auto resumed = column(world.metrics("two"), "total_loss"),
+             expected = column(world.metrics("one"), "total_loss");
   ASSERT_EQ(resumed.size(), expected.size());
   // Later a mask goes to another cluster by rounding alone, and the losses part.
   for (size_t i = 0; i < 25; ++i) EXPECT_NEAR(resumed[i], expected[i], 1e-3 * expected[i]) << i;
@@ -100,30 +109,43 @@ TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {
 TEST(Resume, OneRunGoesOnWithTwoRanks) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"}), 0);
-  for (const char* name : {"model_0000003.pth", "model_final.pth"}) EXPECT_TRUE(fs::remove(world / "out" / name)) << name;
-  const Outcome outcome = Program(world.command("out", {"SOLVER.MAX_ITER", "4"}, 2, /*resume=*/true)).wait();
+  for (const char* name : {"model_0000003.pth", "model_final.pth"})
+    EXPECT_TRUE(fs::remove(world / "out" / name)) << name;
+  const Outcome outcome =
+      Program(world.command("out", {"SOLVER.MAX_ITER", "4"}, 2, /*resume=*/true)).wait();
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("at iteration 2"), HasSubstr("the loss is a mean over other parts")));
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("at iteration 2"), HasSubstr("the loss is a mean over other parts")));
   EXPECT_EQ(world.metrics("out").size(), 4u);
 }
 
 TEST(Resume, CheckpointsInDetectron2sFormAndInThisProgramsEarlierOneGoOnWithTheirOptimiser) {
   const TinyWorld world;
   // That form knows nothing of half full buckets.
-  const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "6", "SOLVER.CHECKPOINT_PERIOD", "3",
-                                          "DATALOADER.ASPECT_RATIO_GROUPING", "False"};
+  const std::vector<std::string> steps = {"SOLVER.MAX_ITER",
+                                          "6",
+                                          "SOLVER.CHECKPOINT_PERIOD",
+                                          "3",
+                                          "DATALOADER.ASPECT_RATIO_GROUPING",
+                                          "False"};
   ASSERT_EQ(world.train("own", steps), 0);
   const auto saved = read_torch_file(world / "own/model_0000002.pth");
   const auto& own = saved.as_dict();
   const auto& optimizer = own.at("trainer").as_dict().at("_trainer").as_dict().at("optimizer");
-  const Dict public_form{{{"model", own.at("model")}, {"trainer", own.at("trainer")}, {"iteration", 2}}};
-  const Dict earlier_form{{{"model", own.at("model")}, {"optimizer", optimizer}, {"iteration", 2}, {"pixelclip", own.at("pixelclip")}}};
-  for (const auto& [folder, state] : {std::pair{"public", public_form}, std::pair{"earlier", earlier_form}}) {
+  const Dict public_form{
+      {{"model", own.at("model")}, {"trainer", own.at("trainer")}, {"iteration", 2}}};
+  const Dict earlier_form{{{"model", own.at("model")},
+                           {"optimizer", optimizer},
+                           {"iteration", 2},
+                           {"pixelclip", own.at("pixelclip")}}};
+  for (const auto& [folder, state] :
+       {std::pair{"public", public_form}, std::pair{"earlier", earlier_form}}) {
     fs::create_directories(world / folder);
     write_torch_file(world / folder / "model_0000002.pth", state);
     write_text(world / folder / "last_checkpoint", "model_0000002.pth");
     ASSERT_EQ(world.train(folder, steps, /*resume=*/true), 0);
-    EXPECT_TRUE(same_state(world / folder / "model_final.pth", world / "own/model_final.pth")) << folder;
+    EXPECT_TRUE(same_state(world / folder / "model_final.pth", world / "own/model_final.pth"))
+        << folder;
   }
 }
 
@@ -131,7 +153,8 @@ TEST(Resume, TheCheckpointAloneIsEnough) {
   const TinyWorld world;
   const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"};
   ASSERT_EQ(world.train("one", steps), 0);
-  for (const char* name : {"one/model_0000003.pth", "one/model_final.pth"}) fs::remove(world / name);
+  for (const char* name : {"one/model_0000003.pth", "one/model_final.pth"})
+    fs::remove(world / name);
   fs::copy(world / "one", world / "two", fs::copy_options::recursive);
   fs::remove(world / "clip.pth");
   ASSERT_EQ(world.train("one", steps, /*resume=*/true), 0);
@@ -145,8 +168,10 @@ TEST(Resume, TheCheckpointAloneIsEnough) {
 TEST(Resume, ChangedLearningRatesAreTold) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out"), 0);
-  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "5", "SOLVER.BASE_LR", "0.002"}, /*resume=*/true), 0);
-  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("other learning rates"), HasSubstr("prompt_tokens: 0.01 then, 0.02 now"),
+  ASSERT_EQ(
+      world.train("out", {"SOLVER.MAX_ITER", "5", "SOLVER.BASE_LR", "0.002"}, /*resume=*/true), 0);
+  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("other learning rates"),
+                                      HasSubstr("prompt_tokens: 0.01 then, 0.02 now"),
                                       HasSubstr("SOLVER.BASE_LR: 0.001 → 0.002")));
 }
 
@@ -160,15 +185,18 @@ TEST(OutputFolder, ARunThatBeginsAnewKeepsTheEarlierNumbersUnderOtherNames) {
     return files;
   };
   ASSERT_EQ(world.train("out"), 0);
-  const auto first = read_text(world / "out/metrics.json"), config = read_text(world / "out/config.yaml");
+  const auto first = read_text(world / "out/metrics.json"),
+             config = read_text(world / "out/config.yaml");
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "3"}), 0);
   EXPECT_EQ(read_text(world / "out/metrics_1.json"), first);
   EXPECT_EQ(read_text(world / "out/config_1.yaml"), config);
   EXPECT_EQ(world.metrics("out").size(), 3u);
   EXPECT_EQ(count("tfevents"), 1) << "TensorBoard would show two curves";
   EXPECT_EQ(count("events_1."), 1);
-  EXPECT_THAT(world.log("out"), AllOf(HasSubstr("this one begins anew: the earlier numbers are kept as metrics_1.json"),
-                                      HasSubstr("--resume would have gone on")));
+  EXPECT_THAT(
+      world.log("out"),
+      AllOf(HasSubstr("this one begins anew: the earlier numbers are kept as metrics_1.json"),
+            HasSubstr("--resume would have gone on")));
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "2"}), 0);
   EXPECT_EQ(count("metrics_2.json"), 1);
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4"}, /*resume=*/true), 0);

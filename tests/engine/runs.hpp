@@ -10,20 +10,23 @@
 
 namespace pixelclip::testing {
 
-/// A tiny CLIP with random weights, six made pictures with masks, and a configuration that trains on
-/// them in a moment; all in one folder.
+/// A tiny CLIP with random weights, six made pictures with masks, and a configuration that trains
+/// on them in a moment; all in one folder.
 class TinyWorld {
  public:
   explicit TinyWorld(bool convnext = false);
 
   fs::path operator/(const fs::path& name) const { return folder_ / name; }
   /// KEY VALUE pairs of a run into `output`, `changes` after them.
-  std::vector<std::string> overrides(const std::string& output, const std::vector<std::string>& changes) const;
+  std::vector<std::string> overrides(const std::string& output,
+                                     const std::vector<std::string>& changes) const;
   /// Runs in this process; the exit status.
-  int train(const std::string& output, const std::vector<std::string>& changes = {}, bool resume = false) const;
+  int train(const std::string& output, const std::vector<std::string>& changes = {},
+            bool resume = false) const;
   /// The same in a program of its own, that starts more of them when `processes` is above 1.
-  std::vector<std::string> command(const std::string& output, const std::vector<std::string>& changes = {},
-                                   int processes = 1, bool resume = false) const;
+  std::vector<std::string> command(const std::string& output,
+                                   const std::vector<std::string>& changes = {}, int processes = 1,
+                                   bool resume = false) const;
 
   /// Lines of metrics.json, and what stands in log.txt.
   std::vector<nlohmann::json> metrics(const std::string& output) const;
@@ -40,6 +43,7 @@ std::vector<double> column(const std::vector<nlohmann::json>& lines, const std::
 std::map<std::string, torch::Tensor> flattened(const fs::path& checkpoint);
 /// Succeeds when both files hold the same tensors under the same names, each within `tolerance`; 0
 /// means bit for bit.
-::testing::AssertionResult same_state(const fs::path& actual, const fs::path& expected, double tolerance = 0);
+::testing::AssertionResult same_state(const fs::path& actual, const fs::path& expected,
+                                      double tolerance = 0);
 
 }  // namespace pixelclip::testing

@@ -2,10 +2,10 @@
 
 #include <torch/utils.h>
 
-#include "data/made_sa1b.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "data/made_sa1b.hpp"
 #include "engine/run.hpp"
 #include "engine/trainer.hpp"
 #include "io/torch_file.hpp"
@@ -18,7 +18,8 @@ void write_clip(const fs::path& path, bool convnext) {
   ClipArchitecture architecture;
   architecture.text = {.width = 16, .layers = 2, .heads = 1, .context = 20, .embedding = 32};
   if (convnext) {
-    architecture.convnext = ConvNextOptions{.depths = {1, 1, 2, 1}, .widths = {8, 16, 24, 32}, .embedding = 32};
+    architecture.convnext =
+        ConvNextOptions{.depths = {1, 1, 2, 1}, .widths = {8, 16, 24, 32}, .embedding = 32};
   } else {
     architecture.vit = VitOptions{.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 32};
   }
@@ -39,9 +40,11 @@ int run(RunOptions options, bool resume) {
   });
 }
 
-void flatten(const Value& value, const std::string& path, std::map<std::string, torch::Tensor>& out) {
+void flatten(const Value& value, const std::string& path,
+             std::map<std::string, torch::Tensor>& out) {
   if (const auto* tensor = value.get_if<torch::Tensor>()) out[path] = *tensor;
-  if (const auto* number = value.get_if<double>()) out[path] = torch::tensor(*number, torch::kDouble);
+  if (const auto* number = value.get_if<double>())
+    out[path] = torch::tensor(*number, torch::kDouble);
   if (const auto* number = value.get_if<int64_t>()) out[path] = torch::tensor(*number);
   if (const auto* list = value.get_if<ValueList>()) {
     for (size_t i = 0; i < list->size(); ++i) flatten((*list)[i], str(path, "/", i), out);
@@ -58,14 +61,17 @@ void flatten(const Value& value, const std::string& path, std::map<std::string, 
 
 TinyWorld::TinyWorld(bool convnext) {
   write_clip(folder_ / "clip.pth", convnext);
-  for (int i = 0; i < 6; ++i) make_sample(folder_ / "sam", str("sa_", i), 48 + 8 * i, 80 - 4 * i, i + 1);
+  for (int i = 0; i < 6; ++i)
+    make_sample(folder_ / "sam", str("sa_", i), 48 + 8 * i, 80 - 4 * i, i + 1);
   write_file(folder_ / "tiny.yaml", str(R"(
 MODEL:
   DEVICE: "cpu"
-  CLIP_RESOLUTION: )", convnext ? "[64, 64]" : "[32, 32]", R"(
+  CLIP_RESOLUTION: )",
+                                        convnext ? "[64, 64]" : "[32, 32]", R"(
   MASK_RESOLUTION: [16, 16]
   DROP_PATH_RATE: 0.3
-  SEM_SEG_HEAD: {NUM_CLASSES: 4, PROMPT_LENGTH: 2, CLIP_FINETUNE: )", convnext ? "full" : "attention", R"(}
+  SEM_SEG_HEAD: {NUM_CLASSES: 4, PROMPT_LENGTH: 2, CLIP_FINETUNE: )",
+                                        convnext ? "full" : "attention", R"(}
 DATASETS: {TRAIN: [sam_resized]}
 SOLVER: {IMS_PER_BATCH: 4, MAX_ITER: 4, BASE_LR: 0.001, LR_SCHEDULER_NAME: WarmupCosineLR, WARMUP_ITERS: 0,
          CLIP_MULTIPLIER: 0.01, CLIP_GRADIENTS: {ENABLED: True, CLIP_TYPE: full_model, CLIP_VALUE: 1.0}}
@@ -78,22 +84,27 @@ SEED: 7
 
 std::vector<std::string> TinyWorld::overrides(const std::string& output,
                                               const std::vector<std::string>& changes) const {
-  std::vector<std::string> all = {"OUTPUT_DIR", (folder_ / output).string(), "DATASETS.SAM_ROOT",
-                                  (folder_ / "sam").string(), "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED",
+  std::vector<std::string> all = {"OUTPUT_DIR",
+                                  (folder_ / output).string(),
+                                  "DATASETS.SAM_ROOT",
+                                  (folder_ / "sam").string(),
+                                  "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED",
                                   (folder_ / "clip.pth").string()};
   all.insert(all.end(), changes.begin(), changes.end());
   return all;
 }
 
-int TinyWorld::train(const std::string& output, const std::vector<std::string>& changes, bool resume) const {
+int TinyWorld::train(const std::string& output, const std::vector<std::string>& changes,
+                     bool resume) const {
   RunOptions options;
   options.config_file = (folder_ / "tiny.yaml").string();
   options.overrides = overrides(output, changes);
   return run(options, resume);
 }
 
-std::vector<std::string> TinyWorld::command(const std::string& output, const std::vector<std::string>& changes,
-                                            int processes, bool resume) const {
+std::vector<std::string> TinyWorld::command(const std::string& output,
+                                            const std::vector<std::string>& changes, int processes,
+                                            bool resume) const {
   std::vector<std::string> all = {"--train", resume ? "resume" : "anew", str(processes),
                                   (folder_ / "tiny.yaml").string()};
   const auto pairs = overrides(output, changes);
@@ -112,7 +123,9 @@ std::vector<nlohmann::json> TinyWorld::metrics(const std::string& output) const 
   return lines;
 }
 
-std::string TinyWorld::log(const std::string& output) const { return read_text(folder_ / output / "log.txt"); }
+std::string TinyWorld::log(const std::string& output) const {
+  return read_text(folder_ / output / "log.txt");
+}
 
 std::vector<double> column(const std::vector<nlohmann::json>& lines, const std::string& key) {
   std::vector<double> values;
@@ -128,7 +141,8 @@ std::map<std::string, torch::Tensor> flattened(const fs::path& checkpoint) {
   return out;
 }
 
-::testing::AssertionResult same_state(const fs::path& actual, const fs::path& expected, double tolerance) {
+::testing::AssertionResult same_state(const fs::path& actual, const fs::path& expected,
+                                      double tolerance) {
   const auto a = flattened(actual), e = flattened(expected);
   if (a.size() != e.size() || a.size() < 100) {
     return ::testing::AssertionFailure() << a.size() << " entries, expected " << e.size();
@@ -144,7 +158,8 @@ std::map<std::string, torch::Tensor> flattened(const fs::path& checkpoint) {
 
 }  // namespace pixelclip::testing
 
-/// Besides running the tests, this program trains: --train resume|anew PROCESSES CONFIG KEY VALUE ...
+/// Besides running the tests, this program trains: --train resume|anew PROCESSES CONFIG KEY VALUE
+/// ...
 int main(int argc, char** argv) {
   if (argc > 4 && argv[1] == std::string("--train")) {
     pixelclip::RunOptions options;

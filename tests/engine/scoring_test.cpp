@@ -10,9 +10,9 @@
 namespace pixelclip {
 namespace {
 
+using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::close;
 using testing::shared_folder;
 using testing::TempFolder;
 
@@ -21,16 +21,29 @@ struct GoldenRun {
   /// Runs that share a folder share the class embeddings kept in it.
   explicit GoldenRun(const TempFolder& folder, std::vector<std::string> more = {}) {
     const auto golden = shared_folder() / "golden";
-    std::vector<std::string> keys = {"MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", golden / "vit/model.pth",
-                                     "MODEL.SEM_SEG_HEAD.NUM_CLASSES", "8", "MODEL.CLIP_RESOLUTION", "(96, 96)",
-                                     "MODEL.PROMPT_ENSEMBLE_TYPE", "imagenet_select", "DATASETS.ROOT", golden / "data/datasets",
-                                     "OUTPUT_DIR", folder / "out"};
+    std::vector<std::string> keys = {"MODEL.DEVICE",
+                                     "cpu",
+                                     "MODEL.WEIGHTS",
+                                     golden / "vit/model.pth",
+                                     "MODEL.SEM_SEG_HEAD.NUM_CLASSES",
+                                     "8",
+                                     "MODEL.CLIP_RESOLUTION",
+                                     "(96, 96)",
+                                     "MODEL.PROMPT_ENSEMBLE_TYPE",
+                                     "imagenet_select",
+                                     "DATASETS.ROOT",
+                                     golden / "data/datasets",
+                                     "OUTPUT_DIR",
+                                     folder / "out"};
     keys.insert(keys.end(), more.begin(), more.end());
-    config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml", keys);
+    config =
+        load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml", keys);
     model = build_model(config, torch::kCPU);
   }
 
-  SetResult score() { return score_sets(model, config, test_plan(config), comm, config.output_dir, false).front(); }
+  SetResult score() {
+    return score_sets(model, config, test_plan(config), comm, config.output_dir, false).front();
+  }
 
   Config config;
   PixelCLIP model{nullptr};
@@ -63,8 +76,8 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
   for (std::vector<std::string> keys : std::initializer_list<std::vector<std::string>>{
            {"TEST.RULE", "mmseg"},
            {"TEST.KEEP_ASPECT", "True"},
-           {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "96", "TEST.SLIDING_WINDOW.STRIDE", "64",
-            "TEST.SHORT_SIDE", "128"},
+           {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "96",
+            "TEST.SLIDING_WINDOW.STRIDE", "64", "TEST.SHORT_SIDE", "128"},
            {"TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[640, 960]"},
            {"TEST.SYNONYMS", "max"},
            {"TEST.REFINE", "pamr", "TEST.PAMR.ITERATIONS", "1", "TEST.PAMR.DILATIONS", "[1]"},
@@ -73,9 +86,11 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
     GoldenRun other(folder, keys);
     const SetResult result = other.score();
     EXPECT_EQ(result.scored, 4) << keys[0];
-    EXPECT_TRUE(prints.insert(result.fingerprint).second) << keys[0] << " must show in the fingerprint";
+    EXPECT_TRUE(prints.insert(result.fingerprint).second)
+        << keys[0] << " must show in the fingerprint";
   }
-  GoldenRun nothing(folder, {"MODEL.PROMPT_ENSEMBLE_TYPE", "single", "TEST.SHORT_SIDE", "500", "TEST.PAMR.ITERATIONS", "3"});
+  GoldenRun nothing(folder, {"MODEL.PROMPT_ENSEMBLE_TYPE", "single", "TEST.SHORT_SIDE", "500",
+                             "TEST.PAMR.ITERATIONS", "3"});
   const SetResult result = nothing.score();
   EXPECT_EQ(result.confusion.counts(), usual.confusion.counts());
   EXPECT_EQ(result.fingerprint, usual.fingerprint) << "keys of what is off decide nothing";
@@ -147,16 +162,19 @@ TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
   const std::vector<std::string> names = {"cat", "dog, hound"}, templates = {"a {}.", "the {}"};
   const auto first = cached_class_embeddings(run.model, names, templates, folder, true);
   ASSERT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
-  EXPECT_TRUE(torch::equal(cached_class_embeddings(run.model, names, templates, folder, true), first));
+  EXPECT_TRUE(
+      torch::equal(cached_class_embeddings(run.model, names, templates, folder, true), first));
   const auto file = std::filesystem::directory_iterator(folder)->path();
   write_text(file, "damaged");
-  EXPECT_TRUE(close(cached_class_embeddings(run.model, names, templates, folder, true), first, 1e-6));
+  EXPECT_TRUE(
+      close(cached_class_embeddings(run.model, names, templates, folder, true), first, 1e-6));
   cached_class_embeddings(run.model, {"cat", "dog"}, templates, folder, true);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
 }
 
 TEST(Views, TheDefaultIsOneViewResizedAsDetectron2Does) {
-  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "80", "INPUT.FORMAT", "RGB"});
+  Config config = load_config(
+      "", {"INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "80", "INPUT.FORMAT", "RGB"});
   const auto views = views_of(Image(100, 200, 3), config);
   ASSERT_EQ(views.size(), 1u);
   EXPECT_THAT(views[0].image.sizes().vec(), ElementsAre(3, 40, 80));
@@ -164,7 +182,8 @@ TEST(Views, TheDefaultIsOneViewResizedAsDetectron2Does) {
 }
 
 TEST(Views, SizesShapesAndMirrorImages) {
-  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[320, 640]"});
+  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "TEST.AUG.ENABLED", "True",
+                                   "TEST.AUG.MIN_SIZES", "[320, 640]"});
   const Image image(300, 600, 3);
   auto views = views_of(image, config);
   ASSERT_EQ(views.size(), 4u);

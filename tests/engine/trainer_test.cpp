@@ -1,8 +1,8 @@
 #include "engine/trainer.hpp"
 
+#include "base/file.hpp"
 #include "data/made_sa1b.hpp"
 #include "engine/runs.hpp"
-#include "base/file.hpp"
 #include "image/codec.hpp"
 #include "io/torch_file.hpp"
 
@@ -19,12 +19,14 @@ using ::testing::Not;
 
 TEST(Trainer, ARunLeavesItsLogItsNumbersItsConfigurationAndItsCheckpoints) {
   const TinyWorld world;
-  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "20", "SOLVER.CHECKPOINT_PERIOD", "8", "VIS_PERIOD", "10"}), 0);
+  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "20", "SOLVER.CHECKPOINT_PERIOD", "8",
+                                "VIS_PERIOD", "10"}),
+            0);
   const auto lines = world.metrics("out");
   ASSERT_EQ(lines.size(), 20u);
   EXPECT_EQ(lines[3]["iteration"], 3);
-  for (const char* key : {"total_loss", "loss_masks", "lr", "time", "data_time", "eta_seconds", "grad_norm",
-                          "masks", "clusters_used", "cluster_entropy"}) {
+  for (const char* key : {"total_loss", "loss_masks", "lr", "time", "data_time", "eta_seconds",
+                          "grad_norm", "masks", "clusters_used", "cluster_entropy"}) {
     EXPECT_EQ(column(lines, key).size(), 20u) << key;
   }
   EXPECT_THAT(column(lines, "clusters_used"), AllOf(Each(Ge(1)), Each(Le(4))));
@@ -49,7 +51,8 @@ TEST(Trainer, ARunLeavesItsLogItsNumbersItsConfigurationAndItsCheckpoints) {
 TEST(Trainer, AllNumberedCheckpointsAreKeptAlsoThatOfTheLastIteration) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "6", "SOLVER.CHECKPOINT_PERIOD", "1"}), 0);
-  for (int i = 0; i < 6; ++i) EXPECT_TRUE(fs::exists(world / str("out/model_000000", i, ".pth"))) << i;
+  for (int i = 0; i < 6; ++i)
+    EXPECT_TRUE(fs::exists(world / str("out/model_000000", i, ".pth"))) << i;
   EXPECT_TRUE(same_state(world / "out/model_0000005.pth", world / "out/model_final.pth"));
 }
 
@@ -58,14 +61,26 @@ TEST(Trainer, DatasetsTestIsScoredAfterTheLastStepUnderDetectron2sNames) {
   fs::create_directories(world / "set/images");
   fs::create_directories(world / "set/labels");
   Image picture(40, 60, 3);
-  write_file(world / "set/images/a.png", [&] { const auto bytes = encode_png(picture); return std::string(bytes.begin(), bytes.end()); }());
+  write_file(world / "set/images/a.png", [&] {
+    const auto bytes = encode_png(picture);
+    return std::string(bytes.begin(), bytes.end());
+  }());
   write_label_png(world / "set/labels/a.png", LabelMap{40, 60, std::vector<int32_t>(40 * 60, 1)});
   write_file(world / "names.json", R"(["cat", "dog"])");
   const std::vector<std::string> changes = {
-      "DATASETS.CUSTOM", str("[{name: own, images: ", (world / "set/images").string(), ", labels: ", (world / "set/labels").string(),
-                             ", names: [cat, dog]}]"),
-      "DATASETS.TEST", "(\"own\",)", "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", (world / "names.json").string(), "TEST.EVAL_PERIOD", "0",
-      "TEST.EVAL_START", "True", "SOLVER.MAX_ITER", "2"};
+      "DATASETS.CUSTOM",
+      str("[{name: own, images: ", (world / "set/images").string(),
+          ", labels: ", (world / "set/labels").string(), ", names: [cat, dog]}]"),
+      "DATASETS.TEST",
+      "(\"own\",)",
+      "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON",
+      (world / "names.json").string(),
+      "TEST.EVAL_PERIOD",
+      "0",
+      "TEST.EVAL_START",
+      "True",
+      "SOLVER.MAX_ITER",
+      "2"};
   ASSERT_EQ(world.train("out", changes), 0);
   const auto scores = column(world.metrics("out"), "sem_seg/mIoU");
   EXPECT_EQ(scores.size(), 2u);
@@ -106,12 +121,16 @@ print("settings", settings == set(optimizer["param_groups"][0]))
 for p in parameters: p.grad = torch.ones_like(p)
 own.step()
 print("optimiser fits")
-)", (world / "out/model_final.pth").string()}, {}, python);
+)",
+                   (world / "out/model_final.pth").string()},
+                  {}, python);
   const auto outcome = program.wait();
   std::ostringstream sum;
-  sum << std::fixed << std::setprecision(6) << state.at("/model/head.proj.weight").to(torch::kDouble).sum().item<double>();
+  sum << std::fixed << std::setprecision(6)
+      << state.at("/model/head.proj.weight").to(torch::kDouble).sum().item<double>();
   EXPECT_EQ(outcome.status, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("iteration 3 "), HasSubstr("sum " + sum.str()), HasSubstr("settings True"), HasSubstr("optimiser fits")));
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("iteration 3 "), HasSubstr("sum " + sum.str()),
+                                    HasSubstr("settings True"), HasSubstr("optimiser fits")));
 }
 
 TEST(Trainer, TwoRanksMatchOneProcessThatPlaysBoth) {
@@ -134,7 +153,8 @@ TEST(Trainer, ARankWithoutAnyMaskStillJoins) {
   make_sample(world / "sam", "sa_9", 64, 64, 5);
   write_file(world / "sam/annotations/sa_000000/sa_9.json", sa1b_json(64, 64, {}).dump());
   // Two pictures, one of them without masks: each step one rank has none.
-  const std::vector<std::string> changes = {"SOLVER.IMS_PER_BATCH", "2", "DATALOADER.FILTER_EMPTY_ANNOTATIONS", "False"};
+  const std::vector<std::string> changes = {"SOLVER.IMS_PER_BATCH", "2",
+                                            "DATALOADER.FILTER_EMPTY_ANNOTATIONS", "False"};
   const Outcome two = Program(world.command("two", changes, 2)).wait();
   ASSERT_EQ(two.status, 0) << two.output;
   EXPECT_THAT(column(world.metrics("two"), "masks"), Each(Le(3)));
@@ -147,10 +167,12 @@ TEST(Trainer, ARankWithoutAnyMaskStillJoins) {
 TEST(Trainer, ALossThatIsNotFiniteStopsWithTheImagesNamesAndSavesThem) {
   const TinyWorld world;
   EXPECT_EQ(world.train("out", {"SOLVER.BASE_LR", "1e30", "SOLVER.CLIP_GRADIENTS.ENABLED", "False",
-                                "SOLVER.MAX_SKIPPED_STEPS", "1", "SOLVER.MAX_ITER", "9"}), 1);
+                                "SOLVER.MAX_SKIPPED_STEPS", "1", "SOLVER.MAX_ITER", "9"}),
+            1);
   const auto log = world.log("out");
-  EXPECT_THAT(log, AllOf(HasSubstr("the loss or a gradient is not finite; images: "), HasSubstr("sa_3.jpg"),
-                         HasSubstr("the step is left out (1 of 1)"), HasSubstr("lower SOLVER.BASE_LR")));
+  EXPECT_THAT(
+      log, AllOf(HasSubstr("the loss or a gradient is not finite; images: "), HasSubstr("sa_3.jpg"),
+                 HasSubstr("the step is left out (1 of 1)"), HasSubstr("lower SOLVER.BASE_LR")));
   int saved = 0;
   for (const auto& entry : fs::directory_iterator(world / "out")) {
     const auto name = entry.path().filename().string();
@@ -187,16 +209,20 @@ TEST(Trainer, LowerPrecisionFollowsTheSameLoss) {
     EXPECT_GE(same, 6) << type;
     EXPECT_EQ(column(lines, "loss_scale").size(), std::string(type) == "float16" ? 8u : 0u);
   }
-  EXPECT_EQ(flattened(world / "float16/model_final.pth").count("/trainer/_trainer/grad_scaler/scale"), 1u);
+  EXPECT_EQ(
+      flattened(world / "float16/model_final.pth").count("/trainer/_trainer/grad_scaler/scale"),
+      1u);
 }
 
 TEST(Trainer, OptimiserStateIsKeptOnlyForWhatTrains) {
   const TinyWorld world;
-  ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "1", "MODEL.SEM_SEG_HEAD.CLIP_FINETUNE", "none"}), 0);
+  ASSERT_EQ(
+      world.train("out", {"SOLVER.MAX_ITER", "1", "MODEL.SEM_SEG_HEAD.CLIP_FINETUNE", "none"}), 0);
   const auto state = flattened(world / "out/model_final.pth");
   int64_t trained = 0, kept = 0;
   for (const auto& [name, tensor] : state) {
-    trained += name.starts_with("/model/head.") || name.ends_with("prompt_tokens") ? tensor.numel() : 0;
+    trained +=
+        name.starts_with("/model/head.") || name.ends_with("prompt_tokens") ? tensor.numel() : 0;
     kept += name.ends_with("/exp_avg") ? tensor.numel() : 0;
   }
   EXPECT_EQ(kept, trained);

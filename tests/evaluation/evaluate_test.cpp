@@ -138,7 +138,8 @@ TEST(Evaluate, MatricesAndPredictionsDoNotDependOnRanksThreadsOrBatches) {
     return scores;
   };
   for (const int batch : {2, 3, 9}) {
-    EXPECT_EQ(evaluate(set.info, many, {.batch = batch}).confusion.counts(), one.confusion.counts()) << batch;
+    EXPECT_EQ(evaluate(set.info, many, {.batch = batch}).confusion.counts(), one.confusion.counts())
+        << batch;
   }
 
   // Two ranks in threads; the sum is exchanged through memory.
@@ -194,7 +195,10 @@ assert len(pictures) == 3 and all((p == 1).all() for p in pictures.values())
 print(json.dumps([areas.get(c, 0) for c in range(3)]), file=open(sys.argv[2], "w"))
 )");
   const auto quoted = [&](const char* name) { return " '" + (set.folder / name).string() + "'"; };
-  ASSERT_EQ(std::system((python + quoted("read.py") + quoted("out/sem_seg_predictions.json") + quoted("areas.json")).c_str()), 0);
+  ASSERT_EQ(std::system((python + quoted("read.py") + quoted("out/sem_seg_predictions.json") +
+                         quoted("areas.json"))
+                            .c_str()),
+            0);
   const auto areas = read_json(set.folder / "areas.json");
   for (int p = 0; p < 3; ++p) {
     int64_t pixels = 0;
@@ -255,7 +259,8 @@ TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
   const ScoreFunction nan = [](const Image& image) {
     return torch::full({3, image.height, image.width}, std::nan(""));
   };
-  EXPECT_ERROR(evaluate(set.info, nan, {.threads = 1}), AllOf(HasSubstr("p0.png"), HasSubstr("not a finite")));
+  EXPECT_ERROR(evaluate(set.info, nan, {.threads = 1}),
+               AllOf(HasSubstr("p0.png"), HasSubstr("not a finite")));
   const ScoreFunction shape = [](const Image&) { return torch::zeros({2, 4, 4}); };
   EXPECT_THROW(evaluate(set.info, shape, {}), c10::Error);
 }
@@ -272,7 +277,8 @@ TEST(Evaluate, PicturesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
 
 TEST(Evaluate, TheLimitTakesTheFirstPictures) {
   const SmallSet set(4);
-  EXPECT_EQ(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .limit = 2}).listed, 2);
+  EXPECT_EQ(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .limit = 2}).listed,
+            2);
   std::set<std::string> seen;
   for (const auto& element : read_json(set.folder / "out/sem_seg_predictions.json")) {
     seen.insert(fs::path(element["file_name"].get<std::string>()).stem());
@@ -290,7 +296,8 @@ void interrupt(const SmallSet& set, const EvaluateOptions& options, int64_t brea
 }
 
 /// Heights of the pictures that are asked for when the set is scored with `options`.
-std::vector<int64_t> asked_for(const SmallSet& set, const EvaluateOptions& options, SetResult* result = nullptr) {
+std::vector<int64_t> asked_for(const SmallSet& set, const EvaluateOptions& options,
+                               SetResult* result = nullptr) {
   std::vector<int64_t> heights;
   const ScoreFunction scores = [&](const Image& image) {
     heights.push_back(image.height);
@@ -335,7 +342,8 @@ TEST(Evaluate, ProgressIsKeptOnWishAndServesAnyNumberOfRanks) {
 
 TEST(Evaluate, OtherWeightsOrAnotherProtocolStartAnew) {
   const SmallSet set(3);
-  EvaluateOptions options{.predictions = set.folder / "out", .protocol = "one", .weights = "w", .threads = 1};
+  EvaluateOptions options{
+      .predictions = set.folder / "out", .protocol = "one", .weights = "w", .threads = 1};
   interrupt(set, options, 8);
   options.weights = "v";
   EXPECT_THAT(asked_for(set, options), SizeIs(3));
@@ -351,8 +359,9 @@ TEST(Evaluate, ATornOrDamagedLineOfTheProgressFileIsScoredAgain) {
   const fs::path file = set.folder / "out/.progress.0";
   interrupt(set, options, 9);
   const std::string kept = read_text(file);
-  for (const std::string& text : {kept.substr(0, kept.size() - 5), kept + "3\ts\t0 1 x", kept + "\n\n", kept + "3\tq\t\t\t\n",
-                                  kept + "99\ts\t0 1 \t\t\n", std::string("?")}) {
+  for (const std::string& text :
+       {kept.substr(0, kept.size() - 5), kept + "3\ts\t0 1 x", kept + "\n\n", kept + "3\tq\t\t\t\n",
+        kept + "99\ts\t0 1 \t\t\n", std::string("?")}) {
     write_text(file, text);
     SetResult result;
     EXPECT_THAT(asked_for(set, options, &result), ::testing::Contains(9));
@@ -375,7 +384,10 @@ TEST(Evaluate, APictureThatExifTurnsIsReadAsItsLabelsWereDrawn) {
   SmallSet set(1);
   std::string png = read_text(set.info.images[0] / "p0.png");
   // A chunk eXIf, orientation 6, behind the header of 33 bytes.
-  const std::string chunk("\0\0\0\x1A" "eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 34);
+  const std::string chunk(
+      "\0\0\0\x1A"
+      "eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+      34);
   uint32_t crc = ~0u;
   for (const char c : chunk.substr(4)) {
     crc ^= static_cast<uint8_t>(c);
@@ -408,7 +420,9 @@ TEST(Evaluate, NamesWithCommasAreShownWithoutTheirBackslashAndDifferFromSynonyms
 
 TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
   SmallSet set(2);
-  const auto print = [&](const EvaluateOptions& options) { return evaluate(set.info, oracle(), options).fingerprint; };
+  const auto print = [&](const EvaluateOptions& options) {
+    return evaluate(set.info, oracle(), options).fingerprint;
+  };
   const std::string usual = print({.protocol = "p", .weights = "w"});
   EXPECT_EQ(print({.protocol = "p", .weights = "w", .threads = 3, .batch = 2}), usual);
   EXPECT_NE(print({.protocol = "q", .weights = "w"}), usual);
@@ -419,7 +433,8 @@ TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
   EXPECT_NE(print({.protocol = "p", .weights = "w"}), usual);
   set.info.labels[0].map = {};
   const std::string other = print({.protocol = "p", .weights = "v"});
-  EXPECT_EQ(other.substr(0, other.find('-')), usual.substr(0, usual.find('-'))) << "only the weights differ";
+  EXPECT_EQ(other.substr(0, other.find('-')), usual.substr(0, usual.find('-')))
+      << "only the weights differ";
   EXPECT_NE(other, usual);
 }
 
@@ -430,7 +445,8 @@ TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
   std::fill(black.pixels.begin(), black.pixels.end(), 0);
   write_png(set.info.images[0] / "p2.png", black);
   write_label_png(set.info.labels[0].path / "p2.png", {8, 9, std::vector<int32_t>(72, 0)});
-  const SetResult result = evaluate(set.info, oracle(true), {.predictions = set.folder / "out", .examples = 1});
+  const SetResult result =
+      evaluate(set.info, oracle(true), {.predictions = set.folder / "out", .examples = 1});
   ASSERT_EQ(result.examples.size(), 3u);
   EXPECT_EQ(result.examples[0].stem, "p2");
   EXPECT_EQ(result.examples[0].score, 100);
@@ -444,7 +460,9 @@ TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
     EXPECT_EQ(example.prediction.ids.size(), example.truth.ids.size());
     EXPECT_EQ(example.image.height, example.truth.height);
   }
-  EXPECT_THAT(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .examples = 3}).examples, SizeIs(5));
+  EXPECT_THAT(
+      evaluate(set.info, oracle(), {.predictions = set.folder / "out", .examples = 3}).examples,
+      SizeIs(5));
 }
 
 TEST(Evaluate, ExamplesShowClassesAlsoWherePredictionsCarryOtherIds) {
@@ -472,7 +490,8 @@ TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
       if (++calls == 2) raise(SIGUSR1);
       return oracle()(image);
     };
-    const SetResult result = evaluate(set.info, scores, {.predictions = set.folder / "out", .threads = 1});
+    const SetResult result =
+        evaluate(set.info, scores, {.predictions = set.folder / "out", .threads = 1});
     const bool right = !result.complete && result.scored == 2 && result.listed == 6 &&
                        score_of(result.scores, "mIoU") == 100 &&
                        fs::exists(set.folder / "out/sem_seg_predictions.json") &&

@@ -20,11 +20,13 @@ SetResult made_result(const std::string& set, int classes, int examples) {
   Random random(7);
   SetResult result;
   result.set = set;
-  for (int c = 0; c < classes; ++c) result.names.push_back(c == 0 ? "<b>wall & \"co\"</b>" : str("class ", c));
+  for (int c = 0; c < classes; ++c)
+    result.names.push_back(c == 0 ? "<b>wall & \"co\"</b>" : str("class ", c));
   result.confusion = Confusion(classes);
   for (int p = 0; p < classes; ++p) {
     for (int t = 0; t < classes - 1; ++t) {  // the last class is absent
-      result.confusion.counts()[p * (classes + 1) + t] = p == t ? 90000 + random.integer(0, 9000) : random.integer(0, 4000);
+      result.confusion.counts()[p * (classes + 1) + t] =
+          p == t ? 90000 + random.integer(0, 9000) : random.integer(0, 4000);
     }
   }
   result.scores = results_of(result.confusion, nullptr, result.names, ScoreRule::detectron2);
@@ -34,12 +36,14 @@ SetResult made_result(const std::string& set, int classes, int examples) {
   result.unreadable = {"a/<p>.png: it is cut short"};
   result.fingerprint = "0123456789ab-cdef01234567";
   for (int e = 0; e < examples; ++e) {
-    Example example{.kind = e == 0 ? "best" : "worst", .stem = str("picture_", e), .score = 50.0 - e};
+    Example example{
+        .kind = e == 0 ? "best" : "worst", .stem = str("picture_", e), .score = 50.0 - e};
     const int height = 120, width = 160;
     example.image = Image(height, width, 3);
     example.truth = example.prediction = {height, width, std::vector<int32_t>(height * width)};
     for (int i = 0; i < height * width; ++i) {
-      for (int k = 0; k < 3; ++k) example.image.pixels[3 * i + k] = static_cast<uint8_t>(i / width + 30 * k);
+      for (int k = 0; k < 3; ++k)
+        example.image.pixels[3 * i + k] = static_cast<uint8_t>(i / width + 30 * k);
       example.truth.ids[i] = i % width < 10 ? 255 : i / width / 40 % classes;
       example.prediction.ids[i] = i % width / 50 % classes;
     }
@@ -51,9 +55,13 @@ SetResult made_result(const std::string& set, int classes, int examples) {
 HtmlReport made_report() {
   return {.subject = "model.pth",
           .protocol = "{\"RULE\": \"pixelclip\"}",
-          .results = {made_result("ade20k_150_test_sem_seg", 30, 2), made_result("<script>alert(1)</script>", 3, 1)},
-          .compared = {{.name = "another", .source = "its paper", .scores = {{"ade20k_150_test_sem_seg", 12.3}}}},
-          .curves = {{.name = "total_loss", .points = {{0, 0.7}, {100, 0.3}, {200, 0.2}}}, {.name = "mIoU", .points = {{200, 31}}}}};
+          .results = {made_result("ade20k_150_test_sem_seg", 30, 2),
+                      made_result("<script>alert(1)</script>", 3, 1)},
+          .compared = {{.name = "another",
+                        .source = "its paper",
+                        .scores = {{"ade20k_150_test_sem_seg", 12.3}}}},
+          .curves = {{.name = "total_loss", .points = {{0, 0.7}, {100, 0.3}, {200, 0.2}}},
+                     {.name = "mIoU", .points = {{200, 31}}}}};
 }
 
 TEST(HtmlReport, NamesFromFilesCannotBecomeMarkup) {
@@ -70,7 +78,8 @@ TEST(HtmlReport, CurvesComeFromWholeLinesOfTheMetrics) {
   const TempFolder folder;
   EXPECT_THAT(read_curves(folder / "metrics.json"), IsEmpty());
   write_text(folder / "metrics.json",
-             "{\"iteration\": 0, \"total_loss\": 0.5, \"time\": 1}\n{\"iteration\": 20, \"total_loss\": 0.25, \"set/mIoU\": 30}\n{\"iter");
+             "{\"iteration\": 0, \"total_loss\": 0.5, \"time\": 1}\n{\"iteration\": 20, "
+             "\"total_loss\": 0.25, \"set/mIoU\": 30}\n{\"iter");
   const auto curves = read_curves(folder / "metrics.json");
   ASSERT_EQ(curves.size(), 2u);
   EXPECT_EQ(curves[0].name, "set/mIoU");
@@ -79,10 +88,12 @@ TEST(HtmlReport, CurvesComeFromWholeLinesOfTheMetrics) {
 }
 
 /// The page as a browser holds it when its script has run.
-std::string loaded_in_browser(const std::filesystem::path& page, const std::filesystem::path& profile) {
-  const std::string command = "chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir='" +
-                              profile.string() + "' --virtual-time-budget=3000 --dump-dom 'file://" + page.string() +
-                              "' 2>/dev/null";
+std::string loaded_in_browser(const std::filesystem::path& page,
+                              const std::filesystem::path& profile) {
+  const std::string command =
+      "chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir='" +
+      profile.string() + "' --virtual-time-budget=3000 --dump-dom 'file://" + page.string() +
+      "' 2>/dev/null";
   std::string dom;
   FILE* pipe = popen(command.c_str(), "r");
   char buffer[65536];
@@ -91,7 +102,8 @@ std::string loaded_in_browser(const std::filesystem::path& page, const std::file
 }
 
 TEST(HtmlReport, ABrowserLoadsItWithoutErrorsAndItWorksByKeyboard) {
-  if (std::system("command -v chromium >/dev/null 2>&1") != 0) GTEST_SKIP() << "chromium is not installed";
+  if (std::system("command -v chromium >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "chromium is not installed";
   const TempFolder folder;
   write_html_report(folder / "report.html", made_report());
   // A probe at the page's end sorts the first set's classes by IoU, opens a picture and steps on.

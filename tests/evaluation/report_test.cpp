@@ -46,7 +46,8 @@ TEST(Report, TheTableNamesSetsScoresAndWhatIsMissing) {
 TEST(Report, PlainClipIsNamedInEveryTable) {
   auto result = example();
   result.plain_clip = true;
-  EXPECT_THAT(result_rows({result})[1].back(), ::testing::StartsWith("CLIP before training, ONLY 99.9 % OF THE SET"));
+  EXPECT_THAT(result_rows({result})[1].back(),
+              ::testing::StartsWith("CLIP before training, ONLY 99.9 % OF THE SET"));
   EXPECT_EQ(comparison_rows({result}, {})[1][0], "CLIP before training");
   const TempFolder folder;
   write_results(folder / "eval", {result});
@@ -56,8 +57,9 @@ TEST(Report, PlainClipIsNamedInEveryTable) {
 
 TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
   const TempFolder folder;
-  write_text(folder / "rows.json",
-             R"([{"name": "another", "source": "its paper", "scores": {"ade20k_150_test_sem_seg": 11.25, "other": 1}}])");
+  write_text(
+      folder / "rows.json",
+      R"([{"name": "another", "source": "its paper", "scores": {"ade20k_150_test_sem_seg": 11.25, "other": 1}}])");
   const auto compared = read_compared(folder / "rows.json");
   const auto rows = comparison_rows({example()}, compared);
   EXPECT_EQ(rows[0], (TableRow{"mIoU", "ade20k_150_test_sem_seg", "source"}));
@@ -75,8 +77,9 @@ TEST(Report, AScoreOfAPartOfASetSaysSoLoudlyInTheTableItself) {
   part.listed = part.scored = 700;
   part.failed = part.unpaired = 0;
   part.expected = 1449;
-  EXPECT_THAT(results_table({part}), AllOf(HasSubstr("ONLY 48.3 % OF THE SET: 700 of 1449 pictures"),
-                                           HasSubstr("700 of 1449 ")));
+  EXPECT_THAT(
+      results_table({part}),
+      AllOf(HasSubstr("ONLY 48.3 % OF THE SET: 700 of 1449 pictures"), HasSubstr("700 of 1449 ")));
   part.unlabelled = 49;
   part.listed = 749;
   EXPECT_THAT(results_table({part}), HasSubstr("ONLY 50.0 % OF THE SET: 700 of 1400 pictures"));
@@ -88,7 +91,9 @@ TEST(Report, AScoreOfAPartOfASetSaysSoLoudlyInTheTableItself) {
   part.expected = 1449;
   write_results(folder / "eval", {part});
   EXPECT_THAT(read_text(folder / "eval/results.md"), HasSubstr("OF THE SET"));
-  EXPECT_EQ(read_json(folder / "eval/results.json")["ade20k_150_test_sem_seg"]["evaluation"]["expected"], 1449);
+  EXPECT_EQ(
+      read_json(folder / "eval/results.json")["ade20k_150_test_sem_seg"]["evaluation"]["expected"],
+      1449);
 }
 
 TEST(Report, CopypasteLinesAreDetectron2s) {
@@ -108,10 +113,9 @@ TEST(Report, FilesHoldEveryScoreInItsOrder) {
   EXPECT_EQ(parsed["ade20k_150_test_sem_seg"]["sem_seg"]["IoU-b \"c\""], 3.25);
   EXPECT_THAT(read_text(folder / "eval/results.md"),
               HasSubstr("| ade20k_150_test_sem_seg | 12.35 |"));
-  EXPECT_THAT(
-      read_text(folder / "eval/results.csv"),
-      HasSubstr(
-          "ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,0,3,1,yes,abc-def"));
+  EXPECT_THAT(read_text(folder / "eval/results.csv"),
+              HasSubstr("ade20k_150_test_sem_seg,12.345678,20.500000,30.000000,40.000000,1999,2000,"
+                        "0,3,1,yes,abc-def"));
   write_single_result(folder / "results.json", example());
   EXPECT_THAT(read_text(folder / "results.json"), Not(HasSubstr("ade20k")));
   EXPECT_THAT(read_text(folder / "results.json"), HasSubstr("\"sem_seg\": {"));

@@ -7,8 +7,8 @@
 
 #include <fstream>
 
-#include "made_image.hpp"
 #include "base/file.hpp"
+#include "made_image.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {
@@ -379,8 +379,10 @@ Bytes tiff_of(uint16_t height, uint16_t width, const TiffKind& kind, const Bytes
   number(42, 2), number(8, 4), number(kEntries, 2);
   const auto entry = [&](uint32_t tag, uint32_t value, uint32_t count = 1) {
     number(tag, 2), number(3, 2), number(count, 4);
-    if (count > 2) number(value, 4);  // where they stand
-    else number(value, 2), number(0, 2);
+    if (count > 2)
+      number(value, 4);  // where they stand
+    else
+      number(value, 2), number(0, 2);
   };
   const bool many = kind.samples > 2;
   entry(256, width), entry(257, height);
@@ -397,14 +399,18 @@ Bytes tiff_of(uint16_t height, uint16_t width, const TiffKind& kind, const Bytes
 
 TEST(Tiff, LabelsOf8And16BitsAreRead) {
   using ::testing::ElementsAre;
-  EXPECT_THAT(decode_labels(tiff_of(2, 2, {}, {0, 7, 254, 255}), "a.tif").ids, ElementsAre(0, 7, 254, 255));
+  EXPECT_THAT(decode_labels(tiff_of(2, 2, {}, {0, 7, 254, 255}), "a.tif").ids,
+              ElementsAre(0, 7, 254, 255));
   EXPECT_THAT(decode_labels(tiff_of(1, 3, {.bits = 16}, {0x2D, 1, 0xFF, 0xFF, 7, 0}), "a.tif").ids,
               ElementsAre(301, 65535, 7));
-  EXPECT_THAT(decode_labels(tiff_of(1, 2, {.bits = 16, .little = false}, {1, 0x2D, 0, 7}), "a.tif").ids,
-              ElementsAre(301, 7));
-  EXPECT_THAT(decode_labels(tiff_of(1, 2, {.bits = 16, .format = 2}, {0x2D, 1, 0xFF, 0xFF}), "a.tif").ids,
-              ElementsAre(301, -1));
-  EXPECT_ERROR(decode_labels(tiff_of(1, 1, {.samples = 3}, {1, 2, 3}), "a.tif"), HasSubstr("whole ids"));
+  EXPECT_THAT(
+      decode_labels(tiff_of(1, 2, {.bits = 16, .little = false}, {1, 0x2D, 0, 7}), "a.tif").ids,
+      ElementsAre(301, 7));
+  EXPECT_THAT(
+      decode_labels(tiff_of(1, 2, {.bits = 16, .format = 2}, {0x2D, 1, 0xFF, 0xFF}), "a.tif").ids,
+      ElementsAre(301, -1));
+  EXPECT_ERROR(decode_labels(tiff_of(1, 1, {.samples = 3}, {1, 2, 3}), "a.tif"),
+               HasSubstr("whole ids"));
   EXPECT_ERROR(decode_labels(tiff_of(1, 1, {.bits = 32, .format = 3}, {0, 0, 0x80, 0x3F}), "a.tif"),
                HasSubstr("whole ids"));
 }
@@ -415,8 +421,10 @@ Bytes bmp_of(const std::vector<Bytes>& rows) {
   const auto number = [&](uint32_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) file.push_back(static_cast<uint8_t>(value >> 8 * i));
   };
-  number(40, 4), number(static_cast<uint32_t>(rows[0].size()), 4), number(static_cast<uint32_t>(rows.size()), 4);
-  number(1, 2), number(8, 2), number(0, 4), number(0, 4), number(0, 4), number(0, 4), number(4, 4), number(4, 4);
+  number(40, 4), number(static_cast<uint32_t>(rows[0].size()), 4),
+      number(static_cast<uint32_t>(rows.size()), 4);
+  number(1, 2), number(8, 2), number(0, 4), number(0, 4), number(0, 4), number(0, 4), number(4, 4),
+      number(4, 4);
   for (const uint32_t colour : {0x000000u, 0xFF0000u, 0x00FF00u, 0x0000FFu}) number(colour, 4);
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // from the bottom up
     Bytes padded = *row;
@@ -427,7 +435,8 @@ Bytes bmp_of(const std::vector<Bytes>& rows) {
 }
 
 TEST(Bmp, LabelsAreThePalettesIndicesAndNeverColours) {
-  EXPECT_THAT(decode_labels(bmp_of({{0, 1, 2}, {3, 0, 1}}), "a.bmp").ids, ::testing::ElementsAre(0, 1, 2, 3, 0, 1));
+  EXPECT_THAT(decode_labels(bmp_of({{0, 1, 2}, {3, 0, 1}}), "a.bmp").ids,
+              ::testing::ElementsAre(0, 1, 2, 3, 0, 1));
   Bytes cut = bmp_of({{0, 1, 2}, {3, 0, 1}});
   cut.resize(cut.size() - 3);
   EXPECT_ERROR(decode_labels(cut, "a.bmp"), StartsWith("a.bmp: "));
@@ -442,7 +451,8 @@ TEST(Tiff, TheOrientationTurnsThePictureAsItTurnsAJpeg) {
   for (uint16_t o = 1; o <= 8; ++o) {
     for (const bool little : {true, false}) {
       const Bytes tiff = tiff_of(6, 4, {.samples = 3, .orientation = o, .little = little}, pixels);
-      const ImageInfo info = probe(tiff, "a.tif"), like = probe(with_orientation(jpeg, static_cast<uint8_t>(o)), "a");
+      const ImageInfo info = probe(tiff, "a.tif"),
+                      like = probe(with_orientation(jpeg, static_cast<uint8_t>(o)), "a");
       EXPECT_EQ(info.orientation, o);
       EXPECT_EQ(info.height, like.height);
       EXPECT_EQ(info.width, like.width);
@@ -453,14 +463,17 @@ TEST(Tiff, TheOrientationTurnsThePictureAsItTurnsAJpeg) {
       const bool first_column_last = o == 2 || o == 3 || o == 6 || o == 7;
       const uint8_t* corner = shown.row(first_row_last ? shown.height - 1 : 0) +
                               3 * (first_column_last ? shown.width - 1 : 0);
-      EXPECT_EQ(std::vector<uint8_t>(corner, corner + 3), std::vector<uint8_t>(pixels.begin(), pixels.begin() + 3)) << o;
+      EXPECT_EQ(std::vector<uint8_t>(corner, corner + 3),
+                std::vector<uint8_t>(pixels.begin(), pixels.begin() + 3))
+          << o;
     }
   }
 }
 
 /// A lossless WebP of one colour, which needs few bytes, with an EXIF chunk.
 Bytes webp_of(uint8_t orientation) {
-  // 2 wide, 3 high, one transform-free image of five single-symbol codes: (red, green, blue, alpha) = (9, 8, 7, 255).
+  // 2 wide, 3 high, one transform-free image of five single-symbol codes: (red, green, blue, alpha)
+  // = (9, 8, 7, 255).
   Bytes bits;
   int used = 0;
   const auto put = [&](uint32_t value, int count) {
@@ -470,11 +483,11 @@ Bytes webp_of(uint8_t orientation) {
     }
   };
   put(0x2F, 8), put(2 - 1, 14), put(3 - 1, 14), put(0, 1), put(0, 3);
-  put(0, 1);                                                // no transforms
-  put(0, 1);                                                // no colour cache
-  put(0, 1);                                                // one group of codes
-  for (const uint32_t symbol : {8u, 9u, 7u, 255u, 0u}) {    // green, red, blue, alpha, distance
-    put(1, 1), put(0, 1), put(1, 1), put(symbol, 8);        // simple, one symbol, of 8 bits
+  put(0, 1);                                              // no transforms
+  put(0, 1);                                              // no colour cache
+  put(0, 1);                                              // one group of codes
+  for (const uint32_t symbol : {8u, 9u, 7u, 255u, 0u}) {  // green, red, blue, alpha, distance
+    put(1, 1), put(0, 1), put(1, 1), put(symbol, 8);      // simple, one symbol, of 8 bits
   }
   if (bits.size() % 2) bits.push_back(0);
   const auto number = [](Bytes& to, uint32_t value, int bytes) {
@@ -489,7 +502,8 @@ Bytes webp_of(uint8_t orientation) {
   Bytes body = {'W', 'E', 'B', 'P'};
   chunk(body, "VP8X", {0x08, 0, 0, 0, 1, 0, 0, 2, 0, 0});  // holds EXIF; 2 × 3
   chunk(body, "VP8L", bits);
-  chunk(body, "EXIF", {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0});
+  chunk(body, "EXIF", {'M', 'M', 0, 42, 0, 0, 0,           8, 0, 1, 1, 0x12, 0,
+                       3,   0,   0, 0,  1, 0, orientation, 0, 0, 0, 0, 0,    0});
   Bytes file = {'R', 'I', 'F', 'F'};
   number(file, static_cast<uint32_t>(body.size()), 4);
   file.insert(file.end(), body.begin(), body.end());
@@ -521,7 +535,8 @@ TEST(Remarks, SixteenBitsOfWhichFewAreUsedAreNamedInsteadOfSilentBlack) {
   EXPECT_THAT(remarks_on(png_of(PNG_COLOR_TYPE_GRAY, 16, 2, {0x0F, 0xFF, 0, 9})),
               ElementsAre(AllOf(StartsWith("a.tif: "), HasSubstr("lower 12 are used"))));
   EXPECT_THAT(remarks_on(png_of(PNG_COLOR_TYPE_GRAY, 16, 2, {0xFF, 0xFF, 0, 9})), IsEmpty());
-  EXPECT_THAT(remarks_on(tiff_of(1, 2, {.bits = 16}, {0xFF, 0x03, 9, 0})), ElementsAre(HasSubstr("lower 10 are used")));
+  EXPECT_THAT(remarks_on(tiff_of(1, 2, {.bits = 16}, {0xFF, 0x03, 9, 0})),
+              ElementsAre(HasSubstr("lower 10 are used")));
   EXPECT_THAT(remarks_on(tiff_of(1, 2, {.bits = 16}, {0xFF, 0xFF, 9, 0})), IsEmpty());
   EXPECT_THAT(remarks_on(png_of(PNG_COLOR_TYPE_GRAY, 8, 2, {1, 2})), IsEmpty());
 }
@@ -542,17 +557,18 @@ TEST(Remarks, FractionsOfATiffBecomeLevels) {
 
 TEST(Codec, MutatedFilesNeverCrash) {
   Random random(8);
-  std::vector<Bytes> seeds = {encode_jpeg(made_image(40, 50)),
-                              encode_png(made_image(20, 20)),
-                              jpeg_of(made_image(33, 40), {2, 1, true, 3}),
-                              jpeg_of(made_image(20, 20, 4), {2, 2, false, 4}),
-                              with_orientation(encode_jpeg(made_image(16, 20, 1)), 6),
-                              encode_label_png({3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 999}}),
-                              tiff_of(6, 4, {.samples = 3, .orientation = 6}, Bytes(72, 9)),
-                              tiff_of(1, 2, {.bits = 32, .format = 3, .little = false}, Bytes(8, 60)),
-                              webp_of(6),
-                              bmp_of({{0, 1, 2}, {3, 0, 1}}),
-                              png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0x1B})};
+  std::vector<Bytes> seeds = {
+      encode_jpeg(made_image(40, 50)),
+      encode_png(made_image(20, 20)),
+      jpeg_of(made_image(33, 40), {2, 1, true, 3}),
+      jpeg_of(made_image(20, 20, 4), {2, 2, false, 4}),
+      with_orientation(encode_jpeg(made_image(16, 20, 1)), 6),
+      encode_label_png({3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 999}}),
+      tiff_of(6, 4, {.samples = 3, .orientation = 6}, Bytes(72, 9)),
+      tiff_of(1, 2, {.bits = 32, .format = 3, .little = false}, Bytes(8, 60)),
+      webp_of(6),
+      bmp_of({{0, 1, 2}, {3, 0, 1}}),
+      png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0x1B})};
   std::vector<std::string> remarks;
   DecodeOptions options;
   options.max_pixels = 1 << 20;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "golden_file.hpp"
 #include "base/random.hpp"
+#include "golden_file.hpp"
 #include "image/rle.hpp"
 #include "support/support.hpp"
 

@@ -1,11 +1,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "made_image.hpp"
 #include "base/file.hpp"
 #include "image/augment.hpp"
 #include "image/codec.hpp"
 #include "image/resize.hpp"
+#include "made_image.hpp"
 #include "support/support.hpp"
 
 /// The image functions against Pillow itself, where $PIXELCLIP_PYTHON (default python3) has it.

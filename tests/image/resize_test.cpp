@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "golden_file.hpp"
-#include "made_image.hpp"
 #include "image/codec.hpp"
+#include "made_image.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

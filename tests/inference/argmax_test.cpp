@@ -26,8 +26,8 @@ LabelMap as_on_a_gpu(const torch::Tensor& scores, int64_t height, int64_t width)
   LabelMap labels{height, width, {}};
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
-      labels.ids.push_back(argmax_at(scores.const_data_ptr<float>(), classes, h, w, place_on_grid(y, height, h),
-                                     place_on_grid(x, width, w)));
+      labels.ids.push_back(argmax_at(scores.const_data_ptr<float>(), classes, h, w,
+                                     place_on_grid(y, height, h), place_on_grid(x, width, w)));
     }
   }
   return labels;
@@ -63,7 +63,8 @@ TEST(FusedArgmax, AgreesWithUpsamplingThenArgmaxAtOddSizes) {
       const auto expected = plain(scores, height, width);
       EXPECT_GE(agreement(fused(scores, height, width), expected), 0.9999)
           << classes << " classes, " << h << "×" << w << " to " << height << "×" << width;
-      EXPECT_GE(agreement(as_on_a_gpu(scores, height, width), expected), 0.9999) << "the GPU's rule";
+      EXPECT_GE(agreement(as_on_a_gpu(scores, height, width), expected), 0.9999)
+          << "the GPU's rule";
     }
   }
 }
@@ -103,17 +104,20 @@ TEST(FusedArgmax, PruningIsExact) {
 TEST(TiledArgmax, AgreesWithTheFusedOneWhateverTheTiles) {
   torch::manual_seed(3);
   for (const auto& [classes, h, w, height, width] :
-       std::initializer_list<std::tuple<int, int, int, int, int>>{{21, 64, 64, 93, 117}, {3, 1, 7, 5, 50}, {1, 2, 2, 9, 1}}) {
+       std::initializer_list<std::tuple<int, int, int, int, int>>{
+           {21, 64, 64, 93, 117}, {3, 1, 7, 5, 50}, {1, 2, 2, 9, 1}}) {
     const auto scores = torch::randn({classes, h, w});
     const LabelMap fused_labels = fused(scores, height, width);
     for (const int64_t values : {int64_t{1}, int64_t{5000}, int64_t{1} << 25}) {
       const LabelMap tiled = argmax_in_tiles(scores, height, width, values);
-      const auto same = std::inner_product(tiled.ids.begin(), tiled.ids.end(), fused_labels.ids.begin(), 0.0,
-                                           std::plus<>(), std::equal_to<>());
+      const auto same =
+          std::inner_product(tiled.ids.begin(), tiled.ids.end(), fused_labels.ids.begin(), 0.0,
+                             std::plus<>(), std::equal_to<>());
       EXPECT_GE(same / (height * width), 0.9999) << classes << " classes, " << values << " values";
     }
   }
-  EXPECT_ERROR(argmax_in_tiles(torch::full({2, 2, 2}, std::nan("")), 4, 4), HasSubstr("not a finite"));
+  EXPECT_ERROR(argmax_in_tiles(torch::full({2, 2, 2}, std::nan("")), 4, 4),
+               HasSubstr("not a finite"));
 }
 
 TEST(FusedArgmax, TiesGoToTheLowestClass) {

@@ -7,29 +7,35 @@
 namespace pixelclip {
 namespace {
 
+using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::close;
 using torch::Tensor;
 
 /// A small model with random weights whose encoder sees 64×64.
 struct Small {
   explicit Small(std::vector<std::string> overrides = {}) {
     torch::manual_seed(5);
-    overrides.insert(overrides.end(), {"MODEL.CLIP_RESOLUTION", "(64, 64)", "MODEL.SEM_SEG_HEAD.NUM_CLASSES", "2"});
+    overrides.insert(overrides.end(),
+                     {"MODEL.CLIP_RESOLUTION", "(64, 64)", "MODEL.SEM_SEG_HEAD.NUM_CLASSES", "2"});
     config = load_config("", overrides);
     ClipArchitecture architecture;
-    architecture.vit = VitOptions{.width = 64, .layers = 2, .patch = 16, .grid = 2, .embedding = 32};
-    architecture.text = {.width = 64, .layers = 1, .heads = 1, .context = 16, .vocabulary = 49408, .embedding = 32};
+    architecture.vit =
+        VitOptions{.width = 64, .layers = 2, .patch = 16, .grid = 2, .embedding = 32};
+    architecture.text = {
+        .width = 64, .layers = 1, .heads = 1, .context = 16, .vocabulary = 49408, .embedding = 32};
     model = PixelCLIP(config, architecture);
     model->eval();
-    for (int i = 0; i < 3; ++i) images.push_back(torch::randint(0, 256, {3, 70 + i, 90}, torch::kByte));
+    for (int i = 0; i < 3; ++i)
+      images.push_back(torch::randint(0, 256, {3, 70 + i, 90}, torch::kByte));
     bank.embeddings = torch::randn({5, 32});
     bank.embeddings = bank.embeddings / bank.embeddings.norm(2, -1, true);
     bank.owner = {0, 1, 2, 3, 4};
   }
 
-  std::vector<Tensor> scores(const std::vector<std::vector<View>>& pictures) { return Inference(model, config)(pictures, bank); }
+  std::vector<Tensor> scores(const std::vector<std::vector<View>>& pictures) {
+    return Inference(model, config)(pictures, bank);
+  }
   Tensor score(const View& view) { return scores({{view}}).front(); }
   std::string rejection() {
     try {
@@ -48,7 +54,8 @@ struct Small {
 
 TEST(Inference, ItsDefaultIsPixelClips) {
   Small small;
-  EXPECT_TRUE(close(small.score({small.images[0], {64, 64}}), small.model->class_scores(small.images[0], small.bank.embeddings), 1e-5));
+  EXPECT_TRUE(close(small.score({small.images[0], {64, 64}}),
+                    small.model->class_scores(small.images[0], small.bank.embeddings), 1e-5));
 }
 
 TEST(Inference, ABatchGivesWhatItsPicturesGiveAlone) {
@@ -56,14 +63,16 @@ TEST(Inference, ABatchGivesWhatItsPicturesGiveAlone) {
   std::vector<std::vector<View>> pictures;
   for (const auto& image : small.images) pictures.push_back({{image, {64, 64}}});
   const auto together = small.scores(pictures);
-  for (size_t i = 0; i < pictures.size(); ++i) EXPECT_TRUE(torch::equal(together[i], small.scores({pictures[i]})[0]));
+  for (size_t i = 0; i < pictures.size(); ++i)
+    EXPECT_TRUE(torch::equal(together[i], small.scores({pictures[i]})[0]));
 }
 
 TEST(Inference, AMirroredViewGivesTheScoresOfTheMirroredPictureMirroredBack) {
   Small small;
   const auto flipped = small.score({small.images[0], {64, 64}, true});
   EXPECT_TRUE(close(flipped, small.score({small.images[0].flip(2), {64, 64}}).flip(2), 1e-5));
-  const auto mean = small.scores({{{small.images[0], {64, 64}}, {small.images[0], {64, 64}, true}}})[0];
+  const auto mean =
+      small.scores({{{small.images[0], {64, 64}}, {small.images[0], {64, 64}, true}}})[0];
   EXPECT_TRUE(close(mean, (flipped + small.score({small.images[0], {64, 64}})) / 2, 1e-5));
 }
 
@@ -75,7 +84,8 @@ TEST(Inference, AKeptShapeShowsInTheGridOfTheScores) {
 }
 
 TEST(SlidingWindow, WindowsSideBySideAreEncodedApart) {
-  Small small({"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "(64, 64)", "TEST.SLIDING_WINDOW.STRIDE", "(64, 64)"});
+  Small small({"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "(64, 64)",
+               "TEST.SLIDING_WINDOW.STRIDE", "(64, 64)"});
   const auto image = torch::randint(0, 256, {3, 64, 128}, torch::kByte);
   const auto whole = small.score({image, {64, 128}});
   EXPECT_THAT(whole.sizes().vec(), ElementsAre(5, 4, 8));
@@ -86,7 +96,9 @@ TEST(SlidingWindow, WindowsSideBySideAreEncodedApart) {
 }
 
 TEST(SlidingWindow, OverlapsAreAveragedAndTheEndIsCovered) {
-  const std::vector<std::string> keys = {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "(64, 64)", "TEST.SLIDING_WINDOW.STRIDE", "(64, 32)"};
+  const std::vector<std::string> keys = {"TEST.SLIDING_WINDOW.ENABLED", "True",
+                                         "TEST.SLIDING_WINDOW.SIZE",    "(64, 64)",
+                                         "TEST.SLIDING_WINDOW.STRIDE",  "(64, 32)"};
   Small small(keys);
   const auto image = torch::randint(0, 256, {3, 64, 96}, torch::kByte);
   const auto whole = small.score({image, {64, 96}});
@@ -98,11 +110,13 @@ TEST(SlidingWindow, OverlapsAreAveragedAndTheEndIsCovered) {
   Small of_features(features);
   const auto other = of_features.score({image, {64, 96}});
   EXPECT_TRUE(close(other.slice(2, 0, 2), whole.slice(2, 0, 2), 1e-5)) << "one window alone";
-  EXPECT_FALSE(close(other.slice(2, 2, 4), whole.slice(2, 2, 4), 1e-3)) << "means of features are normalised again";
+  EXPECT_FALSE(close(other.slice(2, 2, 4), whole.slice(2, 2, 4), 1e-3))
+      << "means of features are normalised again";
 }
 
 TEST(SlidingWindow, APictureSmallerThanAWindowIsEnlarged) {
-  Small small({"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "(64, 64)", "TEST.SLIDING_WINDOW.STRIDE", "(64, 64)"});
+  Small small({"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "(64, 64)",
+               "TEST.SLIDING_WINDOW.STRIDE", "(64, 64)"});
   EXPECT_THAT(small.score({small.images[0], {32, 32}}).sizes().vec(), ElementsAre(5, 4, 4));
 }
 
@@ -119,7 +133,8 @@ TEST(ClassBank, RowsFollowSynonymsAndBackgroundWords) {
     return torch::ones({static_cast<int64_t>(names.size()), 4});
   };
   const std::vector<std::string> names = {"cat, kitten", "dog", "background"};
-  EXPECT_THAT(Inference(small.model, small.config).class_bank(names, embed).owner, ElementsAre(0, 1, 2));
+  EXPECT_THAT(Inference(small.model, small.config).class_bank(names, embed).owner,
+              ElementsAre(0, 1, 2));
   EXPECT_EQ(asked, names) << "synonyms are averaged by the text encoder";
   small.config.test.synonyms = "max";
   const ClassBank bank = Inference(small.model, small.config).class_bank(names, embed);
@@ -134,13 +149,15 @@ TEST(ClassBank, RowsFollowSynonymsAndBackgroundWords) {
 
 TEST(ClassBank, TheBestRowSpeaksForItsClass) {
   const auto scores = torch::tensor({{1.f, -5.f}, {3.f, -6.f}, {2.f, 0.f}});
-  EXPECT_TRUE(torch::equal(best_of_rows(scores, {0, 0, 1}), torch::tensor({{3.f, -5.f}, {2.f, 0.f}})));
+  EXPECT_TRUE(
+      torch::equal(best_of_rows(scores, {0, 0, 1}), torch::tensor({{3.f, -5.f}, {2.f, 0.f}})));
 }
 
 TEST(Background, WinsExactlyWhereNoProbabilityReachesTheThreshold) {
   Small small({"TEST.BACKGROUND.MODE", "threshold", "TEST.BACKGROUND.SCALE", "8"});
   small.bank.background = 4;
-  const auto cosines = small.model->class_scores(small.images[0], small.bank.embeddings.slice(0, 0, 4));
+  const auto cosines =
+      small.model->class_scores(small.images[0], small.bank.embeddings.slice(0, 0, 4));
   const auto probabilities = (cosines * small.config.test.background.scale).softmax(0);
   const auto surest = std::get<0>(probabilities.max(0));
   small.config.test.background.threshold = (surest.min() + surest.max()).item<double>() / 2;
@@ -154,7 +171,8 @@ TEST(Background, WinsExactlyWhereNoProbabilityReachesTheThreshold) {
 
 TEST(Background, SetsWithoutSuchAClassStayAsTheyAre) {
   Small small({"TEST.BACKGROUND.MODE", "threshold"});
-  EXPECT_TRUE(close(small.score({small.images[0], {64, 64}}), small.model->class_scores(small.images[0], small.bank.embeddings), 1e-5));
+  EXPECT_TRUE(close(small.score({small.images[0], {64, 64}}),
+                    small.model->class_scores(small.images[0], small.bank.embeddings), 1e-5));
 }
 
 TEST(Pamr, MovesOutlinesToThoseOfThePicture) {

@@ -16,9 +16,11 @@ TEST(PrecisionDeathTest, WhatIsEmulatedIsSaidOnceWithTheWayOut) {
     warn_of_emulation("MODEL.PRECISION bfloat16", "MODEL.PRECISION float32");
     std::_Exit(0);
   };
-  EXPECT_EXIT(warn_twice(), ::testing::ExitedWithCode(0),
-              AllOf(HasSubstr("SOLVER.AMP.DTYPE bfloat16: this processor has no instructions for it"),
-                    HasSubstr("SOLVER.AMP.ENABLED False is faster here"), Not(HasSubstr("MODEL.PRECISION"))));
+  EXPECT_EXIT(
+      warn_twice(), ::testing::ExitedWithCode(0),
+      AllOf(HasSubstr("SOLVER.AMP.DTYPE bfloat16: this processor has no instructions for it"),
+            HasSubstr("SOLVER.AMP.ENABLED False is faster here"),
+            Not(HasSubstr("MODEL.PRECISION"))));
 }
 
 TEST(Precision, OnlyHalfTypesOnACpuCanBeEmulated) {

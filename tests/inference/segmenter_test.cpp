@@ -10,9 +10,9 @@
 namespace pixelclip {
 namespace {
 using ::testing::AllOf;
+using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::close;
 using testing::shared_folder;
 using testing::TempFolder;
 
@@ -22,7 +22,8 @@ Image blocks(int64_t height, int64_t width) {
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
       const int64_t block = y / 13 * 7 + x / 17 * 5;
-      for (int64_t c = 0; c < 3; ++c) image.row(y)[3 * x + c] = static_cast<uint8_t>(block * (31 + 20 * c) % 256);
+      for (int64_t c = 0; c < 3; ++c)
+        image.row(y)[3 * x + c] = static_cast<uint8_t>(block * (31 + 20 * c) % 256);
     }
   }
   return image;
@@ -33,7 +34,9 @@ class SegmenterTest : public ::testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TempFolder;
     weights_ = testing::write_tiny_clip(*folder_ / "clip.pth");
-    write_text(*folder_ / "small.yaml", "INPUT: {MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 256}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
+    write_text(
+        *folder_ / "small.yaml",
+        "INPUT: {MIN_SIZE_TEST: 64, MAX_SIZE_TEST: 256}\nMODEL: {CLIP_RESOLUTION: [48, 48]}\n");
   }
   static void TearDownTestSuite() { delete folder_; }
 
@@ -53,7 +56,8 @@ class SegmenterTest : public ::testing::Test {
 TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
   SKIP_WITHOUT_SHARED();
   const TempFolder folder;
-  write_text(folder / "golden.yaml", "INPUT: {MIN_SIZE_TEST: 0, FORMAT: RGB}\nMODEL: {CLIP_RESOLUTION: [96, 96]}\n");
+  write_text(folder / "golden.yaml",
+             "INPUT: {MIN_SIZE_TEST: 0, FORMAT: RGB}\nMODEL: {CLIP_RESOLUTION: [96, 96]}\n");
   SegmenterOptions options;
   options.weights = (shared_folder() / "golden/vit/model.pth").string();
   options.config = folder / "golden.yaml";
@@ -64,7 +68,8 @@ TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
   const auto pixels = golden.at("in.image.0").permute({1, 2, 0}).contiguous();
   Image image(pixels.size(0), pixels.size(1), 3);
   std::copy_n(pixels.const_data_ptr<uint8_t>(), image.pixels.size(), image.pixels.begin());
-  const auto words = segmenter.words({"wall", "building", "sky, cloud", "grass", "orange", "person, man, woman"});
+  const auto words =
+      segmenter.words({"wall", "building", "sky, cloud", "grass", "orange", "person, man, woman"});
   const auto scores = score_words(segmenter.encode(image, 150, 101), words);
   EXPECT_TRUE(close(at::upsample_bilinear2d(scores.unsqueeze(0), {150, 101}, false).squeeze(0),
                     golden.at("eval.0.sem_seg"), 1e-5));
@@ -83,7 +88,8 @@ TEST_F(SegmenterTest, AClassKeepsItsScoresWhateverTheOtherWordsAre) {
 
 TEST_F(SegmenterTest, ARegionIsWhatItsLabelMarks) {
   const Segmenter segmenter(options());
-  const auto result = segment(segmenter.encode(blocks(61, 97)), segmenter.words({"a", "b", "c", "d"}), 2);
+  const auto result =
+      segment(segmenter.encode(blocks(61, 97)), segmenter.words({"a", "b", "c", "d"}), 2);
   ASSERT_EQ(result.labels.height, 61);
   ASSERT_EQ(result.labels.width, 97);
   int64_t total = 0;
@@ -131,7 +137,8 @@ TEST_F(SegmenterTest, APanoramaOfOneSceneRepeatedScoresTheSameInEachOfItsWindows
   const Image scene = blocks(64, 32);
   Image panorama(64, 32 * 8, 3);
   for (int64_t y = 0; y < 64; ++y) {
-    for (int64_t x = 0; x < panorama.width; ++x) std::copy_n(scene.row(y) + 3 * (x % 32), 3, panorama.row(y) + 3 * x);
+    for (int64_t x = 0; x < panorama.width; ++x)
+      std::copy_n(scene.row(y) + 3 * (x % 32), 3, panorama.row(y) + 3 * x);
   }
   const auto scores = score_words(segmenter.encode(panorama), segmenter.words({"dog", "cat"}));
   EXPECT_TRUE(close(scores.slice(2, 64, 96), scores.slice(2, 128, 160), 1e-4));
@@ -148,13 +155,15 @@ TEST_F(SegmenterTest, ASmallPictureAndALineOfPixelsAreSegmentedToo) {
 
 TEST_F(SegmenterTest, ThreadsMayUseOneSegmenterAtOnce) {
   const Segmenter segmenter(options());
-  const auto alone = segment(segmenter.encode(blocks(50, 70)), segmenter.words({"dog", "cat"})).labels.ids;
+  const auto alone =
+      segment(segmenter.encode(blocks(50, 70)), segmenter.words({"dog", "cat"})).labels.ids;
   std::vector<std::vector<int32_t>> found(4);
   std::vector<std::thread> threads;
   for (size_t t = 0; t < found.size(); ++t) {
     threads.emplace_back([&, t] {
       segmenter.words({str("word ", t), "dog"});
-      found[t] = segment(segmenter.encode(blocks(50, 70)), segmenter.words({"dog", "cat"})).labels.ids;
+      found[t] =
+          segment(segmenter.encode(blocks(50, 70)), segmenter.words({"dog", "cat"})).labels.ids;
     });
   }
   for (auto& thread : threads) thread.join();
@@ -172,7 +181,8 @@ TEST_F(SegmenterTest, NamesThatMeanNothingAreRefused) {
   const Segmenter segmenter(options());
   EXPECT_ERROR(segmenter.words({}), HasSubstr("no class names"));
   EXPECT_ERROR(segmenter.words({"dog", " "}), HasSubstr("a class name is empty"));
-  EXPECT_ERROR(segmenter.words({"dog", "cat", " dog"}), AllOf(HasSubstr("\"dog\""), HasSubstr("twice, as names 1 and 3")));
+  EXPECT_ERROR(segmenter.words({"dog", "cat", " dog"}),
+               AllOf(HasSubstr("\"dog\""), HasSubstr("twice, as names 1 and 3")));
   std::string hundred;
   for (int i = 0; i < 100; ++i) hundred += "word ";
   EXPECT_ERROR(segmenter.words({hundred}), AllOf(HasSubstr("tokens"), HasSubstr("at most 77")));

@@ -21,8 +21,9 @@ inline void write_bytes(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-/// While it lives, this process can get half a gigabyte more at most, so that a large allocation fails.
-/// Sanitizers reserve terabytes; there ASAN_OPTIONS=max_allocation_size_mb=512 does the same.
+/// While it lives, this process can get half a gigabyte more at most, so that a large allocation
+/// fails. Sanitizers reserve terabytes; there ASAN_OPTIONS=max_allocation_size_mb=512 does the
+/// same.
 class AddressSpaceLimit {
  public:
   AddressSpaceLimit() {
@@ -69,9 +70,16 @@ void poke(std::string& bytes, size_t offset, T value) {
 inline std::string tensor_pickle(const std::string& sizes, const std::string& strides,
                                  const std::string& offset = std::string("K\0", 2),
                                  const std::string& numel = "K\x06") {
-  return "\x80\x02" "ctorch._utils\n_rebuild_tensor_v2\n((X\x07" + std::string("\0\0\0storage", 10) +
-         "ctorch\nFloatStorage\nX\x01" + std::string("\0\0\0" "0X\x03\0\0\0cpu", 12) + numel + "tQ" +
-         offset + "(" + sizes + "t(" + strides + "t\x89" "ccollections\nOrderedDict\n)RtR.";
+  return "\x80\x02"
+         "ctorch._utils\n_rebuild_tensor_v2\n((X\x07" +
+         std::string("\0\0\0storage", 10) + "ctorch\nFloatStorage\nX\x01" +
+         std::string(
+             "\0\0\0"
+             "0X\x03\0\0\0cpu",
+             12) +
+         numel + "tQ" + offset + "(" + sizes + "t(" + strides +
+         "t\x89"
+         "ccollections\nOrderedDict\n)RtR.";
 }
 
 /// A checksum of values and their places: Σ x·(index mod 97), over all tensors.

@@ -1,17 +1,26 @@
 #include "archives.hpp"
-#include "legacy.hpp"
 #include "base/random.hpp"
 #include "io/pickle.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"
 #include "io/weights_file.hpp"
+#include "legacy.hpp"
 
 namespace pixelclip::testing {
 namespace {
 
 /// Numbers that overflow, wrap, or point far away.
-constexpr uint64_t nasty[] = {0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF,
-                              0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF};
+constexpr uint64_t nasty[] = {0,
+                              1,
+                              0x7F,
+                              0xFF,
+                              0x7FFF,
+                              0xFFFF,
+                              0x7FFFFFFF,
+                              0xFFFFFFFF,
+                              0x7FFFFFFFFFFFFFFF,
+                              0x8000000000000000,
+                              0xFFFFFFFFFFFFFFFF};
 
 /// One random fault: flipped bits, a spliced number, a cut, a repeated or removed stretch.
 std::string mutate(std::string bytes, Random& random) {
@@ -19,28 +28,38 @@ std::string mutate(std::string bytes, Random& random) {
   for (int64_t faults = random.integer(1, 4); faults > 0 && !bytes.empty(); --faults) {
     const auto at = static_cast<size_t>(random.integer(0, static_cast<int64_t>(bytes.size())));
     switch (random.integer(0, 5)) {
-      case 0: bytes[at] = static_cast<char>(bytes[at] ^ 1 << random.integer(0, 8)); break;
+      case 0:
+        bytes[at] = static_cast<char>(bytes[at] ^ 1 << random.integer(0, 8));
+        break;
       case 1: {
         const uint64_t number = nasty[random.integer(0, std::size(nasty))];
         const size_t width = std::min<size_t>(size_t{1} << random.integer(0, 4), bytes.size() - at);
         std::memcpy(bytes.data() + at, &number, width);
         break;
       }
-      case 2: bytes.resize(at); break;
-      case 3: bytes.insert(at, bytes.substr(at / 2, random.integer(1, 64))); break;
-      default: bytes.erase(at, random.integer(1, 64)); break;
+      case 2:
+        bytes.resize(at);
+        break;
+      case 3:
+        bytes.insert(at, bytes.substr(at / 2, random.integer(1, 64)));
+        break;
+      default:
+        bytes.erase(at, random.integer(1, 64));
+        break;
     }
   }
   // Now and then many faults in the tail, where zip archives keep their directory.
   if (size > 300 && random.chance(0.1) && bytes.size() > 300) {
-    for (int i = 0; i < 4; ++i) bytes[bytes.size() - random.integer(1, 300)] = static_cast<char>(random.next());
+    for (int i = 0; i < 4; ++i)
+      bytes[bytes.size() - random.integer(1, 300)] = static_cast<char>(random.next());
   }
   return bytes;
 }
 
-/// Reads 1000 mutations of `seed`, or $PIXELCLIP_FUZZ_COUNT: each must be read or refused with an Error,
-/// without large allocations. A failure leaves its bytes in the temporary folder.
-void fuzz(const std::string& seed, uint64_t key, const std::function<void(const std::string&)>& read) {
+/// Reads 1000 mutations of `seed`, or $PIXELCLIP_FUZZ_COUNT: each must be read or refused with an
+/// Error, without large allocations. A failure leaves its bytes in the temporary folder.
+void fuzz(const std::string& seed, uint64_t key,
+          const std::function<void(const std::string&)>& read) {
   const char* named = std::getenv("PIXELCLIP_FUZZ_COUNT");
   const int64_t count = named ? std::atoll(named) : 1000;
   int64_t refused = 0;
@@ -57,7 +76,8 @@ void fuzz(const std::string& seed, uint64_t key, const std::function<void(const 
     } catch (const std::exception& e) {
       const auto path = fs::temp_directory_path() / "pixelclip-fuzz-failure";
       write_bytes(path, bytes);
-      FAIL() << "mutation " << i << " threw something else: " << e.what() << " (its bytes: " << path << ")";
+      FAIL() << "mutation " << i << " threw something else: " << e.what() << " (its bytes: " << path
+             << ")";
     }
   }
   EXPECT_GT(refused, count / 10);
@@ -81,7 +101,8 @@ Value made_value() {
   model.set("a.row", base.view({4, 6})[2]);
   model.set("b", torch::arange(5).to(torch::kUInt16));
   model.set("c", torch::ones({2, 3}, torch::kHalf));
-  return Dict{{{"model", model}, {"iteration", 7}, {"list", ValueList{1, 2.5, Tuple{{"x", true}}}}}};
+  return Dict{
+      {{"model", model}, {"iteration", 7}, {"list", ValueList{1, 2.5, Tuple{{"x", true}}}}}};
 }
 
 std::string file_bytes(const fs::path& path) { return read_text(path); }
@@ -139,19 +160,27 @@ TEST(Fuzz, DamagedLegacyTorchFilesAreReadOrRefused) {
 TEST(Fuzz, DamagedPicklesOfNumpyArraysAreReadOrRefused) {
   const TempFolder folder;
   const std::string word = std::string("\0\0\0", 3);
-  fuzz_weights("\x80\x02}X\x05" + word + "model}(X\x01" + word + "w" + numpy_array() + "X\x01" + word + "v" +
-                   numpy_array({.module = "numpy._core.multiarray", .order = ">", .fortran = "\x88"}) + "us.",
-               5, folder / "a.pkl");
+  fuzz_weights(
+      "\x80\x02}X\x05" + word + "model}(X\x01" + word + "w" + numpy_array() + "X\x01" + word + "v" +
+          numpy_array({.module = "numpy._core.multiarray", .order = ">", .fortran = "\x88"}) +
+          "us.",
+      5, folder / "a.pkl");
 }
 
 TEST(Fuzz, StoragesPickledWithoutTorchSaveAreReadOrRefused) {
   const TempFolder folder;
-  // As pickle.dump writes a tensor: its storage is a legacy stream of its own, here one that holds a whole dict.
+  // As pickle.dump writes a tensor: its storage is a legacy stream of its own, here one that holds
+  // a whole dict.
   const std::string stream = legacy_file();
   const auto length = static_cast<uint32_t>(stream.size());
-  const std::string bytes = "B" + std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + stream;
-  fuzz_weights("\x80\x04}X\x01" + std::string("\0\0\0", 3) + "w" "ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\n" +
-                   bytes + "\x85R" + std::string("K\0", 2) + "K\x02K\x03\x86K\x03K\x01\x86\x89" "ccollections\nOrderedDict\n)RtRs.",
+  const std::string bytes =
+      "B" + std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + stream;
+  fuzz_weights("\x80\x04}X\x01" + std::string("\0\0\0", 3) +
+                   "w"
+                   "ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\n" +
+                   bytes + "\x85R" + std::string("K\0", 2) +
+                   "K\x02K\x03\x86K\x03K\x01\x86\x89"
+                   "ccollections\nOrderedDict\n)RtRs.",
                6, folder / "a.pkl");
 }
 
@@ -159,7 +188,9 @@ TEST(Fuzz, DamagedIndexesOfShardsAreReadOrRefused) {
   const TempFolder folder;
   write_safetensors(folder / "a.safetensors", {{"a", torch::ones({2, 3})}});
   write_torch_file(folder / "b.bin", Dict{{{"b", torch::ones({4})}}});
-  fuzz_weights(R"({"metadata": {"total_size": 40}, "weight_map": {"a": "a.safetensors", "b": "b.bin"}})", 7, folder / "x.index.json");
+  fuzz_weights(
+      R"({"metadata": {"total_size": 40}, "weight_map": {"a": "a.safetensors", "b": "b.bin"}})", 7,
+      folder / "x.index.json");
   fuzz_weights(file_bytes(folder / "a.safetensors"), 8, folder / "b.safetensors");
 }
 

@@ -1,6 +1,6 @@
 #include "archives.hpp"
-#include "legacy.hpp"
 #include "io/torch_file.hpp"
+#include "legacy.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -23,7 +23,8 @@ class LegacyTorch : public ::testing::Test {
 
 TEST_F(LegacyTorch, TensorsLieOnTheDataBehindThePickles) {
   const auto state = read(legacy_file()).as_dict();
-  EXPECT_TRUE(torch::equal(state.at("w").as_tensor(), torch::arange(6, torch::kFloat).view({2, 3})));
+  EXPECT_TRUE(
+      torch::equal(state.at("w").as_tensor(), torch::arange(6, torch::kFloat).view({2, 3})));
   EXPECT_EQ(state.at("epoch").as_int(), 3);
   std::string form;
   read_torch_file(folder_ / "x.pth", &form);
@@ -54,10 +55,17 @@ TEST_F(LegacyTorch, OtherVersionsAndMachinesAreRefused) {
 }
 
 TEST_F(LegacyTorch, StoragesThatAreMissingRepeatedOrViewsAreRefused) {
-  expect_refused(legacy_file({.keys = "]X\x01" + std::string("\0\0\0" "9a", 5)}), "a storage that no tensor names");
+  expect_refused(legacy_file({.keys = "]X\x01" + std::string("\0\0\0"
+                                                             "9a",
+                                                             5)}),
+                 "a storage that no tensor names");
   expect_refused(legacy_file({.keys = "]"}), "storage '0' is missing");
-  const std::string key = "X\x01" + std::string("\0\0\0" "0", 4);
-  expect_refused(legacy_file({.keys = "](" + key + key + "e"}) + std::string(40, '\0'), "6, or is cut short");
+  const std::string key = "X\x01" + std::string(
+                                        "\0\0\0"
+                                        "0",
+                                        4);
+  expect_refused(legacy_file({.keys = "](" + key + key + "e"}) + std::string(40, '\0'),
+                 "6, or is cut short");
   expect_refused(legacy_file({.view = "K\x01"}), "views of each other");
 }
 
@@ -76,8 +84,9 @@ net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
 torch.save(net, sys.argv[3])
 )");
   const auto path = [&](const char* name) { return (folder_ / name).string(); };
-  const std::string command = "OMP_NUM_THREADS=1 '" + python.string() + "' '" + path("make.py") + "' '" + path("a.pth") + "' '" +
-                              path("b.pkl") + "' '" + path("c.pth") + "'";
+  const std::string command = "OMP_NUM_THREADS=1 '" + python.string() + "' '" + path("make.py") +
+                              "' '" + path("a.pth") + "' '" + path("b.pkl") + "' '" +
+                              path("c.pth") + "'";
   ASSERT_EQ(std::system(command.c_str()), 0);
   for (const char* name : {"a.pth", "b.pkl"}) {
     const auto state = read_state_dict(folder_ / name);
@@ -100,14 +109,21 @@ torch.save(net, sys.argv[3])
 TEST(NumpyPickle, ArraysBecomeTensorsInBothOrdersAndByteOrders) {
   const TempFolder folder;
   const auto read = [&](const std::string& array) {
-    write_bytes(folder / "a.pkl", "\x80\x02}X\x01" + std::string("\0\0\0" "w", 4) + array + "s.");
+    write_bytes(folder / "a.pkl", "\x80\x02}X\x01" +
+                                      std::string("\0\0\0"
+                                                  "w",
+                                                  4) +
+                                      array + "s.");
     return read_torch_file(folder / "a.pkl").as_dict().at("w");
   };
   const auto expected = torch::tensor({{1.f, 2.f, 3.f}, {4.f, 5.f, 6.f}});
   EXPECT_TRUE(torch::equal(read(numpy_array()).as_tensor(), expected));
-  EXPECT_TRUE(torch::equal(read(numpy_array({.fortran = "\x88"})).as_tensor(), torch::tensor({{1.f, 3.f, 5.f}, {2.f, 4.f, 6.f}})));
-  EXPECT_TRUE(torch::equal(read(numpy_array({.order = ">", .big_endian = true})).as_tensor(), expected));
-  EXPECT_TRUE(torch::equal(read(numpy_array({.module = "numpy._core.multiarray"})).as_tensor(), expected));
+  EXPECT_TRUE(torch::equal(read(numpy_array({.fortran = "\x88"})).as_tensor(),
+                           torch::tensor({{1.f, 3.f, 5.f}, {2.f, 4.f, 6.f}})));
+  EXPECT_TRUE(
+      torch::equal(read(numpy_array({.order = ">", .big_endian = true})).as_tensor(), expected));
+  EXPECT_TRUE(
+      torch::equal(read(numpy_array({.module = "numpy._core.multiarray"})).as_tensor(), expected));
   // Elements that are no numbers stay what they are, unread.
   EXPECT_TRUE(read(numpy_array({.type = "O8"})).is<Opaque>());
 }
@@ -122,7 +138,8 @@ TEST(NumpyPickle, ShapesThatDoNotFitTheBytesAreRefused) {
   const std::string huge("\x8a\x08\0\0\0\0\0\0\0\x7f", 10), zero("K\0", 2);
   EXPECT_ERROR(read(numpy_array({.shape = "K\x02K\x04"})), HasSubstr("does not fit its 24 bytes"));
   EXPECT_ERROR(read(numpy_array({.shape = huge + huge})), HasSubstr("does not fit its 24 bytes"));
-  EXPECT_ERROR(read(numpy_array({.shape = zero + huge + huge})), HasSubstr("does not fit its 24 bytes"));
+  EXPECT_ERROR(read(numpy_array({.shape = zero + huge + huge})),
+               HasSubstr("does not fit its 24 bytes"));
   EXPECT_ERROR(read(numpy_array({.shape = "J\xff\xff\xff\xff"})), HasSubstr("a negative number"));
   EXPECT_ERROR(read(numpy_array({.type = "f8"})), HasSubstr("does not fit its 24 bytes"));
   std::string many;
@@ -133,8 +150,11 @@ TEST(NumpyPickle, ShapesThatDoNotFitTheBytesAreRefused) {
 TEST(NumpyPickle, BytesSharedByManyArraysCannotFillTheMemory) {
   const TempFolder folder;
   // One text of 1000 bytes, put into the memo and used for a thousand arrays.
-  std::string pickle = "\x80\x02]X" + std::string("\xe8\x03\0\0", 4) + std::string(1000, 'x') + "q\x01" "0";
-  for (int i = 0; i < 1000; ++i) pickle += numpy_array({.type = "u1", .shape = "M\xe8\x03", .data = "h\x01"}) + "a";
+  std::string pickle = "\x80\x02]X" + std::string("\xe8\x03\0\0", 4) + std::string(1000, 'x') +
+                       "q\x01"
+                       "0";
+  for (int i = 0; i < 1000; ++i)
+    pickle += numpy_array({.type = "u1", .shape = "M\xe8\x03", .data = "h\x01"}) + "a";
   write_bytes(folder / "x.pkl", pickle + ".");
   EXPECT_ERROR(read_torch_file(folder / "x.pkl"), HasSubstr("share their bytes many times"));
 }

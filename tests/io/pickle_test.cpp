@@ -26,8 +26,8 @@ TEST(Pickle, PlainValuesComeBack) {
   Dict dict;
   dict.set("none", {});
   dict.set("yes", true);
-  for (const int64_t number : {int64_t{0}, int64_t{255}, int64_t{256}, int64_t{-1}, int64_t{1} << 31,
-                               INT64_MIN, INT64_MAX}) {
+  for (const int64_t number : {int64_t{0}, int64_t{255}, int64_t{256}, int64_t{-1},
+                               int64_t{1} << 31, INT64_MIN, INT64_MAX}) {
     dict.items.emplace_back(number, number);
   }
   dict.set("pi", 3.25);
@@ -54,8 +54,13 @@ TEST(Pickle, PlainValuesComeBack) {
 
 TEST(Pickle, NewerProtocolsAreRead) {
   // pickle.dumps({"a": [1, b"x"], "b": {"a": 2}}, protocol=4) with its frame and memo
-  const std::string four =
-      std::string("\x80\x04\x95\x1f\0\0\0\0\0\0\0}\x94(\x8c\x01" "a\x94]\x94(K\x01" "C\x01x\x94" "e\x8c\x01" "b\x94}\x94h\x01K\x02su.", 42);
+  const std::string four = std::string(
+      "\x80\x04\x95\x1f\0\0\0\0\0\0\0}\x94(\x8c\x01"
+      "a\x94]\x94(K\x01"
+      "C\x01x\x94"
+      "e\x8c\x01"
+      "b\x94}\x94h\x01K\x02su.",
+      42);
   const Value value = read(four);
   EXPECT_EQ(value.as_dict().at("a").as_list()[0].as_int(), 1);
   EXPECT_EQ(value.as_dict().at("b").as_dict().at("a").as_int(), 2);
@@ -129,8 +134,8 @@ TEST(Pickle, SharedPartsThatUnfoldWithoutBoundAreRefused) {
   // Forty lists, each holding the one before it twice.
   std::string laughs("]q\0", 3);
   for (int i = 1; i < 40; ++i) {
-    laughs += std::string("](h") + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) + "eq" +
-              static_cast<char>(i);
+    laughs += std::string("](h") + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) +
+              "eq" + static_cast<char>(i);
   }
   expect_refused(proto(laughs), "unfold to far more");
 }
@@ -142,7 +147,9 @@ TEST(Pickle, ABrokenStackOrMemoIsRefused) {
   expect_refused(proto("h\x05"), "memo entry is missing");
   expect_refused(proto("NR"), "stack is empty");
   expect_refused(proto("NNR"), "arguments should be");
-  expect_refused(proto("K\x01K\x02" "a"), "holds none");
+  expect_refused(proto("K\x01K\x02"
+                       "a"),
+                 "holds none");
   expect_refused(proto("}(K\x01u"), "key without a value");
   expect_refused(proto("NQ"), "storage's description");
   expect_refused(proto("Nr\xff\xff\xff\xff"), "memo number");

@@ -83,7 +83,8 @@ TEST_F(SafetensorsFile, HeadersThatContradictTheFileAreRefused) {
   expect_refused(one("F99", "2", "0,8"), data, "unknown type");
   expect_refused(one("F32", "18446744073709551615", "0,8"), data, "does not fit");
   expect_refused(one("F32", "4294967296,4294967296", "0,8"), data, "does not fit");
-  expect_refused(one("F32", "0,18446744073709551615,18446744073709551615,0", "0,0"), "", "does not fit");
+  expect_refused(one("F32", "0,18446744073709551615,18446744073709551615,0", "0,0"), "",
+                 "does not fit");
   expect_refused("{\"a\":" + entry("F32", "1", "0,4") + ",\"b\":" + entry("F32", "1", "2,6") + "}",
                  data, "overlaps");
   expect_refused("{\"a\":" + entry("F32", "1", "0,4") + ",\"a\":" + entry("F32", "1", "4,8") + "}",
@@ -95,7 +96,8 @@ TEST_F(SafetensorsFile, HeadersOfAnotherFormAreRefused) {
   expect_refused("null", "", "null");
   expect_refused("{\"a\":1}", "", "a number");
   expect_refused("{\"a\":{}}", "", "lacks");
-  expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]}}", "", "a list");
+  expect_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[[1]],\"data_offsets\":[0,4]}}", "",
+                 "a list");
   expect_refused("{\"a\":{\"dtype\":\"F32\",\"other\":1}}", "", "unknown field");
   expect_refused("{\"__metadata__\":{\"a\":1}}", "", "a number");
   expect_refused("{\"a\":", "", "not valid JSON");

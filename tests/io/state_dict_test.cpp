@@ -40,7 +40,8 @@ TEST(StateDict, WeightsAreFoundWhereverTheyStand) {
 
 TEST(StateDict, APrefixThatOnlySomeNamesHaveStays) {
   const TempFolder folder;
-  write_torch_file(folder / "a.pth", to_value({{"module.a", torch::ones(1)}, {"b", torch::ones(1)}}));
+  write_torch_file(folder / "a.pth",
+                   to_value({{"module.a", torch::ones(1)}, {"b", torch::ones(1)}}));
   EXPECT_TRUE(read_state_dict(folder / "a.pth").contains("module.a"));
 }
 
@@ -59,8 +60,9 @@ Dict with_prefix(const std::string& prefix, double value) {
 }
 
 TEST(StateDict, PrefixesOfAllNamesAreDroppedRepeatedly) {
-  for (const char* prefix : {"module.", "_orig_mod.", "model.", "student.", "teacher.", "backbone.", "net.", "ema_model.module.",
-                             "module._orig_mod.", "model.module.backbone.", "_forward_module.module.clip."}) {
+  for (const char* prefix : {"module.", "_orig_mod.", "model.", "student.", "teacher.", "backbone.",
+                             "net.", "ema_model.module.", "module._orig_mod.",
+                             "model.module.backbone.", "_forward_module.module.clip."}) {
     const auto file = take_weights(with_prefix(prefix, 1), "x.pth");
     std::string dropped;
     for (const auto& part : file.prefixes) dropped += part;
@@ -98,13 +100,15 @@ TEST(StateDict, AFullDinoCheckpointGivesTheTeachersBackbone) {
 }
 
 TEST(StateDict, AveragedWeightsComeBeforeTheOthers) {
-  for (const char* average : {"model_ema", "state_dict_ema", "ema", "ema_state_dict", "params_ema"}) {
+  for (const char* average :
+       {"model_ema", "state_dict_ema", "ema", "ema_state_dict", "params_ema"}) {
     Dict file;
     file.set("model", with_prefix("", 1));
     file.set("state_dict", with_prefix("", 1));
     file.set(average, with_prefix("module.", 2));
     EXPECT_EQ(named(file).at("weight").mean().item<float>(), 2) << average;
-    EXPECT_THAT(take_weights(file, "x.pth").remarks, ::testing::Contains(HasSubstr(str("under '", average, "' (averaged"))));
+    EXPECT_THAT(take_weights(file, "x.pth").remarks,
+                ::testing::Contains(HasSubstr(str("under '", average, "' (averaged"))));
     file.set(average, Value());  // kept empty by trainings without an average
     EXPECT_EQ(named(file).at("weight").mean().item<float>(), 1) << average;
   }
@@ -121,7 +125,8 @@ TEST(StateDict, AModuleSavedWholeGivesItsTensorsWithoutItsCode) {
   };
   Dict children;
   children.set("fc", module(with_prefix("", 1), Dict{{{"count", torch::ones(1)}}}, {}));
-  for (const Value& value : {Value(module({}, {}, children)), Value(Dict{{{"model", module({}, {}, children)}}})}) {
+  for (const Value& value :
+       {Value(module({}, {}, children)), Value(Dict{{{"model", module({}, {}, children)}}})}) {
     const auto file = take_weights(value, "x.pth");
     ASSERT_EQ(file.weights.size(), 3u);
     EXPECT_TRUE(file.weights.find("fc.weight") && file.weights.find("fc.count"));
@@ -137,15 +142,20 @@ TEST(Shards, TensorsComeFromTheFilesThatTheIndexNames) {
     write_bytes(folder / "x.index.json", text);
     return read_state_dict(folder / "x.index.json");
   };
-  const auto state = index(R"({"metadata": {}, "weight_map": {"a": "a.safetensors", "b": "b.bin"}})");
+  const auto state =
+      index(R"({"metadata": {}, "weight_map": {"a": "a.safetensors", "b": "b.bin"}})");
   ASSERT_EQ(state.size(), 2u);
   EXPECT_EQ(state.at("b").mean().item<float>(), 5);
-  EXPECT_ERROR(index(R"({"weight_map": {"c": "a.safetensors"}})"), HasSubstr("the tensor c that the index lists is missing"));
-  EXPECT_ERROR(index(R"({"weight_map": {"c": "none.bin"}})"), HasSubstr("none.bin: there is no such file"));
+  EXPECT_ERROR(index(R"({"weight_map": {"c": "a.safetensors"}})"),
+               HasSubstr("the tensor c that the index lists is missing"));
+  EXPECT_ERROR(index(R"({"weight_map": {"c": "none.bin"}})"),
+               HasSubstr("none.bin: there is no such file"));
   EXPECT_ERROR(index(R"({"weights": {}})"), HasSubstr("is no index of shards"));
   EXPECT_ERROR(index("{"), HasSubstr("not valid JSON"));
-  for (const char* name : {"../a.safetensors", "/etc/passwd", "", "..", "x.index.json", "b\\\\a.bin"}) {
-    EXPECT_ERROR(index(str(R"({"weight_map": {"a": ")", name, "\"}}")), HasSubstr("something else than a file beside"));
+  for (const char* name :
+       {"../a.safetensors", "/etc/passwd", "", "..", "x.index.json", "b\\\\a.bin"}) {
+    EXPECT_ERROR(index(str(R"({"weight_map": {"a": ")", name, "\"}}")),
+                 HasSubstr("something else than a file beside"));
   }
   EXPECT_ERROR(index(std::string(100, '[')), HasSubstr("deeper"));
   EXPECT_ERROR(index(std::string(5'000'000, ' ')), HasSubstr("more than"));
@@ -173,14 +183,15 @@ TEST(LoadInto, ListsEverythingThatDoesNotFitInOneMessageAndCopiesNothing) {
   torch::nn::Sequential model;
   for (int i = 0; i < 12; ++i) model->push_back(torch::nn::Linear(2, 2));
   const auto before = model[0]->as<torch::nn::LinearImpl>()->bias.clone();
-  const StateDict state{{"0.weight", torch::ones({3, 2})}, {"0.bias", before + 1}, {"extra", torch::ones(1)}};
+  const StateDict state{
+      {"0.weight", torch::ones({3, 2})}, {"0.bias", before + 1}, {"extra", torch::ones(1)}};
   try {
     load_into(*model, state, {.source = "x.pth"});
     ADD_FAILURE() << "nothing was refused";
   } catch (const Error& error) {
     const std::string text = error.what();
-    EXPECT_THAT(text, AllOf(HasSubstr("x.pth: the weights do not fit"), HasSubstr("22 missing: 1.bias"),
-                            HasSubstr("1 unexpected: extra"),
+    EXPECT_THAT(text, AllOf(HasSubstr("x.pth: the weights do not fit"),
+                            HasSubstr("22 missing: 1.bias"), HasSubstr("1 unexpected: extra"),
                             HasSubstr("1 of another shape: 0.weight [3, 2] instead of [2, 2]")));
     for (int i = 1; i < 12; ++i) EXPECT_THAT(text, HasSubstr(str(i, ".weight")));
   }
@@ -198,8 +209,9 @@ TEST(LoadInto, WarnsOfNamesThatTheModuleLacksAndGoesOn) {
   EXPECT_THAT(report.loaded, ElementsAre("bias", "weight"));
   EXPECT_THAT(report.unexpected, ElementsAre("criterion.weight"));
   EXPECT_EQ(report.passed_over.size(), 2u);
-  EXPECT_THAT(said, AllOf(HasSubstr("x.pth: 1 tensors are not used"), HasSubstr("criterion.weight"),
-                          HasSubstr("2 tensors are passed over"), Not(HasSubstr("dino.cls_token"))));
+  EXPECT_THAT(said,
+              AllOf(HasSubstr("x.pth: 1 tensors are not used"), HasSubstr("criterion.weight"),
+                    HasSubstr("2 tensors are passed over"), Not(HasSubstr("dino.cls_token"))));
 }
 
 TEST(LoadInto, StopsAtUnknownNamesOfPartsThatChangeNumbers) {
@@ -227,7 +239,8 @@ TEST(LoadInto, OptionsAllowNamesAndPrefixes) {
 TEST(ValueAccess, NamesWhatIsWrong) {
   const Value value = Dict{{{"a", "text"}}};
   EXPECT_ERROR(value.as_list("the list"), HasSubstr("the list is a dict, expected a list"));
-  EXPECT_ERROR(value.as_dict().at("a").as_int("a"), HasSubstr("a is a string, expected an integer"));
+  EXPECT_ERROR(value.as_dict().at("a").as_int("a"),
+               HasSubstr("a is a string, expected an integer"));
   EXPECT_ERROR(value.as_dict().at("b"), HasSubstr("'b'"));
   EXPECT_EQ(Value(3).as_double(), 3.0);
 }

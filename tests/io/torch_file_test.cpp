@@ -53,8 +53,8 @@ TEST(TorchFile, TheSameWeightsComeOutOfBothOpenClipFiles) {
 
 TEST(TorchFile, AnImageListIsRead) {
   SKIP_WITHOUT_SHARED();
-  const Value list = read_torch_file(shared_folder() /
-                                     "golden/train_vit/resized_images/sa_000020/image_list.da");
+  const Value list =
+      read_torch_file(shared_folder() / "golden/train_vit/resized_images/sa_000020/image_list.da");
   ASSERT_EQ(list.as_list().size(), 4u);
   EXPECT_EQ(list.as_list()[1].as_dict().at("img_name").as_string(),
             "/resized_images/sa_000020/sa_223751.jpg");
@@ -77,8 +77,9 @@ Value sample() {
   model.set("gradient", torch::ones({2}, torch::requires_grad()));
   Dict root;
   root.set("model", model);
-  root.set("optimizer", Dict{{{"state", Dict{{{0, Dict{{{"step", torch::tensor(3.f)}}}}}}},
-                              {"param_groups", ValueList{Dict{{{"betas", Tuple{{0.9, 0.999}}}}}}}}});
+  root.set("optimizer",
+           Dict{{{"state", Dict{{{0, Dict{{{"step", torch::tensor(3.f)}}}}}}},
+                 {"param_groups", ValueList{Dict{{{"betas", Tuple{{0.9, 0.999}}}}}}}}});
   root.set("iteration", 12345678901);
   root.set("state", Bytes{"\x80\xff"});
   return root;
@@ -128,7 +129,12 @@ TEST(TorchFile, TensorsMayBeChangedInPlaceWithoutChangingTheFile) {
   const TempFolder folder;
   write_torch_file(folder / "a.pth", sample());
   const auto plain = [&] {
-    return read_torch_file(folder / "a.pth").as_dict().at("model").as_dict().at("plain").as_tensor();
+    return read_torch_file(folder / "a.pth")
+        .as_dict()
+        .at("model")
+        .as_dict()
+        .at("plain")
+        .as_tensor();
   };
   plain().zero_();
   EXPECT_EQ(plain().sum().item<float>(), 66.f);
@@ -170,14 +176,15 @@ mapped = torch.load(sys.argv[1], weights_only=True, mmap=True)['model']
 assert torch.equal(mapped['plain'], m['plain'])
 )");
   const std::string command = "OMP_NUM_THREADS=1 '" + python.string() + "' '" +
-                              (folder / "check.py").string() + "' '" +
-                              (folder / "a.pth").string() + "'";
+                              (folder / "check.py").string() + "' '" + (folder / "a.pth").string() +
+                              "'";
   EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
 TEST(TorchFile, ObjectsOfUnknownClassesCannotBeWritten) {
   const TempFolder folder;
-  EXPECT_ERROR(write_torch_file(folder / "a.pth", Opaque{"my.Class", {}, {}}), HasSubstr("my.Class"));
+  EXPECT_ERROR(write_torch_file(folder / "a.pth", Opaque{"my.Class", {}, {}}),
+               HasSubstr("my.Class"));
   EXPECT_FALSE(fs::exists(folder / "a.pth"));
 }
 
@@ -202,7 +209,8 @@ TEST_F(TorchFileRefusal, OtherFormsAreNamed) {
 TEST_F(TorchFileRefusal, ArchivesOfAnotherKindAreNamed) {
   expect_refused(zip_of({{"word/document.xml", "x"}}), "no data.pkl");
   expect_refused(zip_of({{"a/data.pkl", "\x80\x02N."}, {"a/byteorder", "big"}}), "big-endian");
-  expect_refused(zip_of({{"a/data.pkl", tensor_pickle("K\x06", "K\x01")}}), "storage '0' is missing");
+  expect_refused(zip_of({{"a/data.pkl", tensor_pickle("K\x06", "K\x01")}}),
+                 "storage '0' is missing");
   expect_refused(torch_archive(tensor_pickle("K\x06", "K\x01"), 5), "should hold 6 elements");
   std::string damaged = torch_archive(tensor_pickle("K\x06", "K\x01"));
   damaged[damaged.find(std::string(24, '\0') + "PK") + 3] = 1;

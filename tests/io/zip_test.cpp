@@ -17,8 +17,12 @@ class Zip : public ::testing::Test {
     return {bytes.begin(), bytes.end()};
   }
   void expect_refused(const std::string& bytes, const std::string& why) {
-    EXPECT_ERROR({ ZipReader zip(file(bytes)); zip.verify(); },
-                 AllOf(HasSubstr("x.zip: "), HasSubstr(why)));
+    EXPECT_ERROR(
+        {
+          ZipReader zip(file(bytes));
+          zip.verify();
+        },
+        AllOf(HasSubstr("x.zip: "), HasSubstr(why)));
   }
   TempFolder folder_;
 };

@@ -23,7 +23,8 @@ TEST(Dino, MeetsTheReferenceOnItsOwnGridAndOnOthers) {
   const Dino dino(read_state_dict(folder / "dino.pth"), "dino.pth");
   int compared = 0;
   for (; expected.count(str(compared, ".x")); ++compared) {
-    EXPECT_TRUE(close(Dino(dino)->forward(expected.at(str(compared, ".x"))), expected.at(str(compared, ".y")), 1e-5))
+    EXPECT_TRUE(close(Dino(dino)->forward(expected.at(str(compared, ".x"))),
+                      expected.at(str(compared, ".y")), 1e-5))
         << compared;
   }
   EXPECT_GE(compared, 2);
@@ -32,9 +33,12 @@ TEST(Dino, MeetsTheReferenceOnItsOwnGridAndOnOthers) {
 /// Weights of a small DINO with random values.
 StateDict tiny_dino() {
   torch::manual_seed(0);
-  StateDict weights{{"cls_token", torch::randn({1, 1, 64})}, {"pos_embed", torch::randn({1, 5, 64})},
-                    {"patch_embed.proj.weight", torch::randn({64, 3, 4, 4})}, {"patch_embed.proj.bias", torch::zeros({64})},
-                    {"norm.weight", torch::ones({64})}, {"norm.bias", torch::zeros({64})}};
+  StateDict weights{{"cls_token", torch::randn({1, 1, 64})},
+                    {"pos_embed", torch::randn({1, 5, 64})},
+                    {"patch_embed.proj.weight", torch::randn({64, 3, 4, 4})},
+                    {"patch_embed.proj.bias", torch::zeros({64})},
+                    {"norm.weight", torch::ones({64})},
+                    {"norm.bias", torch::zeros({64})}};
   const std::string block = "blocks.0.";
   for (const char* norm : {"norm1", "norm2"}) {
     weights[block + norm + ".weight"] = torch::ones({64});
@@ -56,16 +60,20 @@ TEST(Dino, SaysWhatIsWrongWithWeights) {
   EXPECT_ERROR(Dino(weights, "d.pth"), HasSubstr("1 unexpected: blocks.0.more"));
   weights.erase("blocks.0.more");
   weights["pos_embed"] = torch::ones({1, 6, 64});
-  EXPECT_ERROR(Dino(weights, "d.pth"), HasSubstr("d.pth: it holds no DINO vision transformer that can be used"));
+  EXPECT_ERROR(Dino(weights, "d.pth"),
+               HasSubstr("d.pth: it holds no DINO vision transformer that can be used"));
   weights.erase("cls_token");
   EXPECT_ERROR(Dino(weights, "d.pth"), HasSubstr("cls_token is missing"));
 }
 
 /// Points [B, count · each, 3] in heaps that do not touch, and the heap of each.
 std::pair<Tensor, Tensor> heaps(int64_t batch, int64_t count, int64_t each) {
-  const auto centres = 10 * torch::arange(count).view({1, count, 1, 1}).expand({batch, count, each, 3});
+  const auto centres =
+      10 * torch::arange(count).view({1, count, 1, 1}).expand({batch, count, each, 3});
   const auto order = torch::randperm(count * each);
-  const auto points = (centres + torch::rand({batch, count, each, 3})).reshape({batch, -1, 3}).index_select(1, order);
+  const auto points = (centres + torch::rand({batch, count, each, 3}))
+                          .reshape({batch, -1, 3})
+                          .index_select(1, order);
   return {points, (order.div(each, "floor")).expand({batch, -1})};
 }
 
@@ -88,7 +96,8 @@ TEST(KMeansPlusPlus, DependsOnTheSeedAloneAndNotOnTheRestOfTheBatch) {
   const auto all = kmeans_plusplus(points, 7, 5);
   EXPECT_TRUE(torch::equal(all, kmeans_plusplus(points, 7, 5)));
   EXPECT_FALSE(torch::equal(all, kmeans_plusplus(points, 7, 6)));
-  for (int64_t b = 0; b < 3; ++b) EXPECT_TRUE(torch::equal(kmeans_plusplus(points.slice(0, b, b + 1), 7, 5)[0], all[b])) << b;
+  for (int64_t b = 0; b < 3; ++b)
+    EXPECT_TRUE(torch::equal(kmeans_plusplus(points.slice(0, b, b + 1), 7, 5)[0], all[b])) << b;
 }
 
 TEST(KMeansPlusPlus, EndsWhereEveryPointIsNearestToTheMeanOfItsCluster) {
@@ -101,7 +110,8 @@ TEST(KMeansPlusPlus, EndsWhereEveryPointIsNearestToTheMeanOfItsCluster) {
 }
 
 TEST(KMeansPlusPlus, SeedsEmptyClustersAnewAndBearsEqualPoints) {
-  // Two far points among many equal ones: whatever the start, three clusters hold something in the end.
+  // Two far points among many equal ones: whatever the start, three clusters hold something in the
+  // end.
   auto points = torch::zeros({1, 50, 2});
   points[0][7] = 100;
   points[0][9] = -100;
@@ -144,7 +154,9 @@ TEST(KMeans, EachImageHasItsOwnSeedAndNothingElseOfTheBatchMatters) {
   EXPECT_TRUE(torch::equal(alike[0], alike[1]));
   EXPECT_FALSE(torch::equal(alike[0], alike[2]));
   for (int64_t b = 0; b < 3; ++b) {
-    EXPECT_TRUE(torch::equal(kmeans_random(points.slice(0, b, b + 1), 7, std::span(seeds).subspan(b, 1))[0], all[b])) << b;
+    EXPECT_TRUE(torch::equal(
+        kmeans_random(points.slice(0, b, b + 1), 7, std::span(seeds).subspan(b, 1))[0], all[b]))
+        << b;
   }
 }
 
@@ -185,13 +197,15 @@ TEST_P(DinoMasksOfBothKinds, CoverEveryCropOnceOnTheMaskGrid) {
   batch[0].file_name = "small.jpg";
   batch[0].image = image(4, 8);
   if (config.dino_kmeans == "plusplus") {
-    EXPECT_ERROR(masks.add_masks(batch), HasSubstr("small.jpg: its crop of 4×8 pixels has 2 patches"));
+    EXPECT_ERROR(masks.add_masks(batch),
+                 HasSubstr("small.jpg: its crop of 4×8 pixels has 2 patches"));
   } else {
     masks.add_masks(batch);  // drawn with replacement
     EXPECT_EQ(batch[0].mask_bits.size(0), 3);
   }
   batch[0].image = image(3, 8);
-  EXPECT_ERROR(masks.add_masks(batch), HasSubstr("small.jpg: its crop of 3×8 pixels has 0 patches"));
+  EXPECT_ERROR(masks.add_masks(batch),
+               HasSubstr("small.jpg: its crop of 3×8 pixels has 0 patches"));
 }
 
 INSTANTIATE_TEST_SUITE_P(, DinoMasksOfBothKinds, ::testing::Values("random", "plusplus"),
@@ -208,7 +222,8 @@ TEST(DinoMasks, CoverTheFrameWhosePaddingHasClipsMean) {
   DinoMasks masks(config, torch::kCPU);
   torch::manual_seed(1);
   const auto picture = torch::randint(0, 256, {3, 20, 24}, torch::kUInt8);
-  auto padded = torch::tensor({120, 110, 100}, torch::kUInt8).view({3, 1, 1}).expand({3, 32, 28}).clone();
+  auto padded =
+      torch::tensor({120, 110, 100}, torch::kUInt8).view({3, 1, 1}).expand({3, 32, 28}).clone();
   padded.slice(1, 0, 20).slice(2, 0, 24).copy_(picture);
   TrainBatch batch(2);
   batch[0].image = picture;

@@ -14,7 +14,8 @@ ClipArchitecture small_architecture(bool convnext) {
   ClipArchitecture architecture;
   architecture.text = {.width = 16, .layers = 1, .heads = 1, .context = 20, .embedding = 32};
   if (convnext) {
-    architecture.convnext = ConvNextOptions{.depths = {1, 1, 2, 1}, .widths = {8, 16, 24, 32}, .embedding = 32};
+    architecture.convnext =
+        ConvNextOptions{.depths = {1, 1, 2, 1}, .widths = {8, 16, 24, 32}, .embedding = 32};
   } else {
     architecture.vit = VitOptions{.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 32};
   }
@@ -75,8 +76,8 @@ TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   EXPECT_TRUE(close(taught(3), still, 1e-6));
 }
 
-// Values of PyTorch's layers, made in the public decoder's order after manual_seed(0) and the draw of the
-// prompts' 8 × 4 words.
+// Values of PyTorch's layers, made in the public decoder's order after manual_seed(0) and the draw
+// of the prompts' 8 × 4 words.
 TEST(Decoder, StartsFromSeed0WhateverWasDrawnBefore) {
   const std::tuple<const char*, double, double, double> expected[] = {
       {"conv0.weight", -0.216059893, -0.154197454, -1.45223412},
@@ -116,7 +117,10 @@ TEST(Batches, ArePaddedAfterNormalisationToTheLargestOrTheFrame) {
   auto model = small_model(config, /*convnext=*/false);
   model->train();
   const auto padded = [](const Tensor& image, int64_t height, int64_t width) {
-    auto canvas = torch::tensor({120, 110, 100}, torch::kUInt8).view({3, 1, 1}).expand({3, height, width}).clone();
+    auto canvas = torch::tensor({120, 110, 100}, torch::kUInt8)
+                      .view({3, 1, 1})
+                      .expand({3, height, width})
+                      .clone();
     canvas.slice(1, 0, image.size(1)).slice(2, 0, image.size(2)).copy_(image);
     return sample_of(canvas);
   };
@@ -125,8 +129,10 @@ TEST(Batches, ArePaddedAfterNormalisationToTheLargestOrTheFrame) {
   const auto clusters = model->encode_clusters();
   const TrainBatch whole = {padded(tall, 40, 30), padded(wide, 40, 30)};
   const auto expected = model->cost_maps(whole, clusters);
-  EXPECT_TRUE(close(model->cost_maps({sample_of(tall), sample_of(wide)}, clusters), expected, 1e-6));
-  EXPECT_TRUE(close(model->teacher_features({sample_of(tall), sample_of(wide)}), model->teacher_features(whole), 1e-6));
+  EXPECT_TRUE(
+      close(model->cost_maps({sample_of(tall), sample_of(wide)}, clusters), expected, 1e-6));
+  EXPECT_TRUE(close(model->teacher_features({sample_of(tall), sample_of(wide)}),
+                    model->teacher_features(whole), 1e-6));
   auto alone = sample_of(wide);
   EXPECT_FALSE(close(model->cost_maps({alone}, clusters)[0], expected[1], 1e-3));
   alone.frame = {40, 30};
@@ -137,7 +143,8 @@ TEST(ClassEmbeddings, InFloat16DifferByItsRoundingAlone) {
   torch::NoGradGuard no_grad;
   auto config = small_config();
   auto model = small_model(config, /*convnext=*/false);
-  const std::vector<std::string> names = {"cat", "sky, cloud", "traffic light"}, sentences = {"a {}.", "the {}"};
+  const std::vector<std::string> names = {"cat", "sky, cloud", "traffic light"},
+                                 sentences = {"a {}.", "the {}"};
   const auto exact = model->class_embeddings(names, sentences);
   config.model.text_precision = "float16";
   model = small_model(config, /*convnext=*/false);

@@ -2,9 +2,9 @@
 
 #include <torch/utils.h>
 
+#include "support/tensors.hpp"
 #include "text/bpe_tokenizer.hpp"
 #include "text/prompts.hpp"
-#include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
@@ -35,12 +35,14 @@ TEST(EncodeClasses, GivesWhatEachTextGivesAlone) {
   // More names than one batch takes, of many lengths, one twice.
   std::vector<std::string> names = {"cat", "a chest of drawers made of oak", "cat"};
   for (int i = 0; i < 150; ++i) names.push_back("thing number " + std::to_string(i * 37));
-  const std::vector<std::string> sentences = {"a photo of a {}.", "{}", "art of the {} in the scene"};
+  const std::vector<std::string> sentences = {"a photo of a {}.", "{}",
+                                              "art of the {} in the scene"};
   const auto classes = encode_classes(clip, names, sentences);
   ASSERT_EQ(classes.sizes().vec(), (std::vector<int64_t>{3, 153, 16}));
   for (const int64_t n : {0, 1, 2, 80, 152}) {
     for (int64_t t = 0; t < 3; ++t) {
-      EXPECT_TRUE(close(classes[t][n], alone(clip, fill_template(sentences[t], names[n])), 1e-5)) << n << " " << t;
+      EXPECT_TRUE(close(classes[t][n], alone(clip, fill_template(sentences[t], names[n])), 1e-5))
+          << n << " " << t;
     }
   }
 }
@@ -63,12 +65,14 @@ TEST(EncodeClasses, LongTextsAreCutForAConvNextAndRefusedForAVit) {
   auto vit = tiny_clip();
   EXPECT_ERROR(encode_classes(vit, {name}, {"a {}"}), HasSubstr("83 tokens"));
   ClipArchitecture architecture;
-  architecture.convnext = ConvNextOptions{.depths = {1, 1, 1, 1}, .widths = {8, 8, 8, 8}, .embedding = 16};
+  architecture.convnext =
+      ConvNextOptions{.depths = {1, 1, 1, 1}, .widths = {8, 8, 8, 8}, .embedding = 16};
   architecture.text = {.width = 64, .layers = 1, .heads = 1, .embedding = 16};
   CLIP convnext(architecture);
   ::testing::internal::CaptureStderr();
   const auto classes = encode_classes(convnext, {name, "dog"}, {"a {}", "the {}"});
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("2 class texts are cut to 77 tokens"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("2 class texts are cut to 77 tokens"));
   std::string fits = "a ";
   for (int i = 0; i < 74; ++i) fits += "cat ";
   EXPECT_TRUE(close(classes[0][0], alone(convnext, fits), 1e-5));
@@ -76,7 +80,8 @@ TEST(EncodeClasses, LongTextsAreCutForAConvNextAndRefusedForAVit) {
 
 TEST(PromptTemplates, FindTheSlotsOfEveryPublishedTemplate) {
   for (const char* set : {"single", "imagenet_select", "imagenet", "vild"}) {
-    for (const auto& layout : prompt_templates(templates(set), 4)) EXPECT_EQ(layout.slots.size(), 4u) << set;
+    for (const auto& layout : prompt_templates(templates(set), 4))
+      EXPECT_EQ(layout.slots.size(), 4u) << set;
   }
   const auto single = prompt_templates({"A photo of a {} in the scene"}, 4).front();
   EXPECT_THAT(single.slots, ElementsAre(5, 6, 7, 8));
@@ -87,7 +92,8 @@ TEST(PromptTemplates, FindTheSlotsOfEveryPublishedTemplate) {
 TEST(EncodePrompts, GivesEachTemplateItsOwnSentence) {
   auto clip = tiny_clip();
   const auto prompts = initial_prompt_tokens(clip, 3, 4).requires_grad_();
-  const std::vector<std::string> sentences = {"A photo of a {} in the scene", "art of the {}.", "itap of a {}."};
+  const std::vector<std::string> sentences = {"A photo of a {} in the scene", "art of the {}.",
+                                              "itap of a {}."};
   Tensor sum = torch::zeros({3, 16});
   std::vector<Tensor> singles;
   for (const auto& sentence : sentences) {
@@ -105,8 +111,10 @@ TEST(EncodePrompts, OfOrdinaryTokensIsTheTextOfThoseTokens) {
   torch::NoGradGuard no_grad;
   auto clip = tiny_clip();
   const auto ids = BpeTokenizer::shared().encode("A photo of a big red dog house in the scene");
-  const auto words = torch::tensor(std::vector<int64_t>(ids.begin() + 5, ids.begin() + 9)).unsqueeze(0);
-  const auto prompted = encode_prompts(clip, clip->embed_tokens(words), prompt_templates({"A photo of a {} in the scene"}, 4));
+  const auto words =
+      torch::tensor(std::vector<int64_t>(ids.begin() + 5, ids.begin() + 9)).unsqueeze(0);
+  const auto prompted = encode_prompts(clip, clip->embed_tokens(words),
+                                       prompt_templates({"A photo of a {} in the scene"}, 4));
   EXPECT_TRUE(close(prompted, clip->encode_text(pad_tokens({ids})), 1e-5));
 }
 

@@ -25,15 +25,20 @@ class Transformers : public ::testing::TestWithParam<Activation> {
 };
 
 /// A pre-norm block spelled out; `seen` [N, N] is 0 where a position is seen and −∞ elsewhere.
-Tensor block_by_hand(Tensor x, const torch::nn::Module& module, Activation activation, const Tensor& seen) {
+Tensor block_by_hand(Tensor x, const torch::nn::Module& module, Activation activation,
+                     const Tensor& seen) {
   const auto parameters = module.named_parameters();
   const auto norm = [&](const std::string& name, const Tensor& y) {
-    return F::layer_norm(y, F::LayerNormFuncOptions({128}).weight(parameters[name + ".weight"]).bias(parameters[name + ".bias"]));
+    return F::layer_norm(y, F::LayerNormFuncOptions({128})
+                                .weight(parameters[name + ".weight"])
+                                .bias(parameters[name + ".bias"]));
   };
   const auto linear = [&](const std::string& name, const Tensor& y) {
     return F::linear(y, parameters[name + ".weight"], parameters[name + ".bias"]);
   };
-  const auto thirds = F::linear(norm("ln_1", x), parameters["attn.in_proj_weight"], parameters["attn.in_proj_bias"]).chunk(3, 2);
+  const auto thirds =
+      F::linear(norm("ln_1", x), parameters["attn.in_proj_weight"], parameters["attn.in_proj_bias"])
+          .chunk(3, 2);
   std::vector<Tensor> heads;
   for (int64_t head = 0; head < 2; ++head) {
     const auto part = [&](int which) { return thirds[which].slice(2, 64 * head, 64 * (head + 1)); };
@@ -51,9 +56,11 @@ TEST_P(Transformers, AreAttentionAndMlpsSpelledOut) {
   const auto x = torch::randn({2, 5, 128});
   for (const bool causal : {false, true}) {
     const auto later = torch::ones({5, 5}, torch::kBool).triu(1);
-    const auto seen = causal ? torch::zeros({5, 5}).masked_fill(later, -INFINITY) : torch::zeros({5, 5});
+    const auto seen =
+        causal ? torch::zeros({5, 5}).masked_fill(later, -INFINITY) : torch::zeros({5, 5});
     Tensor y = x;
-    for (const auto& block : *transformer_->named_children()["resblocks"]->as<torch::nn::ModuleList>()) {
+    for (const auto& block :
+         *transformer_->named_children()["resblocks"]->as<torch::nn::ModuleList>()) {
       y = block_by_hand(y, *block, GetParam(), seen);
     }
     EXPECT_TRUE(close(transformer_(x, causal), y, 1e-5)) << "causal: " << causal;
@@ -69,13 +76,15 @@ TEST_P(Transformers, GiveTheSameWithGradientsAsInPlaceWithout) {
 
 TEST_P(Transformers, GoOnFromASharedBeginningAsIfItWereInEverySequence) {
   const auto prefix = torch::randn({1, 4, 128}), rest = torch::randn({3, 2, 128});
-  const auto whole = transformer_(torch::cat({prefix.expand({3, -1, -1}), rest}, 1), /*causal=*/true);
+  const auto whole =
+      transformer_(torch::cat({prefix.expand({3, -1, -1}), rest}, 1), /*causal=*/true);
   EXPECT_TRUE(close(transformer_->forward_after(prefix, rest), whole.slice(1, 4), 1e-5));
 }
 
 TEST_P(Transformers, LetNothingLaterReachACausalPosition) {
   const auto x = torch::randn({1, 6, 128});
-  EXPECT_TRUE(close(transformer_(x.slice(1, 0, 4), true), transformer_(x, true).slice(1, 0, 4), 1e-5));
+  EXPECT_TRUE(
+      close(transformer_(x.slice(1, 0, 4), true), transformer_(x, true).slice(1, 0, 4), 1e-5));
 }
 
 TEST_P(Transformers, EndDenselyInValuesAndTheClassTokensResidual) {
@@ -87,23 +96,30 @@ TEST_P(Transformers, EndDenselyInValuesAndTheClassTokensResidual) {
     return F::layer_norm(y, F::LayerNormFuncOptions({128}).weight(get(name + ".weight")));
   };
   const auto patches = x.slice(1, 1);
-  const auto values = F::linear(norm("ln_1", patches), get("attn.in_proj_weight").slice(0, 256), get("attn.in_proj_bias").slice(0, 256));
-  const auto y = F::linear(values, get("attn.out_proj.weight"), get("attn.out_proj.bias")) + x.slice(1, 0, 1);
+  const auto values = F::linear(norm("ln_1", patches), get("attn.in_proj_weight").slice(0, 256),
+                                get("attn.in_proj_bias").slice(0, 256));
+  const auto y =
+      F::linear(values, get("attn.out_proj.weight"), get("attn.out_proj.bias")) + x.slice(1, 0, 1);
   const auto hidden = F::linear(norm("ln_2", y), get("mlp.c_fc.weight"), get("mlp.c_fc.bias"));
-  const auto active = GetParam() == Activation::gelu ? at::gelu(hidden) : hidden * torch::sigmoid(1.702 * hidden);
+  const auto active =
+      GetParam() == Activation::gelu ? at::gelu(hidden) : hidden * torch::sigmoid(1.702 * hidden);
   const auto expected = y + F::linear(active, get("mlp.c_proj.weight"), get("mlp.c_proj.bias"));
   EXPECT_TRUE(close(Transformer(one)->dense(x), expected, 1e-5));
 }
 
-INSTANTIATE_TEST_SUITE_P(Activations, Transformers, ::testing::Values(Activation::quick_gelu, Activation::gelu),
-                         [](const auto& info) { return info.param == Activation::gelu ? "Gelu" : "QuickGelu"; });
+INSTANTIATE_TEST_SUITE_P(Activations, Transformers,
+                         ::testing::Values(Activation::quick_gelu, Activation::gelu),
+                         [](const auto& info) {
+                           return info.param == Activation::gelu ? "Gelu" : "QuickGelu";
+                         });
 
 TEST(ConvHeadModule, EnlargesFourTimesAndHasThePublicNames) {
   ConvHead head;
   EXPECT_EQ(head(torch::zeros({2, 1, 3, 5})).sizes().vec(), (std::vector<int64_t>{2, 1, 12, 20}));
   const auto state = state_of(*head);
   EXPECT_EQ(state.size(), 20u);
-  EXPECT_EQ(state.at("conv2.double_conv.3.weight").sizes().vec(), (std::vector<int64_t>{32, 32, 3, 3}));
+  EXPECT_EQ(state.at("conv2.double_conv.3.weight").sizes().vec(),
+            (std::vector<int64_t>{32, 32, 3, 3}));
   EXPECT_EQ(state.at("up2.weight").sizes().vec(), (std::vector<int64_t>{64, 32, 2, 2}));
 }
 

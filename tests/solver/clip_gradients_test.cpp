@@ -18,7 +18,8 @@ torch::Tensor clipped(const std::string& type, double value, double norm) {
   solver.momentum = 0;
   solver.weight_decay = 0;
   solver.base_lr = 1;
-  solver.clip_gradients = {.enabled = true, .clip_type = type, .clip_value = value, .norm_type = norm};
+  solver.clip_gradients = {
+      .enabled = true, .clip_type = type, .clip_value = value, .norm_type = norm};
   std::vector<ParameterGroup> groups;
   for (int i = 0; i < 2; ++i) {
     auto parameter = torch::zeros({2}).set_requires_grad(true);
@@ -37,7 +38,8 @@ TEST(Sgd, WithoutMomentumIsTheGradientAlone) {
 TEST(ClipGradients, TheFullModelIsAlwaysClippedByThe2Norm) {
   const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
   const auto expected = gradients / std::sqrt(125.0);
-  for (const double p : {1.0, 2.0, 3.0}) EXPECT_TRUE(close(clipped("full_model", 1, p), expected, 1e-5)) << p;
+  for (const double p : {1.0, 2.0, 3.0})
+    EXPECT_TRUE(close(clipped("full_model", 1, p), expected, 1e-5)) << p;
   EXPECT_TRUE(close(clipped("full_model", 100, 1), gradients, 1e-6));
 }
 

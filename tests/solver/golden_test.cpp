@@ -22,11 +22,18 @@ struct Golden {
     const auto expected = read_safetensors(folder / "expected.safetensors");
     tensors = expected.tensors;
     const auto weights = read_state_dict(folder / "model.pth");
-    std::vector<std::string> overrides{"MODEL.SEM_SEG_HEAD.NUM_CLASSES", "8",
-                                       "MODEL.SEM_SEG_HEAD.PROMPT_LENGTH", "4",
-                                       "MODEL.MASK_RESOLUTION", "(48, 48)", "SOLVER.MAX_ITER", "10",
-                                       "MODEL.DROP_PATH_RATE", "0",
-                                       "MODEL.CLIP_RESOLUTION", kind == "vit" ? "(96, 96)" : "(128, 128)"};
+    std::vector<std::string> overrides{"MODEL.SEM_SEG_HEAD.NUM_CLASSES",
+                                       "8",
+                                       "MODEL.SEM_SEG_HEAD.PROMPT_LENGTH",
+                                       "4",
+                                       "MODEL.MASK_RESOLUTION",
+                                       "(48, 48)",
+                                       "SOLVER.MAX_ITER",
+                                       "10",
+                                       "MODEL.DROP_PATH_RATE",
+                                       "0",
+                                       "MODEL.CLIP_RESOLUTION",
+                                       kind == "vit" ? "(96, 96)" : "(128, 128)"};
     config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/" + yaml, overrides);
     model = PixelCLIP(config, clip_architecture(weights, kPrefix));
     load_into(*model, weights);
@@ -41,8 +48,8 @@ struct Golden {
       const auto masks = (*this)[str("in.masks.", i)];
       const auto index = (torch::arange(48) * masks.size(1)).div(48, "floor").to(torch::kLong);
       const auto grid = masks.index_select(1, index).index_select(2, index);
-      result.push_back({(*this)[str("in.image.", i)], (*this)[str("in.image_strong.", i)], pack_masks(grid),
-                        str("image ", i)});
+      result.push_back({(*this)[str("in.image.", i)], (*this)[str("in.image_strong.", i)],
+                        pack_masks(grid), str("image ", i)});
     }
     return result;
   }
@@ -53,15 +60,18 @@ struct Golden {
 };
 
 /// Scores at the image's own size, as the public sem_seg output has them.
-Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height, int64_t width) {
+Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height,
+               int64_t width) {
   const auto scores = golden.model->class_scores(image, classes);
   return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
 }
 
-/// In the fourth step of the ConvNeXt model one input of a ReLU in the decoder (image 0, cluster 7, channel 51) is
-/// 1e-7 in exact arithmetic, less than single precision tells from 0, and the public run came out below
-/// 0. Its gradient is all or nothing there, so the comparison first moves that channel below as well.
-std::optional<std::pair<Tensor, double>> beside_the_kink(PixelCLIP& model, const std::string& kind) {
+/// In the fourth step of the ConvNeXt model one input of a ReLU in the decoder (image 0, cluster 7,
+/// channel 51) is 1e-7 in exact arithmetic, less than single precision tells from 0, and the public
+/// run came out below 0. Its gradient is all or nothing there, so the comparison first moves that
+/// channel below as well.
+std::optional<std::pair<Tensor, double>> beside_the_kink(PixelCLIP& model,
+                                                         const std::string& kind) {
   if (kind != "convnext") return std::nullopt;
   torch::NoGradGuard no_grad;
   const double amount = -1e-6;
@@ -76,7 +86,8 @@ TEST_P(GoldenModel, MeetsTheTextFeatures) {
   SKIP_WITHOUT_SHARED();
   Golden golden(GetParam().first, GetParam().second);
   const std::vector<std::string> single = class_templates(golden.config.model);
-  const auto train = encode_classes(golden.model->clip(), {"cat", "traffic light", "sky, cloud", "an old car"}, single);
+  const auto train = encode_classes(golden.model->clip(),
+                                    {"cat", "traffic light", "sky, cloud", "an old car"}, single);
   EXPECT_TRUE(close(train[0], golden["text.features_train"].squeeze(1), 1e-5));
   EXPECT_TRUE(close(golden.model->encode_clusters(), golden["text.prompted"], 1e-5));
 }
@@ -85,7 +96,8 @@ TEST_P(GoldenModel, MeetsTheEvaluationOutputs) {
   SKIP_WITHOUT_SHARED();
   Golden golden(GetParam().first, GetParam().second);
   golden.model->eval();
-  const auto names = std::vector<std::string>{"wall", "building", "sky, cloud", "grass", "orange", "person, man, woman"};
+  const auto names = std::vector<std::string>{"wall",  "building", "sky, cloud",
+                                              "grass", "orange",   "person, man, woman"};
   const auto classes = golden.model->class_embeddings(names, class_templates(golden.config.model));
   EXPECT_TRUE(close(classes, golden["text.features_test"].squeeze(1), 1e-5));
   const auto image = golden["in.image.0"], other = golden["in.image.1"].slice(1, 0, 96);
@@ -108,22 +120,29 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
     const auto assignment = q.argmax(1);
     const auto nudged = step == 3 ? beside_the_kink(model, GetParam().first) : std::nullopt;
     const auto loss = model->student_loss(batch, taught, assignment, clusters);
-    EXPECT_NEAR(loss.item<double>(), golden["train.losses"][step].item<double>(), 1e-5) << "step " << step;
+    EXPECT_NEAR(loss.item<double>(), golden["train.losses"][step].item<double>(), 1e-5)
+        << "step " << step;
     optimizer.zero_grad();
     loss.backward();
     if (step == 0) {
-      EXPECT_TRUE(close(model->teacher_features(batch).permute({0, 3, 1, 2}), golden["train.step0.teacher"], 1e-5));
+      EXPECT_TRUE(close(model->teacher_features(batch).permute({0, 3, 1, 2}),
+                        golden["train.step0.teacher"], 1e-5));
       EXPECT_TRUE(close(taught.logits, golden["train.step0.logits"], 1e-5));
       EXPECT_TRUE(close(q, golden["train.step0.q"], 1e-5));
-      EXPECT_TRUE(torch::equal(torch::stack(model->merged_targets(taught, assignment)), golden["train.step0.target"]));
+      EXPECT_TRUE(torch::equal(torch::stack(model->merged_targets(taught, assignment)),
+                               golden["train.step0.target"]));
       for (const auto& group : optimizer.groups()) {
-        EXPECT_TRUE(close(group.parameter.grad(), golden["grad0." + group.name], 1e-3, 1e-9)) << group.name;
+        EXPECT_TRUE(close(group.parameter.grad(), golden["grad0." + group.name], 1e-3, 1e-9))
+            << group.name;
       }
     }
     const double factor = learning_rate_factor(golden.config.solver, step);
     for (const auto& group : optimizer.groups()) {
-      const int column = group.name.find("prompt") != std::string::npos ? 0 : group.name.find("clip_model") != std::string::npos ? 1 : 2;
-      EXPECT_NEAR(group.learning_rate * factor, golden["train.lrs_prompt_clip_head"][step][column].item<double>(), 1e-12);
+      const int column = group.name.find("prompt") != std::string::npos       ? 0
+                         : group.name.find("clip_model") != std::string::npos ? 1
+                                                                              : 2;
+      EXPECT_NEAR(group.learning_rate * factor,
+                  golden["train.lrs_prompt_clip_head"][step][column].item<double>(), 1e-12);
     }
     if (nudged) nudged->first.add_(-nudged->second);
     optimizer.step(factor);

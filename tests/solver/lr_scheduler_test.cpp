@@ -19,14 +19,25 @@ SolverConfig poly() {
 
 // The numbers are those of the schedule in detectron2's DeepLab project.
 TEST(LearningRate, PolyMultipliesRampAndDecayAndEndsConstant) {
-  const std::vector<double> linear = {0.1, 0.29559808723, 0.44992868033, 0.56219883138, 0.63144586749,
-                                     0.53588673127, 0.43838329055, 0.3383834619, 0.3, 0.3};
-  const std::vector<double> constant = {0.1, 0.090953257608, 0.081805214605, 0.072541784694, 0.63144586749,
-                                     0.53588673127, 0.43838329055, 0.3383834619, 0.3, 0.3};
+  const std::vector<double> linear = {
+      0.1,           0.29559808723, 0.44992868033, 0.56219883138, 0.63144586749,
+      0.53588673127, 0.43838329055, 0.3383834619,  0.3,           0.3};
+  const std::vector<double> constant = {0.1,
+                                        0.090953257608,
+                                        0.081805214605,
+                                        0.072541784694,
+                                        0.63144586749,
+                                        0.53588673127,
+                                        0.43838329055,
+                                        0.3383834619,
+                                        0.3,
+                                        0.3};
   auto solver = poly();
-  for (int64_t i = 0; i < 10; ++i) EXPECT_NEAR(learning_rate_factor(solver, i), linear[i], 1e-10) << i;
+  for (int64_t i = 0; i < 10; ++i)
+    EXPECT_NEAR(learning_rate_factor(solver, i), linear[i], 1e-10) << i;
   solver.warmup_method = "constant";
-  for (int64_t i = 0; i < 10; ++i) EXPECT_NEAR(learning_rate_factor(solver, i), constant[i], 1e-10) << i;
+  for (int64_t i = 0; i < 10; ++i)
+    EXPECT_NEAR(learning_rate_factor(solver, i), constant[i], 1e-10) << i;
 }
 
 TEST(LearningRate, PolyKeepsItsConstantEndingOutOfTheWarmUp) {

@@ -72,12 +72,14 @@ TEST(Optimizer, TellsWhichRateOfASavedStateDiffers) {
   SolverConfig solver;
   Trained before(solver, 0.1), after(solver, 0.2);
   EXPECT_EQ(before.optimizer.changed_rate(before.optimizer.state(0.5)), "");
-  EXPECT_EQ(after.optimizer.changed_rate(before.optimizer.state(0.5)), "prompt_tokens: 0.1 then, 0.2 now");
+  EXPECT_EQ(after.optimizer.changed_rate(before.optimizer.state(0.5)),
+            "prompt_tokens: 0.1 then, 0.2 now");
 }
 
 TEST(Optimizer, TheMostCommonRateStandsForAll) {
   const auto parameter = torch::zeros({1});
-  std::vector<ParameterGroup> groups = {{"a", parameter, 0.1, 0}, {"b", parameter, 0.2, 0}, {"c", parameter, 0.2, 0}};
+  std::vector<ParameterGroup> groups = {
+      {"a", parameter, 0.1, 0}, {"b", parameter, 0.2, 0}, {"c", parameter, 0.2, 0}};
   EXPECT_EQ(common_rate(groups), 0.2);
   groups.push_back({"d", parameter, 0.1, 0});
   EXPECT_EQ(common_rate(groups), 0.1) << "the first of equals";
@@ -85,16 +87,18 @@ TEST(Optimizer, TheMostCommonRateStandsForAll) {
 
 TEST(Optimizer, TheStateOfAPublicRunComesBackAsItWas) {
   SKIP_WITHOUT_SHARED();
-  const auto file = read_torch_file(testing::shared_folder() / "golden/public_run/model_0000001.pth");
+  const auto file =
+      read_torch_file(testing::shared_folder() / "golden/public_run/model_0000001.pth");
   const auto& trainer = file.as_dict().at("trainer").as_dict().at("_trainer").as_dict();
   const auto& saved = trainer.at("optimizer").as_dict();
   const auto& entries = saved.at("state").as_dict();
   std::vector<ParameterGroup> groups;
   for (const auto& group : saved.at("param_groups").as_list()) {
     const auto& dict = group.as_dict();
-    const auto& moment = entries.find(dict.at("params").as_list()[0].as_int())->as_dict().at("exp_avg").as_tensor();
-    groups.push_back({str("parameter ", groups.size()), torch::zeros_like(moment).requires_grad_(), dict.at("initial_lr").as_double(),
-                      dict.at("weight_decay").as_double()});
+    const auto& moment =
+        entries.find(dict.at("params").as_list()[0].as_int())->as_dict().at("exp_avg").as_tensor();
+    groups.push_back({str("parameter ", groups.size()), torch::zeros_like(moment).requires_grad_(),
+                      dict.at("initial_lr").as_double(), dict.at("weight_decay").as_double()});
   }
   Optimizer optimizer(groups, SolverConfig());
   std::string why;
@@ -103,11 +107,14 @@ TEST(Optimizer, TheStateOfAPublicRunComesBackAsItWas) {
   const auto state = optimizer.state(0.75);  // of a cosine to one half, half way
   for (size_t i = 0; i < groups.size(); ++i) {
     const auto number = static_cast<int64_t>(i);
-    const auto &own = state.as_dict().at("state").as_dict().find(number)->as_dict(), &theirs = entries.find(number)->as_dict();
+    const auto &own = state.as_dict().at("state").as_dict().find(number)->as_dict(),
+               &theirs = entries.find(number)->as_dict();
     for (const char* name : {"step", "exp_avg", "exp_avg_sq"}) {
-      EXPECT_TRUE(torch::equal(own.at(name).as_tensor(), theirs.at(name).as_tensor())) << name << ' ' << i;
+      EXPECT_TRUE(torch::equal(own.at(name).as_tensor(), theirs.at(name).as_tensor()))
+          << name << ' ' << i;
     }
-    const auto &group = state.as_dict().at("param_groups").as_list()[i].as_dict(), &expected = saved.at("param_groups").as_list()[i].as_dict();
+    const auto &group = state.as_dict().at("param_groups").as_list()[i].as_dict(),
+               &expected = saved.at("param_groups").as_list()[i].as_dict();
     EXPECT_EQ(group.size(), expected.size());
     EXPECT_NEAR(group.at("lr").as_double(), expected.at("lr").as_double(), 1e-15);
     for (const auto& [key, value] : expected.items) {

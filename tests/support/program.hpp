@@ -39,7 +39,8 @@ struct Outcome {
   std::string output;  // standard output and error together
 };
 
-/// A program, this test program if none is named, started with `arguments` in a process group of its own.
+/// A program, this test program if none is named, started with `arguments` in a process group of
+/// its own.
 class Program {
  public:
   explicit Program(const std::vector<std::string>& arguments,
@@ -63,7 +64,8 @@ class Program {
 };
 
 inline Program::Program(const std::vector<std::string>& arguments,
-                 const std::map<std::string, std::string>& environment, const std::string& program)
+                        const std::map<std::string, std::string>& environment,
+                        const std::string& program)
     : begun_(seconds_now()) {
   output_path_ = "/tmp/pixelclip-dist-XXXXXX";
   const int output = mkstemp(output_path_.data());
@@ -112,8 +114,8 @@ inline Outcome Program::wait() {
     waitpid(process_, &status, 0);
   }
   process_ = -1;
-  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), seconds_now() - begun_,
-          output()};
+  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+          seconds_now() - begun_, output()};
 }
 
 /// The process ids that the workers of `output` wrote as "process N".

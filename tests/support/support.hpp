@@ -46,12 +46,12 @@ class TempFolder {
 };
 
 /// Expects `statement` to throw pixelclip::Error whose text matches `matcher`.
-#define EXPECT_ERROR(statement, matcher)                                \
-  try {                                                                 \
-    statement;                                                          \
-    ADD_FAILURE() << "no error was thrown by: " #statement;             \
-  } catch (const pixelclip::Error& e) {                                 \
-    EXPECT_THAT(std::string(e.what()), matcher);                        \
+#define EXPECT_ERROR(statement, matcher)                    \
+  try {                                                     \
+    statement;                                              \
+    ADD_FAILURE() << "no error was thrown by: " #statement; \
+  } catch (const pixelclip::Error& e) {                     \
+    EXPECT_THAT(std::string(e.what()), matcher);            \
   }
 
 }  // namespace pixelclip::testing

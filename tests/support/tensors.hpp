@@ -6,12 +6,13 @@
 
 namespace pixelclip::testing {
 
-/// Succeeds when |actual − expected| ≤ relative · max|expected| + absolute everywhere; NaN fails. The
-/// failure names the worst element.
+/// Succeeds when |actual − expected| ≤ relative · max|expected| + absolute everywhere; NaN fails.
+/// The failure names the worst element.
 inline ::testing::AssertionResult close(const torch::Tensor& actual, const torch::Tensor& expected,
                                         double relative, double absolute = 0.0) {
   if (actual.sizes() != expected.sizes()) {
-    return ::testing::AssertionFailure() << "shape " << actual.sizes() << ", expected " << expected.sizes();
+    return ::testing::AssertionFailure()
+           << "shape " << actual.sizes() << ", expected " << expected.sizes();
   }
   if (actual.numel() == 0) return ::testing::AssertionSuccess();
   const auto a = actual.detach().cpu().to(torch::kDouble).flatten();
@@ -20,10 +21,9 @@ inline ::testing::AssertionResult close(const torch::Tensor& actual, const torch
   const int64_t worst = difference.argmax().item<int64_t>();
   const double bound = relative * e.abs().max().item<double>() + absolute;
   if (difference[worst].item<double>() <= bound) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure()
-         << "element " << worst << " is " << a[worst].item<double>() << ", expected "
-         << e[worst].item<double>() << ", off by " << difference[worst].item<double>() << ", allowed "
-         << bound;
+  return ::testing::AssertionFailure() << "element " << worst << " is " << a[worst].item<double>()
+                                       << ", expected " << e[worst].item<double>() << ", off by "
+                                       << difference[worst].item<double>() << ", allowed " << bound;
 }
 
 }  // namespace pixelclip::testing

@@ -9,8 +9,8 @@
 
 namespace pixelclip::testing {
 
-/// Writes a CLIP of random weights with the true vocabulary: ViT, patch 8, 4 × 4 patches, 16 numbers an
-/// embedding.
+/// Writes a CLIP of random weights with the true vocabulary: ViT, patch 8, 4 × 4 patches, 16
+/// numbers an embedding.
 inline fs::path write_tiny_clip(const fs::path& path) {
   torch::manual_seed(1);
   ClipArchitecture architecture;

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "base/file.hpp"
+#include "support/support.hpp"
 #include "text/bpe_tokenizer.hpp"
 #include "text/clean.hpp"
-#include "support/support.hpp"
 
 namespace pixelclip {
 namespace {

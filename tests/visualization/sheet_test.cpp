@@ -3,9 +3,9 @@
 #include <array>
 #include <cmath>
 
-#include "visualization/overlay.hpp"
 #include "image/codec.hpp"
 #include "support/support.hpp"
+#include "visualization/overlay.hpp"
 
 namespace pixelclip {
 namespace {
@@ -41,12 +41,14 @@ TEST(Palette, ColoursStayApart) {
     EXPECT_EQ(to_hex(colors[a]), to_hex(more[a])) << "a class keeps its colour when others join";
     for (size_t b = 0; b < a; ++b) {
       const auto x = deuteranopic(colors[a]), y = deuteranopic(colors[b]);
-      EXPECT_GT(std::abs(x[0] - y[0]) + std::abs(x[2] - y[2]), 0.08) << a << " and " << b << " for colour-blind readers";
+      EXPECT_GT(std::abs(x[0] - y[0]) + std::abs(x[2] - y[2]), 0.08)
+          << a << " and " << b << " for colour-blind readers";
     }
   }
   for (size_t a = 0; a < colors.size(); ++a) {
     for (size_t b = 0; b < a; ++b) {
-      const int distance = std::abs(colors[a].red - colors[b].red) + std::abs(colors[a].green - colors[b].green) +
+      const int distance = std::abs(colors[a].red - colors[b].red) +
+                           std::abs(colors[a].green - colors[b].green) +
                            std::abs(colors[a].blue - colors[b].blue);
       EXPECT_GT(distance, 60) << a << " and " << b;
     }
@@ -59,8 +61,8 @@ TEST(Sheet, LabelsAreTintedAndIgnoredPixelsAreNot) {
   const TempFolder folder;
   std::vector<int32_t> labels(64 * 64, 0);
   for (size_t i = 32 * 64; i < labels.size(); ++i) labels[i] = 255;
-  write_sheet(folder / "sheet.png", {{{grey_cell(64, 64), grey_cell(64, 64, labels)}}}, {"picture", "truth"},
-              {"grass"}, {{255, 0, 0}}, 64);
+  write_sheet(folder / "sheet.png", {{{grey_cell(64, 64), grey_cell(64, 64, labels)}}},
+              {"picture", "truth"}, {"grass"}, {{255, 0, 0}}, 64);
   const Image sheet = read_rgb(folder / "sheet.png");
   EXPECT_EQ(sheet.width, 12 + 2 * (64 + 12));
   // The second cell begins at column 88, the row at line 34.
@@ -88,7 +90,8 @@ TEST(Sheet, AnyShapeAndEmptyCellsFitTheirPlace) {
   SheetCell noted = grey_cell(100, 10);
   noted.note = "mIoU 45.0, a rather long line that does not fit into its cell";
   const std::vector<SheetRow> rows = {{{grey_cell(10, 100), {}, noted}}, {{grey_cell(1, 1)}}};
-  write_sheet(folder / "sheet.png", rows, {"a very long title for so narrow a column"}, {}, distinct_colors(1), 48);
+  write_sheet(folder / "sheet.png", rows, {"a very long title for so narrow a column"}, {},
+              distinct_colors(1), 48);
   const Image sheet = read_rgb(folder / "sheet.png");
   EXPECT_EQ(sheet.width, 12 + 3 * (48 + 12));
   write_sheet(folder / "empty.png", {}, {"nothing"}, {}, distinct_colors(1));
@@ -98,7 +101,8 @@ TEST(Sheet, AnyShapeAndEmptyCellsFitTheirPlace) {
 TEST(Sheet, CellsWhoseNumbersDisagreeAreRefused) {
   const TempFolder folder;
   SheetCell wrong = grey_cell(8, 8, {1, 2, 3});
-  EXPECT_ERROR(write_sheet(folder / "s.png", {{{wrong}}}, {"x"}, {"a"}, distinct_colors(1)), HasSubstr("labels"));
+  EXPECT_ERROR(write_sheet(folder / "s.png", {{{wrong}}}, {"x"}, {"a"}, distinct_colors(1)),
+               HasSubstr("labels"));
   EXPECT_ERROR(write_sheet(folder / "s.png", {}, {"x"}, {"a"}, {}), HasSubstr("colours"));
 }
 

@@ -4,9 +4,9 @@
 #include <limits>
 #include <memory>
 
+#include "base/error.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/commands.hpp"
-#include "base/error.hpp"
 #include "clip/clip.hpp"
 #include "nn/autocast.hpp"
 
@@ -29,13 +29,20 @@ struct Product {
 
 /// All matrix products of the dense output of `batch` images.
 std::vector<Product> products_of(const VitOptions& vit, int64_t side, int64_t batch) {
-  const int64_t w = vit.width, patches = side / vit.patch * (side / vit.patch), tokens = patches + 1;
-  const int64_t all = batch * tokens, kept = batch * patches, blocks = vit.layers - 1, heads = w / 64;
+  const int64_t w = vit.width, patches = side / vit.patch * (side / vit.patch),
+                tokens = patches + 1;
+  const int64_t all = batch * tokens, kept = batch * patches, blocks = vit.layers - 1,
+                heads = w / 64;
   return {{1, kept, 3 * vit.patch * vit.patch, w},
-          {blocks, all, w, 3 * w}, {blocks, tokens, 64, tokens, batch * heads},
-          {blocks, tokens, tokens, 64, batch * heads}, {blocks, all, w, w},
-          {blocks, all, w, 4 * w}, {blocks, all, 4 * w, w},
-          {2, kept, w, w}, {1, kept, w, 4 * w}, {1, kept, 4 * w, w},  // the last block: no queries, no keys
+          {blocks, all, w, 3 * w},
+          {blocks, tokens, 64, tokens, batch * heads},
+          {blocks, tokens, tokens, 64, batch * heads},
+          {blocks, all, w, w},
+          {blocks, all, w, 4 * w},
+          {blocks, all, 4 * w, w},
+          {2, kept, w, w},
+          {1, kept, w, 4 * w},
+          {1, kept, 4 * w, w},  // the last block: no queries, no keys
           {1, kept, w, vit.embedding}};
 }
 
@@ -44,7 +51,8 @@ std::vector<Product> products_of(const ConvNextOptions& convnext, int64_t side, 
   std::vector<Product> products;
   int64_t previous = 12;  // 3 channels of 4×4 pixels are 4·12
   for (size_t s = 0; s < 4; ++s) {
-    const int64_t cell = int64_t{4} << s, rows = batch * (side / cell) * (side / cell), w = convnext.widths[s];
+    const int64_t cell = int64_t{4} << s, rows = batch * (side / cell) * (side / cell),
+                  w = convnext.widths[s];
     products.push_back({1, rows, 4 * previous, w});
     products.push_back({convnext.depths[s], rows, w, 4 * w});
     products.push_back({convnext.depths[s], rows, 4 * w, w});
@@ -57,7 +65,8 @@ std::vector<Product> products_of(const ConvNextOptions& convnext, int64_t side, 
 /// One product with its operands, ready to be timed.
 struct Operands {
   Operands(const Product& p, torch::ScalarType type)
-      : a(torch::randn({p.batches, p.m, p.k}).to(type)), b(torch::randn({p.batches, p.n, p.k}).to(type)),
+      : a(torch::randn({p.batches, p.m, p.k}).to(type)),
+        b(torch::randn({p.batches, p.n, p.k}).to(type)),
         out(torch::empty({p.batches, p.m, p.n}, type)) {}
   double seconds() {
     const double start = now();
@@ -73,11 +82,12 @@ struct Operands {
 };
 
 struct Times {
-  double encoder, products, peak;  // seconds a batch, seconds of its products alone, operations a second
+  double encoder, products,
+      peak;  // seconds a batch, seconds of its products alone, operations a second
 };
 
-/// The best of several rounds in which encoder and products take turns: other work on the machine only
-/// ever adds time.
+/// The best of several rounds in which encoder and products take turns: other work on the machine
+/// only ever adds time.
 Times measure(ImageEncoder& encoder, const Tensor& images, const std::vector<Product>& products,
               torch::ScalarType type, int rounds) {
   const Product square{1, 2048, 2048, 2048};
@@ -90,12 +100,14 @@ Times measure(ImageEncoder& encoder, const Tensor& images, const std::vector<Pro
   for (int round = 0; round <= rounds; ++round) {  // round 0 warms up
     const double start = now();
     {
-      const Autocast autocast(torch::kCPU, type == torch::kFloat ? std::nullopt : std::optional(type));
+      const Autocast autocast(torch::kCPU,
+                              type == torch::kFloat ? std::nullopt : std::optional(type));
       encoder->dense(images);
     }
     const double seconds = now() - start;
     if (round > 0) best = std::min(best, seconds);
-    for (size_t i = 0; i < products.size(); ++i) best_product[i] = std::min(best_product[i], operands[i].seconds());
+    for (size_t i = 0; i < products.size(); ++i)
+      best_product[i] = std::min(best_product[i], operands[i].seconds());
     best_square = std::min(best_square, large.seconds());
   }
   double sum = 0;
@@ -124,14 +136,18 @@ void run(const EncoderBench& bench) {
       encoder->eval();
       if (type == torch::kBFloat16) keep_matrices_in_bfloat16(*encoder);
       const auto times = measure(encoder, images, products, type, bench.rounds);
-      const auto add = [&](const char* key, double value, const char* unit, const std::string& meaning) {
+      const auto add = [&](const char* key, double value, const char* unit,
+                           const std::string& meaning) {
         report.add(pixelclip::str(backbone, "_", precision, "_", key), value, unit, meaning);
       };
       add("rate", bench.batch / times.encoder, "images/s",
-          pixelclip::str(vit ? "ViT-B/16" : "ConvNeXt-B", " at ", side, "×", side, ", ", precision, ", batches of ", bench.batch));
-      add("bound", times.products / times.encoder, "", "  share of the time that its matrix products alone take");
+          pixelclip::str(vit ? "ViT-B/16" : "ConvNeXt-B", " at ", side, "×", side, ", ", precision,
+                         ", batches of ", bench.batch));
+      add("bound", times.products / times.encoder, "",
+          "  share of the time that its matrix products alone take");
       add("peak", work / times.encoder / times.peak, "",
-          pixelclip::str("  share of the matmul peak of ", static_cast<int64_t>(times.peak / 1e9), " GFLOP/s"));
+          pixelclip::str("  share of the matmul peak of ", static_cast<int64_t>(times.peak / 1e9),
+                         " GFLOP/s"));
     }
   }
   report.print();
@@ -141,14 +157,18 @@ void run(const EncoderBench& bench) {
 }  // namespace
 
 void add_bench_encoder(CLI::App& bench) {
-  auto* command = bench.add_subcommand("encoder", "Images a second of the image encoders on the CPU");
+  auto* command =
+      bench.add_subcommand("encoder", "Images a second of the image encoders on the CPU");
   auto options = std::make_shared<EncoderBench>();
   command->add_option("--backbone", options->backbones, "vit, convnext (default both)")
       ->check(CLI::IsMember({"vit", "convnext"}));
   command->add_option("--precision", options->precisions, "float32, bfloat16 (default both)")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
-  command->add_option("--batch", options->batch, "images at once")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--rounds", options->rounds, "rounds, the best counts")->check(CLI::Range(1, 1000))
+  command->add_option("--batch", options->batch, "images at once")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--rounds", options->rounds, "rounds, the best counts")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--json", options->json, "write the figures to this file");
   command->callback([options] { run(*options); });

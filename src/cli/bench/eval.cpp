@@ -5,17 +5,17 @@
 #include <functional>
 #include <mutex>
 
-#include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
+#include "cli/bench/report.hpp"
+#include "cli/commands.hpp"
 #include "engine/build.hpp"
-#include "inference/views.hpp"
 #include "evaluation/evaluate.hpp"
-#include "inference/argmax.hpp"
 #include "image/codec.hpp"
+#include "inference/argmax.hpp"
+#include "inference/views.hpp"
 
 namespace pixelclip::tools {
 namespace {
@@ -30,8 +30,8 @@ struct EvalBench {
   std::string json;
 };
 
-/// The median of `rounds` durations in seconds, after one that does not count: other work on the machine
-/// disturbs single rounds.
+/// The median of `rounds` durations in seconds, after one that does not count: other work on the
+/// machine disturbs single rounds.
 double median_time(int rounds, const std::function<void()>& work) {
   work();
   std::vector<double> times;
@@ -44,14 +44,16 @@ double median_time(int rounds, const std::function<void()>& work) {
   return times[rounds / 2];
 }
 
-/// Scores as the model makes them: features of a 20×20 grid resized to 64×64, normalised, times random
-/// class embeddings; or, with `noise`, without anything in common between neighbours.
+/// Scores as the model makes them: features of a 20×20 grid resized to 64×64, normalised, times
+/// random class embeddings; or, with `noise`, without anything in common between neighbours.
 Tensor made_scores(int64_t classes, bool noise) {
   torch::manual_seed(classes);
   const auto unit = [](const Tensor& x) { return x / x.norm(2, -1, true); };
   if (noise) return torch::randn({classes, 64, 64});
   const auto features = at::upsample_bilinear2d(torch::randn({1, 512, 20, 20}), {64, 64}, false)[0];
-  return torch::matmul(unit(torch::randn({classes, 512})), unit(features.flatten(1).t()).t()).view({classes, 64, 64}).contiguous();
+  return torch::matmul(unit(torch::randn({classes, 512})), unit(features.flatten(1).t()).t())
+      .view({classes, 64, 64})
+      .contiguous();
 }
 
 /// Square fields of classes, some of them ignored.
@@ -59,32 +61,42 @@ LabelMap made_truth(int64_t classes, int64_t height, int64_t width) {
   LabelMap truth{height, width, std::vector<int32_t>(height * width)};
   Random random(3);
   std::vector<int32_t> fields((height / 80 + 1) * (width / 80 + 1));
-  for (int32_t& id : fields) id = random.chance(0.1) ? 255 : static_cast<int32_t>(random.integer(0, classes));
+  for (int32_t& id : fields)
+    id = random.chance(0.1) ? 255 : static_cast<int32_t>(random.integer(0, classes));
   for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) truth.ids[y * width + x] = fields[y / 80 * (width / 80 + 1) + x / 80];
+    for (int64_t x = 0; x < width; ++x)
+      truth.ids[y * width + x] = fields[y / 80 * (width / 80 + 1) + x / 80];
   }
   return truth;
 }
 
 /// The fused step against LibTorch's upsampling, argmax and bincount, one thread each.
-void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t height, int64_t width, bool noise) {
+void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t height, int64_t width,
+                 bool noise) {
   const auto scores = made_scores(classes, noise);
   const LabelMap truth = made_truth(classes, height, width);
   LabelMap labels;
   const double fused = median_time(rounds, [&] {
-    labels = argmax_upsampled(scores.const_data_ptr<float>(), static_cast<int>(classes), 64, 64, height, width, 1);
+    labels = argmax_upsampled(scores.const_data_ptr<float>(), static_cast<int>(classes), 64, 64,
+                              height, width, 1);
     Confusion(static_cast<int>(classes)).add(labels, truth, 255);
   });
   const auto true_ids = torch::tensor(truth.ids, torch::kInt64).clamp_max(classes);
   Tensor expected;
   const double plain = median_time(rounds, [&] {
-    expected = at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0].argmax(0).flatten();
+    expected =
+        at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0].argmax(0).flatten();
     torch::bincount(expected * (classes + 1) + true_ids, {}, (classes + 1) * (classes + 1));
   });
-  const double equal = (torch::tensor(labels.ids, torch::kInt64) == expected).to(torch::kDouble).mean().item<double>();
+  const double equal = (torch::tensor(labels.ids, torch::kInt64) == expected)
+                           .to(torch::kDouble)
+                           .mean()
+                           .item<double>();
   const std::string key = str(classes, '_', height, 'x', width, noise ? "_noise" : "");
-  const std::string what = str(classes, " classes, ", height, "×", width, noise ? ", scores without any smoothness" : "");
-  report.add("fused_" + key, fused * 1e3, "ms", what + ": upsampling, argmax and confusion in one step");
+  const std::string what = str(classes, " classes, ", height, "×", width,
+                               noise ? ", scores without any smoothness" : "");
+  report.add("fused_" + key, fused * 1e3, "ms",
+             what + ": upsampling, argmax and confusion in one step");
   report.add("plain_" + key, plain * 1e3, "ms", "  LibTorch's upsampling, argmax and bincount");
   report.add("ratio_" + key, plain / fused, "times", "  faster");
   report.add("equal_" + key, 100 * equal, "%", "  labels that are equal");
@@ -109,15 +121,18 @@ DatasetInfo make_set(const fs::path& folder, int64_t pictures) {
   return info;
 }
 
-/// One picture after the other as the public code works: read, resize, encode with all threads in each
-/// operation, upsample all scores, argmax, count.
-void score_plainly(PixelCLIP& model, const Config& config, const Tensor& classes, const SemSegSet& set) {
+/// One picture after the other as the public code works: read, resize, encode with all threads in
+/// each operation, upsample all scores, argmax, count.
+void score_plainly(PixelCLIP& model, const Config& config, const Tensor& classes,
+                   const SemSegSet& set) {
   auto counts = torch::zeros({151 * 151}, torch::kInt64);
   for (const SemSegItem& item : set.items()) {
     const auto view = views_of(read_rgb(item.image), config).front();
     const LabelMap truth = set.labels(item, 150);
     const auto scores = model->class_scores(view.image, classes);
-    const auto labels = at::upsample_bilinear2d(scores.unsqueeze(0), {truth.height, truth.width}, false)[0].argmax(0);
+    const auto labels =
+        at::upsample_bilinear2d(scores.unsqueeze(0), {truth.height, truth.width}, false)[0].argmax(
+            0);
     const auto true_ids = torch::tensor(truth.ids, torch::kInt64).clamp_max(150);
     counts += torch::bincount(labels.flatten().to(torch::kCPU) * 151 + true_ids, {}, 151 * 151);
   }
@@ -130,11 +145,12 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
     fs::remove_all(folder, ignored);
   });
   const DatasetInfo info = make_set(folder, bench.pictures);
-  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560", "INPUT.FORMAT", "RGB",
-                                   "MODEL.DEVICE", bench.device});
+  Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560",
+                                   "INPUT.FORMAT", "RGB", "MODEL.DEVICE", bench.device});
   const torch::Device device = pick_device(config);
   torch::manual_seed(0);
-  PixelCLIP model(config, ClipArchitecture{.vit = VitOptions(), .convnext = {}, .text = TextOptions()});
+  PixelCLIP model(config,
+                  ClipArchitecture{.vit = VitOptions(), .convnext = {}, .text = TextOptions()});
   model->eval();
   model->to(device);
   auto classes = torch::randn({150, 512});
@@ -144,8 +160,10 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
   const SemSegSet set(info);
   std::mutex gpu;
   at::set_num_threads(available_cores());
-  const double plain = pictures / median_time(rounds, [&] { score_plainly(model, config, classes, set); });
-  report.add("plain", plain, "images/s", str("ViT-B/16, 320×320, 150 classes: one picture after the other in LibTorch"));
+  const double plain =
+      pictures / median_time(rounds, [&] { score_plainly(model, config, classes, set); });
+  report.add("plain", plain, "images/s",
+             str("ViT-B/16, 320×320, 150 classes: one picture after the other in LibTorch"));
   for (const char* precision : {"float32", "bfloat16"}) {
     config.model.precision = precision;
     Inference inference(model, config);
@@ -162,7 +180,8 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
     options.predictions = folder / "out";
     options.batch = device.is_cpu() ? 1 : 8;
     const double rate = pictures / median_time(rounds, [&] { evaluate(info, scores, options); });
-    report.add(precision, rate, "images/s", str("  evaluation in ", precision, ", predictions and boundary scores included"));
+    report.add(precision, rate, "images/s",
+               str("  evaluation in ", precision, ", predictions and boundary scores included"));
     report.add(str("ratio_", precision), rate / plain, "times", "  faster");
   }
 }
@@ -183,11 +202,15 @@ void run(const EvalBench& bench) {
 }  // namespace
 
 void add_bench_eval(CLI::App& bench) {
-  auto* command = bench.add_subcommand("eval", "Segmenting and scoring against LibTorch's plain operations");
+  auto* command =
+      bench.add_subcommand("eval", "Segmenting and scoring against LibTorch's plain operations");
   auto options = std::make_shared<EvalBench>();
-  command->add_option("--pictures", options->pictures, "pictures scored from end to end, 0: none (default 8)")
+  command
+      ->add_option("--pictures", options->pictures,
+                   "pictures scored from end to end, 0: none (default 8)")
       ->check(CLI::Range(0, 100000));
-  command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")->check(CLI::Range(1, 1000));
+  command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
+      ->check(CLI::Range(1, 1000));
   command->add_option("--device", options->device, "cpu, cuda or cuda:N (default cpu)");
   command->add_option("--json", options->json, "write the figures to this file");
   command->callback([options] { run(*options); });

@@ -4,13 +4,13 @@
 #include <filesystem>
 #include <optional>
 
-#include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
-#include "cli/bench/synthetic_samples.hpp"
-#include "cli/overrides.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/parallel.hpp"
+#include "cli/bench/report.hpp"
+#include "cli/bench/synthetic_samples.hpp"
+#include "cli/commands.hpp"
+#include "cli/overrides.hpp"
 #include "data/loader.hpp"
 #include "data/mapper.hpp"
 #include "image/codec.hpp"
@@ -142,8 +142,9 @@ void add_bench_loader(CLI::App& bench) {
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));
   command->add_option("--json", options->json, "write the figures to this file");
-  command->add_option("--made", options->made,
-                      "HEIGHTxWIDTH: make samples of that size, for example 1500x2250, in place of DATASETS.TRAIN");
+  command->add_option(
+      "--made", options->made,
+      "HEIGHTxWIDTH: make samples of that size, for example 1500x2250, in place of DATASETS.TRAIN");
   add_overrides(*command, options->overrides);
   command->callback([options] { run(*options); });
 }

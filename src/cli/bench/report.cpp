@@ -44,7 +44,8 @@ void BenchReport::print() const {
   std::printf("%s on %s, %d cores; %s; LibTorch %s\n", part_.c_str(), processor().c_str(),
               available_cores(), build().c_str(), TORCH_VERSION);
   for (const Figure& figure : figures_) {
-    const char* form = figure.value != 0 && std::abs(figure.value) < 5e-4 ? "  %12.1e %-10s %s\n" : "  %12.3f %-10s %s\n";
+    const char* form = figure.value != 0 && std::abs(figure.value) < 5e-4 ? "  %12.1e %-10s %s\n"
+                                                                          : "  %12.3f %-10s %s\n";
     std::printf(form, figure.value, figure.unit.c_str(), figure.meaning.c_str());
   }
   std::fflush(stdout);

@@ -9,8 +9,8 @@ namespace pixelclip::tools {
 /// Seconds of a clock that never goes back.
 double now();
 
-/// The figures of one benchmark: a table for people, and with a file the same for programs, headed by
-/// the machine, its cores, the build and the versions.
+/// The figures of one benchmark: a table for people, and with a file the same for programs, headed
+/// by the machine, its cores, the build and the versions.
 class BenchReport {
  public:
   explicit BenchReport(std::string part) : part_(std::move(part)) {}
@@ -18,8 +18,8 @@ class BenchReport {
   void add(std::string key, double value, std::string unit, std::string meaning);
   /// To standard output.
   void print() const;
-  /// {"part", "machine", "threads", "build", "versions", "figures": {key: {value, unit}}}; an empty path
-  /// writes nothing.
+  /// {"part", "machine", "threads", "build", "versions", "figures": {key: {value, unit}}}; an empty
+  /// path writes nothing.
   void write(const std::filesystem::path& file) const;
 
  private:

@@ -33,9 +33,12 @@ Image make_ground(int64_t height, int64_t width, Random& random) {
 /// A disc with a wavy outline, as a polygon.
 std::vector<double> make_outline(int64_t height, int64_t width, Random& random) {
   constexpr int kCorners = 96;
-  const double size = static_cast<double>(std::min(height, width)) * std::pow(random.uniform(), 2) * 0.3 + 6;
-  const double x = random.uniform() * static_cast<double>(width), y = random.uniform() * static_cast<double>(height);
-  const double waves = static_cast<double>(random.integer(2, 12)), depth = random.uniform(0.0, 0.25);
+  const double size =
+      static_cast<double>(std::min(height, width)) * std::pow(random.uniform(), 2) * 0.3 + 6;
+  const double x = random.uniform() * static_cast<double>(width),
+               y = random.uniform() * static_cast<double>(height);
+  const double waves = static_cast<double>(random.integer(2, 12)),
+               depth = random.uniform(0.0, 0.25);
   const double tall = random.uniform(0.5, 2.0);
   std::vector<double> points;
   for (int i = 0; i < kCorners; ++i) {
@@ -74,19 +77,22 @@ void make_samples(const std::filesystem::path& root, int64_t count, int64_t heig
     Rle rle{height, width, {}};
     while (annotations.size() < kMasks) {
       const auto outline = make_outline(height, width, random);
-      filler.fill(outline, std::vector<uint32_t>{static_cast<uint32_t>(outline.size() / 2)}, height, width,
-                  rle.counts);
+      filler.fill(outline, std::vector<uint32_t>{static_cast<uint32_t>(outline.size() / 2)}, height,
+                  width, rle.counts);
       if (rle_area(rle.counts) == 0) continue;
       tint(image, rle.counts, random);
-      annotations.push_back({{"id", annotations.size()},
-                             {"area", rle_area(rle.counts)},
-                             {"segmentation", {{"size", {height, width}}, {"counts", encode_rle(rle)}}}});
+      annotations.push_back(
+          {{"id", annotations.size()},
+           {"area", rle_area(rle.counts)},
+           {"segmentation", {{"size", {height, width}}, {"counts", encode_rle(rle)}}}});
     }
     const std::string stem = str("sa_", i);
     write_jpeg(root / "images/sa_000000" / (stem + ".jpg"), image, 90);
-    write_json(root / "annotations/sa_000000" / (stem + ".json"),
-               {{"image", {{"image_id", i}, {"height", height}, {"width", width}, {"file_name", stem + ".jpg"}}},
-                {"annotations", annotations}});
+    write_json(
+        root / "annotations/sa_000000" / (stem + ".json"),
+        {{"image",
+          {{"image_id", i}, {"height", height}, {"width", width}, {"file_name", stem + ".jpg"}}},
+         {"annotations", annotations}});
   });
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/error.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/commands.hpp"
-#include "base/error.hpp"
 #include "config/config.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "nn/functional.hpp"
@@ -23,7 +23,8 @@ struct TextBench {
 
 /// One class as the public code encodes it: its templates as one batch of all 77 positions. [T, C]
 Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::string>& templates) {
-  const auto tokens = torch::zeros({static_cast<int64_t>(templates.size()), BpeTokenizer::kContext}, torch::kLong);
+  const auto tokens =
+      torch::zeros({static_cast<int64_t>(templates.size()), BpeTokenizer::kContext}, torch::kLong);
   for (size_t t = 0; t < templates.size(); ++t) {
     const auto ids = BpeTokenizer::shared().encode(fill_template(templates[t], name));
     std::copy(ids.begin(), ids.end(), tokens[static_cast<int64_t>(t)].data_ptr<int64_t>());
@@ -34,7 +35,8 @@ Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::str
 void run(const TextBench& bench) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(0);
-  ClipArchitecture architecture;  // the text tower of ViT-B/16; of its image encoder nothing is used
+  ClipArchitecture
+      architecture;  // the text tower of ViT-B/16; of its image encoder nothing is used
   architecture.vit = VitOptions{.width = 64, .layers = 1};
   CLIP clip(architecture);
   clip->eval();
@@ -53,7 +55,8 @@ void run(const TextBench& bench) {
     ours = encode_classes(clip, names, sentences);  // [T, N, C]
     batched.push_back(now() - start);
     start = now();
-    const size_t first = names.size() * round / bench.rounds, end = names.size() * (round + 1) / bench.rounds;
+    const size_t first = names.size() * round / bench.rounds,
+                 end = names.size() * (round + 1) / bench.rounds;
     for (size_t i = first; i < end; ++i) theirs.push_back(one_class(clip, names[i], sentences));
     alone += now() - start;
   }
@@ -61,34 +64,43 @@ void run(const TextBench& bench) {
   const double median = batched[batched.size() / 2];
   const double difference = (ours - torch::stack(theirs, 1)).abs().max().item<double>();
   // MODEL.TEXT_PRECISION, on a few names: not every processor has fast instructions for it.
-  const std::vector<std::string> few(names.begin(), names.begin() + std::min<size_t>(names.size(), 20));
+  const std::vector<std::string> few(names.begin(),
+                                     names.begin() + std::min<size_t>(names.size(), 20));
   const auto embedded = [&](const Tensor& classes) { return l2_normalise(classes.mean(0)); };
   const auto exact = embedded(encode_classes(clip, few, sentences));
-  const auto rounded = embedded(encode_classes(*float16_text_encoder(*clip), false, few, sentences));
+  const auto rounded =
+      embedded(encode_classes(*float16_text_encoder(*clip), false, few, sentences));
 
   BenchReport report("text");
   const double texts = static_cast<double>(names.size() * sentences.size());
-  report.add("texts", texts, "", pixelclip::str(names.size(), " names × ", sentences.size(), " templates, float32"));
+  report.add("texts", texts, "",
+             pixelclip::str(names.size(), " names × ", sentences.size(), " templates, float32"));
   report.add("alone", alone, "s", "one class at a time, 77 positions");
-  report.add("batched", median, "s", pixelclip::str("batches cut to length, shared beginnings; median of ", bench.rounds));
+  report.add("batched", median, "s",
+             pixelclip::str("batches cut to length, shared beginnings; median of ", bench.rounds));
   report.add("rate", texts / median, "texts/s", "batched");
   report.add("ratio", alone / median, "", "times faster");
   report.add("difference", difference, "", "largest between the two (normalised embeddings)");
   report.add("float16_difference", (rounded - exact).abs().max().item<double>(), "",
              pixelclip::str("largest of MODEL.TEXT_PRECISION float16, ", few.size(), " names"));
-  report.add("float16_angle", (rounded - exact).norm(2, 1).max().item<double>(), "", "largest angle to float32's, radians");
+  report.add("float16_angle", (rounded - exact).norm(2, 1).max().item<double>(), "",
+             "largest angle to float32's, radians");
   report.print();
   report.write(bench.json);
-  if (!(difference <= 1e-5)) fail("batched and single embeddings differ by ", difference, ", more than 1e-5");
+  if (!(difference <= 1e-5))
+    fail("batched and single embeddings differ by ", difference, ", more than 1e-5");
 }
 
 }  // namespace
 
 void add_bench_text(CLI::App& bench) {
-  auto* command = bench.add_subcommand("text", "Time to embed class names with the text tower of ViT-B/16");
+  auto* command =
+      bench.add_subcommand("text", "Time to embed class names with the text tower of ViT-B/16");
   auto options = std::make_shared<TextBench>();
   command->add_option("--names", options->names, "JSON list of class names")->capture_default_str();
-  command->add_option("--templates", options->templates, "single, imagenet_select, imagenet, vild or a file")
+  command
+      ->add_option("--templates", options->templates,
+                   "single, imagenet_select, imagenet, vild or a file")
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "rounds, the median counts")
       ->check(CLI::Range(1, 100))

@@ -7,12 +7,12 @@
 #include <memory>
 #include <optional>
 
-#include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
-#include "cli/bench/synthetic_samples.hpp"
-#include "cli/overrides.hpp"
 #include "base/error.hpp"
 #include "base/parallel.hpp"
+#include "cli/bench/report.hpp"
+#include "cli/bench/synthetic_samples.hpp"
+#include "cli/commands.hpp"
+#include "cli/overrides.hpp"
 #include "data/loader.hpp"
 #include "dist/gpu_memory.hpp"
 #include "engine/build.hpp"
@@ -64,10 +64,12 @@ class MadeData {
 };
 
 Config configuration(const TrainBench& bench) {
-  const auto file = bench.config_file.empty() ? find_data_file(str("configs/pixelclip_", bench.backbone, ".yaml"))
-                                              : fs::path(bench.config_file);
-  std::vector<std::string> overrides = {"SOLVER.IMS_PER_BATCH", str(bench.images), "MODEL.LIMIT_MASKS", "True",
-                                        "MODEL.MAX_MASKS", str(bench.masks)};
+  const auto file = bench.config_file.empty()
+                        ? find_data_file(str("configs/pixelclip_", bench.backbone, ".yaml"))
+                        : fs::path(bench.config_file);
+  std::vector<std::string> overrides = {"SOLVER.IMS_PER_BATCH", str(bench.images),
+                                        "MODEL.LIMIT_MASKS",    "True",
+                                        "MODEL.MAX_MASKS",      str(bench.masks)};
   // Of a picture's hundred masks more than half fall into a crop of 640 pixels.
   if (!bench.own_data) overrides.insert(overrides.end(), {"INPUT.MIN_SIZE_TRAIN", "[768]"});
   overrides.insert(overrides.end(), bench.overrides.begin(), bench.overrides.end());
@@ -79,7 +81,8 @@ PixelCLIP random_model(const Config& config, bool convnext) {
   ClipArchitecture architecture;
   if (convnext) {
     architecture.convnext = ConvNextOptions();
-    architecture.text = {.width = 640, .heads = 10, .embedding = 640, .activation = Activation::gelu};
+    architecture.text = {
+        .width = 640, .heads = 10, .embedding = 640, .activation = Activation::gelu};
   } else {
     architecture.vit = VitOptions();
   }
@@ -119,8 +122,10 @@ void run(const TrainBench& bench) {
   const double each = 1.0 / static_cast<double>(bench.steps), seconds = (now() - start) * each;
 
   BenchReport report("train " + bench.backbone);
-  report.add("images_per_second", static_cast<double>(config.solver.ims_per_batch) / seconds, "images/s", "");
-  report.add("step", seconds, "s", str("a step of ", config.solver.ims_per_batch, " images; of it:"));
+  report.add("images_per_second", static_cast<double>(config.solver.ims_per_batch) / seconds,
+             "images/s", "");
+  report.add("step", seconds, "s",
+             str("a step of ", config.solver.ims_per_batch, " images; of it:"));
   const auto part = [&](const char* key, double value, const char* meaning) {
     report.add(key, value * each, "s", meaning);
   };
@@ -133,11 +138,14 @@ void run(const TrainBench& bench) {
   part("backward", times.backward, "  backward pass");
   part("optimizer", times.optimizer, "  norm, clipping, update");
   report.add("data_share", data * each / seconds, "", "share of the step spent waiting for data");
-  report.add("processor", (processor_seconds() - begun) * each, "s", "processor time of a step, all threads, loader included");
+  report.add("processor", (processor_seconds() - begun) * each, "s",
+             "processor time of a step, all threads, loader included");
   report.add("masks", static_cast<double>(masks) * each, "", "masks in a step");
   report.add("memory", peak_memory(), "MiB", "largest resident memory");
   const auto gpu = peak_gpu_memory(model->device());
-  if (gpu > 0) report.add("gpu_memory", static_cast<double>(gpu) / 1048576.0, "MiB", "largest GPU memory in tensors");
+  if (gpu > 0)
+    report.add("gpu_memory", static_cast<double>(gpu) / 1048576.0, "MiB",
+               "largest GPU memory in tensors");
   report.print();
   report.write(bench.json);
 }
@@ -145,17 +153,23 @@ void run(const TrainBench& bench) {
 }  // namespace
 
 void add_bench_train(CLI::App& bench) {
-  auto* command = bench.add_subcommand("train", "Time of a training step at true model size, by part");
+  auto* command =
+      bench.add_subcommand("train", "Time of a training step at true model size, by part");
   auto options = std::make_shared<TrainBench>();
-  command->add_option("--backbone", options->backbone, "vit_base (default) or convnext_base, random weights")
+  command
+      ->add_option("--backbone", options->backbone,
+                   "vit_base (default) or convnext_base, random weights")
       ->check(CLI::IsMember({"vit_base", "convnext_base"}));
-  command->add_option("--config-file,--config", options->config_file, "YAML file (default: the backbone's)");
-  command->add_option("--images", options->images, "images a step (default 2)")->check(CLI::Range(1, 100000));
+  command->add_option("--config-file,--config", options->config_file,
+                      "YAML file (default: the backbone's)");
+  command->add_option("--images", options->images, "images a step (default 2)")
+      ->check(CLI::Range(1, 100000));
   command->add_option("--masks", options->masks, "masks used of an image at most (default 60)")
       ->check(CLI::Range(1, 10000));
   command->add_option("--steps", options->steps, "steps measured, after one more (default 3)")
       ->check(CLI::Range(1, 100000));
-  command->add_flag("--own-data", options->own_data, "load DATASETS.TRAIN instead of made pictures");
+  command->add_flag("--own-data", options->own_data,
+                    "load DATASETS.TRAIN instead of made pictures");
   command->add_option("--json", options->json, "write the figures to this file");
   add_overrides(*command, options->overrides);
   command->callback([options] { run(*options); });

@@ -4,10 +4,10 @@
 #include <memory>
 #include <thread>
 
-#include "cli/commands.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "cli/commands.hpp"
 #include "cli/segmenter_flags.hpp"
 #include "cli/serve/web_service.hpp"
 
@@ -36,15 +36,18 @@ void run_serve(ServeFlags flags, const SegmenterOptions& options) {
     flags.port = -flags.port;
   }
   if (flags.port < 0) {
-    fail("port ", -flags.port, " of ", flags.host, " cannot be used, perhaps another program listens there: choose ",
-         "another with --port");
+    fail("port ", -flags.port, " of ", flags.host,
+         " cannot be used, perhaps another program listens there: choose ", "another with --port");
   }
   const Segmenter segmenter(options);
   WebService service(segmenter, flags.limits, flags.names);
   service.attach(server, site);
   std::thread listening([&] { server.listen_after_bind(); });
-  const auto here = str("http://", flags.host.find(':') == flags.host.npos ? flags.host : "[" + flags.host + "]", ":", flags.port, "/");
-  log::info(segmenter.description(), flags.public_url.empty() ? "; open " : "; listening at " + here + ", open ",
+  const auto here =
+      str("http://", flags.host.find(':') == flags.host.npos ? flags.host : "[" + flags.host + "]",
+          ":", flags.port, "/");
+  log::info(segmenter.description(),
+            flags.public_url.empty() ? "; open " : "; listening at " + here + ", open ",
             flags.public_url.empty() ? here : flags.public_url, " in a browser, stop with Ctrl-C");
   if (flags.host != "127.0.0.1" && flags.host != "localhost" && flags.host != "::1") {
     log::warn("everyone who reaches ", flags.host, " can use this server: it asks for no password");
@@ -59,26 +62,36 @@ void run_serve(ServeFlags flags, const SegmenterOptions& options) {
 
 void add_serve(CLI::App& app) {
   auto* command = app.add_subcommand(
-      "serve", "A web page to drop a picture on and type words, and the JSON API behind it (docs/serve.md)");
+      "serve",
+      "A web page to drop a picture on and type words, and the JSON API behind it (docs/serve.md)");
   auto flags = std::make_shared<ServeFlags>();
   auto options = add_segmenter_flags(*command);
-  command->add_option("--host", flags->host, "address to listen on; others than this machine's own reach it only at "
-                                             "0.0.0.0 or an address of the network")
+  command
+      ->add_option("--host", flags->host,
+                   "address to listen on; others than this machine's own reach it only at "
+                   "0.0.0.0 or an address of the network")
       ->capture_default_str();
-  command->add_option("--port", flags->port, "0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();
-  command->add_option("--public-url", flags->public_url,
-                      "where a proxy shows the page: https://HOST/PATH/; requests from there are taken");
-  command->add_option("--names", flags->names, "words that stand in the page at first")->capture_default_str();
+  command->add_option("--port", flags->port, "0: any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_option(
+      "--public-url", flags->public_url,
+      "where a proxy shows the page: https://HOST/PATH/; requests from there are taken");
+  command->add_option("--names", flags->names, "words that stand in the page at first")
+      ->capture_default_str();
   command->add_option("--max-megabytes", flags->limits.megabytes, "largest request")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command->add_option("--max-megapixels", flags->limits.megapixels, "largest picture")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--rate", flags->limits.requests, "requests a second that one address may make")
+  command
+      ->add_option("--rate", flags->limits.requests, "requests a second that one address may make")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
-  command->add_option("--keep", flags->limits.images, "encoded pictures that are kept, the newest ones")
+  command
+      ->add_option("--keep", flags->limits.images,
+                   "encoded pictures that are kept, the newest ones")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->callback([flags, options] { run_serve(*flags, *options); });

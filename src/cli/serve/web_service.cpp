@@ -11,8 +11,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "visualization/overlay.hpp"
 #include "image/codec.hpp"
+#include "visualization/overlay.hpp"
 #include "web_assets.hpp"
 
 namespace pixelclip::tools {
@@ -28,7 +28,8 @@ struct Refusal : Error {
 };
 
 std::string base64(const std::vector<uint8_t>& bytes) {
-  static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -37,7 +38,8 @@ std::string base64(const std::vector<uint8_t>& bytes) {
     if (i + 2 < bytes.size()) group |= bytes[i + 2];
     for (int shift = 18; shift >= 0; shift -= 6) text += digits[group >> shift & 63];
   }
-  if (bytes.size() % 3 > 0) text.replace(text.size() - (3 - bytes.size() % 3), 3, bytes.size() % 3 == 1 ? "==" : "=");
+  if (bytes.size() % 3 > 0)
+    text.replace(text.size() - (3 - bytes.size() % 3), 3, bytes.size() % 3 == 1 ? "==" : "=");
   return text;
 }
 
@@ -54,14 +56,17 @@ std::string random_id() {
 
 void answer(httplib::Response& response, int status, const json& body) {
   response.status = status;
-  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace), "application/json");
+  response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace),
+                       "application/json");
 }
 
 /// The body, unpacked. Counted as it comes: neither compressed nor chunked ones get past the limit.
 std::string read_body(const httplib::Request& request, const httplib::Response& response,
                       const httplib::ContentReader& reader, size_t most) {
   if (request.is_multipart_form_data()) {
-    throw Refusal(415, "send the picture or the JSON itself as the request's body, not in a form (curl: --data-binary)");
+    throw Refusal(415,
+                  "send the picture or the JSON itself as the request's body, not in a form (curl: "
+                  "--data-binary)");
   }
   std::string body;
   bool fits = true;
@@ -70,7 +75,8 @@ std::string read_body(const httplib::Request& request, const httplib::Response& 
     if (fits) body.append(data, size);
     return fits;
   });
-  if (!fits || response.status == 413) throw Refusal(413, str("the request is larger than ", most >> 20, " MB"));
+  if (!fits || response.status == 413)
+    throw Refusal(413, str("the request is larger than ", most >> 20, " MB"));
   if (!whole) throw Refusal(400, "the request's body is incomplete or damaged");
   return body;
 }
@@ -94,29 +100,36 @@ std::vector<std::string> texts(const json& value, const char* name, size_t most)
   std::vector<std::string> result;
   if (value.is_array() && value.size() <= most) {
     for (const json& item : value) {
-      if (item.is_string() && item.get<std::string>().size() <= longest_name) result.push_back(item.get<std::string>());
+      if (item.is_string() && item.get<std::string>().size() <= longest_name)
+        result.push_back(item.get<std::string>());
     }
   }
   if (!value.is_array() || result.size() != value.size()) {
-    throw Refusal(400, str("\"", name, "\" must be a list of at most ", most, " texts of at most ", longest_name, " bytes"));
+    throw Refusal(400, str("\"", name, "\" must be a list of at most ", most, " texts of at most ",
+                           longest_name, " bytes"));
   }
   return result;
 }
 
 /// The cosines at a pixel, as the labels are found: between the cells' middles.
-std::vector<double> scores_at(const torch::Tensor& scores, const EncodedImage& image, int64_t x, int64_t y) {
+std::vector<double> scores_at(const torch::Tensor& scores, const EncodedImage& image, int64_t x,
+                              int64_t y) {
   const auto s = scores.accessor<float, 3>();
   const auto place = [](int64_t at, int64_t size, int64_t cells) {
-    return std::clamp((static_cast<double>(at) + 0.5) * static_cast<double>(cells) / static_cast<double>(size) - 0.5, 0.0,
-                      static_cast<double>(cells - 1));
+    return std::clamp(
+        (static_cast<double>(at) + 0.5) * static_cast<double>(cells) / static_cast<double>(size) -
+            0.5,
+        0.0, static_cast<double>(cells - 1));
   };
-  const double row = place(y, image.height, image.rows), column = place(x, image.width, image.columns);
+  const double row = place(y, image.height, image.rows),
+               column = place(x, image.width, image.columns);
   const auto r = static_cast<int64_t>(row), c = static_cast<int64_t>(column);
   const int64_t r1 = std::min(r + 1, image.rows - 1), c1 = std::min(c + 1, image.columns - 1);
   const double v = row - static_cast<double>(r), u = column - static_cast<double>(c);
   std::vector<double> result;
   for (int64_t k = 0; k < scores.size(0); ++k) {
-    result.push_back((1 - v) * ((1 - u) * s[k][r][c] + u * s[k][r][c1]) + v * ((1 - u) * s[k][r1][c] + u * s[k][r1][c1]));
+    result.push_back((1 - v) * ((1 - u) * s[k][r][c] + u * s[k][r][c1]) +
+                     v * ((1 - u) * s[k][r1][c] + u * s[k][r1][c1]));
   }
   return result;
 }
@@ -129,14 +142,18 @@ WebService::WebService(const Segmenter& segmenter, const WebLimits& limits, std:
 void WebService::attach(httplib::Server& server, const OwnSite& site) {
   server.set_payload_max_length(static_cast<size_t>(limits_.megabytes) << 20);
   server.set_read_timeout(/*seconds=*/5);  // of a silent client
-  server.new_task_queue = [] { return new httplib::ThreadPool(64); };  // slow clients must not keep others out
-  server.set_default_headers({{"X-Content-Type-Options", "nosniff"},
-                              {"Cache-Control", "no-store"},
-                              {"Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:"}});
-  server.set_pre_routing_handler([this, site](const httplib::Request& request, httplib::Response& response) {
-    return admit(request, response, site) ? httplib::Server::HandlerResponse::Unhandled
-                                          : httplib::Server::HandlerResponse::Handled;
-  });
+  server.new_task_queue = [] {
+    return new httplib::ThreadPool(64);
+  };  // slow clients must not keep others out
+  server.set_default_headers(
+      {{"X-Content-Type-Options", "nosniff"},
+       {"Cache-Control", "no-store"},
+       {"Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:"}});
+  server.set_pre_routing_handler(
+      [this, site](const httplib::Request& request, httplib::Response& response) {
+        return admit(request, response, site) ? httplib::Server::HandlerResponse::Unhandled
+                                              : httplib::Server::HandlerResponse::Handled;
+      });
   const std::string base = site.prefix_pattern();
   const auto asset = [&](const char* path, const char* text, const char* type) {
     server.Get(base + path, [text, type](const httplib::Request&, httplib::Response& response) {
@@ -146,7 +163,8 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
   asset("/", web_page_html, "text/html; charset=utf-8");
   asset("/style\\.css", web_style_css, "text/css; charset=utf-8");
   asset("/page\\.js", web_page_js, "text/javascript; charset=utf-8");
-  if (!base.empty()) {  // the page's addresses are relative to the folder that the slash makes of it
+  if (!base.empty()) {  // the page's addresses are relative to the folder that the slash makes of
+                        // it
     server.Get(base, [site](const httplib::Request&, httplib::Response& response) {
       response.set_redirect(site.prefix() + "/");
     });
@@ -154,7 +172,8 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
 
   const size_t most = static_cast<size_t>(limits_.megabytes) << 20;
   const auto with_body = [most](auto work) {
-    return [work, most](const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader) {
+    return [work, most](const httplib::Request& request, httplib::Response& response,
+                        const httplib::ContentReader& reader) {
       try {
         answer(response, 200, work(read_body(request, response, reader, most)));
       } catch (const Refusal& e) {
@@ -166,45 +185,58 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
       }
     };
   };
-  server.Get(base + "/api/model", [this](const httplib::Request&, httplib::Response& response) { answer(response, 200, model()); });
-  server.Post(base + "/api/images", with_body([this](const std::string& body) { return add_image(body); }));
-  server.Post(base + "/api/segment", with_body([this](const std::string& body) {
-                return model_thread_([&] { return segment_image(parse_json(body, "the request's body")); });
-              }));
-  server.Post(base + "/api/point", with_body([this](const std::string& body) {
-                return model_thread_([&] { return scores_at_point(parse_json(body, "the request's body")); });
-              }));
-  server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr e) {
-    try {
-      std::rethrow_exception(e);
-    } catch (const c10::Error& error) {
-      log::error(printable(request.path), ": ", error.what_without_backtrace());
-    } catch (const std::exception& error) {
-      log::error(printable(request.path), ": ", error.what());
-    }
-    answer(response, 500, {{"error", "the server failed; its log says more"}});
+  server.Get(base + "/api/model", [this](const httplib::Request&, httplib::Response& response) {
+    answer(response, 200, model());
   });
+  server.Post(base + "/api/images",
+              with_body([this](const std::string& body) { return add_image(body); }));
+  server.Post(
+      base + "/api/segment", with_body([this](const std::string& body) {
+        return model_thread_([&] { return segment_image(parse_json(body, "the request's body")); });
+      }));
+  server.Post(base + "/api/point", with_body([this](const std::string& body) {
+                return model_thread_(
+                    [&] { return scores_at_point(parse_json(body, "the request's body")); });
+              }));
+  server.set_exception_handler(
+      [](const httplib::Request& request, httplib::Response& response, std::exception_ptr e) {
+        try {
+          std::rethrow_exception(e);
+        } catch (const c10::Error& error) {
+          log::error(printable(request.path), ": ", error.what_without_backtrace());
+        } catch (const std::exception& error) {
+          log::error(printable(request.path), ": ", error.what());
+        }
+        answer(response, 500, {{"error", "the server failed; its log says more"}});
+      });
   server.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     const auto text = [&]() -> std::string {
-      if (response.status == 404) return str("there is no ", printable(request.method), " ", printable(request.path));
-      if (response.status == 413) return str("the request is larger than ", limits_.megabytes, " MB");
+      if (response.status == 404)
+        return str("there is no ", printable(request.method), " ", printable(request.path));
+      if (response.status == 413)
+        return str("the request is larger than ", limits_.megabytes, " MB");
       return "the request is not valid HTTP";
     };
     answer(response, response.status, {{"error", text()}});
   });
 }
 
-bool WebService::admit(const httplib::Request& request, httplib::Response& response, const OwnSite& site) {
+bool WebService::admit(const httplib::Request& request, httplib::Response& response,
+                       const OwnSite& site) {
   if (!site.takes(request.get_header_value("Host"), request.get_header_value("Origin"))) {
-    answer(response, 403, {{"error", "only requests from this server's own page, or from programs, are taken; behind a "
-                                     "proxy start the server with --public-url and the address in the browser"}});
+    answer(response, 403,
+           {{"error",
+             "only requests from this server's own page, or from programs, are taken; behind a "
+             "proxy start the server with --public-url and the address in the browser"}});
     return false;
   }
   const bool costs = site.without_prefix(request.path).starts_with("/api/");
-  if (costs && !within_rate(site.client(request.remote_addr, request.get_header_value("X-Forwarded-For")))) {
+  if (costs &&
+      !within_rate(site.client(request.remote_addr, request.get_header_value("X-Forwarded-For")))) {
     response.set_header("Retry-After", "1");
-    answer(response, 429, {{"error", str("more than ", limits_.requests, " requests a second: wait a little")}});
+    answer(response, 429,
+           {{"error", str("more than ", limits_.requests, " requests a second: wait a little")}});
     return false;
   }
   return true;
@@ -229,8 +261,11 @@ json WebService::model() const {
           {"templates", segmenter_.templates().size()},
           {"resolution", {segmenter_.resolution().height, segmenter_.resolution().width}},
           {"first_names", first_names_},
-          {"limits", {{"megabytes", limits_.megabytes}, {"megapixels", limits_.megapixels},
-                      {"requests_a_second", limits_.requests}, {"names", limits_.names}}}};
+          {"limits",
+           {{"megabytes", limits_.megabytes},
+            {"megapixels", limits_.megapixels},
+            {"requests_a_second", limits_.requests},
+            {"names", limits_.names}}}};
 }
 
 json WebService::add_image(const std::string& bytes) {
@@ -248,15 +283,18 @@ json WebService::add_image(const std::string& bytes) {
 
 EncodedImage WebService::find_image(const std::string& id) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(images_.begin(), images_.end(), [&](const auto& image) { return image.first == id; });
-  if (found == images_.end()) throw Refusal(404, "this picture is not kept any more: send it again");
+  const auto found = std::find_if(images_.begin(), images_.end(),
+                                  [&](const auto& image) { return image.first == id; });
+  if (found == images_.end())
+    throw Refusal(404, "this picture is not kept any more: send it again");
   images_.splice(images_.begin(), images_, found);
   return found->second;  // tensors are shared
 }
 
 WebService::Query WebService::read_query(const json& body) {
   const json& id = member(body, "image");
-  if (!id.is_string()) throw Refusal(400, "\"image\" must be the id that POST /api/images answered");
+  if (!id.is_string())
+    throw Refusal(400, "\"image\" must be the id that POST /api/images answered");
   Query query{find_image(id.get<std::string>()), {}};
   Background background;
   if (const auto found = body.find("background"); found != body.end() && !found->is_null()) {
@@ -278,7 +316,9 @@ json WebService::segment_image(const json& body) {
   if (body.contains("max_side")) {
     const double scale = static_cast<double>(whole_number(body, "max_side", 16, 65535)) /
                          static_cast<double>(std::max(query.image.height, query.image.width));
-    const auto shrink = [&](int64_t& side) { side = std::max<int64_t>(1, std::llround(std::min(1.0, scale) * static_cast<double>(side))); };
+    const auto shrink = [&](int64_t& side) {
+      side = std::max<int64_t>(1, std::llround(std::min(1.0, scale) * static_cast<double>(side)));
+    };
     shrink(query.image.height);
     shrink(query.image.width);
   }
@@ -286,18 +326,27 @@ json WebService::segment_image(const json& body) {
   const auto palette = colors_of(query.words);
   json classes = json::array();
   for (const Region& region : regions(result)) {
-    json entry = {{"id", region.id}, {"name", result.names[region.id]}, {"color", to_hex(palette[region.id])},
-                  {"area", region.area}, {"score", region.score},
-                  {"share", static_cast<double>(region.area) / static_cast<double>(result.labels.ids.size())}};
+    json entry = {{"id", region.id},
+                  {"name", result.names[region.id]},
+                  {"color", to_hex(palette[region.id])},
+                  {"area", region.area},
+                  {"score", region.score},
+                  {"share", static_cast<double>(region.area) /
+                                static_cast<double>(result.labels.ids.size())}};
     if (body.value("rle", json(false)) == json(true)) {
-      entry["rle"] = {{"size", {region.mask.height, region.mask.width}}, {"counts", encode_rle(region.mask)}};
+      entry["rle"] = {{"size", {region.mask.height, region.mask.width}},
+                      {"counts", encode_rle(region.mask)}};
     }
     classes.push_back(std::move(entry));
   }
   const auto png = base64(encode_label_png(result.labels));
   const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
-  return {{"height", result.labels.height}, {"width", result.labels.width}, {"names", result.names},
-          {"classes", classes}, {"labels", "data:image/png;base64," + png}, {"milliseconds", time.count()}};
+  return {{"height", result.labels.height},
+          {"width", result.labels.width},
+          {"names", result.names},
+          {"classes", classes},
+          {"labels", "data:image/png;base64," + png},
+          {"milliseconds", time.count()}};
 }
 
 json WebService::scores_at_point(const json& body) {
@@ -309,7 +358,8 @@ json WebService::scores_at_point(const json& body) {
   for (size_t i = 0; i < values.size(); ++i) {
     scores.push_back({{"id", i}, {"name", query.words.names[i]}, {"score", values[i]}});
   }
-  std::stable_sort(scores.begin(), scores.end(), [](const json& a, const json& b) { return a["score"] > b["score"]; });
+  std::stable_sort(scores.begin(), scores.end(),
+                   [](const json& a, const json& b) { return a["score"] > b["score"]; });
   return {{"x", x}, {"y", y}, {"scores", scores}};
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/own_site.hpp"
 #include "base/parallel.hpp"
+#include "cli/own_site.hpp"
 #include "inference/segmenter.hpp"
 
 namespace httplib {
@@ -21,11 +21,12 @@ struct Response;
 namespace pixelclip::tools {
 
 struct WebLimits {
-  int64_t megabytes = 32;       ///< Of one request.
-  int64_t megapixels = 100;     ///< Of one picture.
-  double requests = 20;         ///< A second and client address, on average; short bursts may be twice that.
-  size_t images = 64;           ///< Encoded pictures that are kept, the newest ones.
-  size_t names = 250;           ///< Of one request.
+  int64_t megabytes = 32;    ///< Of one request.
+  int64_t megapixels = 100;  ///< Of one picture.
+  double requests =
+      20;              ///< A second and client address, on average; short bursts may be twice that.
+  size_t images = 64;  ///< Encoded pictures that are kept, the newest ones.
+  size_t names = 250;  ///< Of one request.
 };
 
 /// The page and the JSON API of `pixelclip serve` (docs/serve.md).
@@ -61,7 +62,7 @@ class WebService {
   const WebLimits limits_;
   const std::string first_names_;
   OneThread model_thread_;  ///< Encoders use all cores: one request at a time.
-  std::mutex mutex_;       ///< Of what follows.
+  std::mutex mutex_;        ///< Of what follows.
   std::list<std::pair<std::string, EncodedImage>> images_;  ///< The newest first.
   std::map<std::string, Bucket> buckets_;
 };
