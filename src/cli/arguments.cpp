@@ -2,7 +2,7 @@
 
 #include "cli/commands.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 std::vector<std::string> arguments() {
   std::vector<std::string> all;
@@ -11,4 +11,4 @@ std::vector<std::string> arguments() {
   return all;
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -12,7 +12,7 @@
 #include "modeling/dino.hpp"
 #include "nn/functional.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 using torch::Tensor;
@@ -145,4 +145,4 @@ void add_bench_kmeans(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

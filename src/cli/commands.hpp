@@ -6,7 +6,7 @@
 #include <vector>
 
 /// Each subcommand adds itself to the program's options; its work runs when it is parsed.
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 void add_completion(CLI::App& app);
 void add_config(CLI::App& app);
@@ -35,4 +35,4 @@ void add_bench_loader(CLI::App& bench);
 void add_bench_text(CLI::App& bench);
 void add_bench_train(CLI::App& bench);
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 /// A command as it is typed behind the program's name ("bench loader"); the program itself is "".
@@ -148,4 +148,4 @@ void add_completion(CLI::App& app) {
   command->callback([&app, shell] { print_completion(app, *shell); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

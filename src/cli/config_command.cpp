@@ -6,7 +6,7 @@
 #include "config/config.hpp"
 #include "engine/run.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct ConfigOptions {
@@ -53,4 +53,4 @@ void add_config(CLI::App& app) {
   command->callback([options] { print_config(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

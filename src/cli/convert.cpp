@@ -9,7 +9,7 @@
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 
@@ -193,4 +193,4 @@ void add_convert(CLI::App& app) {
   command->callback([options] { convert(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

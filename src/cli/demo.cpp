@@ -8,7 +8,7 @@
 
 namespace fs = std::filesystem;
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct DemoFlags {
@@ -47,4 +47,4 @@ void add_demo(CLI::App& app) {
   demo->callback([flags] { run_demo(*flags); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

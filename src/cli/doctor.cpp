@@ -8,7 +8,7 @@
 #include "cli/commands.hpp"
 #include "data/prepare.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct DoctorFlags {
@@ -70,4 +70,4 @@ void add_doctor(CLI::App& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

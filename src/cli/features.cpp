@@ -9,7 +9,7 @@
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct FeatureFlags {
@@ -74,4 +74,4 @@ void add_features(CLI::App& app) {
   command->callback([flags, options] { run_features(*flags, *options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

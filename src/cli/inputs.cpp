@@ -16,7 +16,7 @@
 #include "image/codec.hpp"
 #include "text/prompts.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace fs = std::filesystem;
 namespace {
 
@@ -202,4 +202,4 @@ std::vector<std::string> read_names(const std::string& text) {
   return names;
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -7,7 +7,7 @@
 
 #include "image/image.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// A picture or video that a command works on.
 struct Input {
@@ -44,4 +44,4 @@ void for_each_input(const Inputs& inputs, const std::function<void(const Input&)
 /// program (coco, ade150 …). Errors: no such file, nothing in it, an empty name.
 std::vector<std::string> read_names(const std::string& text);
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

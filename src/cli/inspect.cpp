@@ -13,7 +13,7 @@
 #include "clip/sources.hpp"
 #include "io/state_dict.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 
@@ -158,4 +158,4 @@ void add_inspect(CLI::App& app) {
   command->callback([path] { inspect(*path); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -17,7 +17,7 @@
 #include "inference/segmenter.hpp"
 #include "modeling/dino.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 
@@ -219,4 +219,4 @@ void add_masks(CLI::App& app) {
   command->callback([flags] { run_masks(*flags); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

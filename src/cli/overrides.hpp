@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// Lets a command end in KEY VALUE KEY VALUE …; `overrides` holds them when its callback runs. They
 /// are taken as they stand: as a positional option, CLI11 would take [640, 640] apart.
@@ -22,4 +22,4 @@ inline void add_overrides(CLI::App& command, std::vector<std::string>& overrides
   });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

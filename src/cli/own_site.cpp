@@ -4,7 +4,7 @@
 
 #include "base/error.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 std::string lower(std::string text) {
@@ -89,4 +89,4 @@ std::string OwnSite::client(const std::string& address, const std::string& forwa
   return last.empty() ? address : last.substr(0, 64);
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -2,7 +2,7 @@
 
 #include <string>
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// Which requests of browsers come from the server's own page. A page of another site can make a
 /// browser send requests here, also under a name of its own that leads to this address, so only
@@ -37,4 +37,4 @@ class OwnSite {
   std::string host_, public_origin_, public_authority_, prefix_;
 };
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

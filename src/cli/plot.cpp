@@ -10,7 +10,7 @@
 #include "cli/commands.hpp"
 #include "visualization/sheet.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -233,4 +233,4 @@ void add_plot(CLI::App& app) {
   });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

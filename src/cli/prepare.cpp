@@ -7,7 +7,7 @@
 #include "base/signal.hpp"
 #include "cli/commands.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 namespace {
 
@@ -71,4 +71,4 @@ void add_prepare(CLI::App& app) {
   command->callback([arguments] { run(*arguments); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

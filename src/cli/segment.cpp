@@ -17,7 +17,7 @@
 #include "io/safetensors.hpp"
 #include "visualization/overlay.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 
@@ -166,4 +166,4 @@ void add_segment(CLI::App& app) {
   command->callback([flags, options] { run_segment(*flags, *options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "cli/inputs.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows) {
   auto options = std::make_shared<SegmenterOptions>();
@@ -70,4 +70,4 @@ Background read_background(const std::string& text) {
   return {{}, read_names(text)};
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

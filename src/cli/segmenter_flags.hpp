@@ -6,7 +6,7 @@
 
 #include "inference/segmenter.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// The flags that say with which model words are found: --weights, --templates, --device …;
 /// --window with `windows`.
@@ -15,4 +15,4 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
 /// "0.2" is a threshold, other texts are class names as read_names takes them.
 Background read_background(const std::string& text);
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -9,7 +9,7 @@
 #include "cli/commands.hpp"
 #include "text/bpe_tokenizer.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 void print_ids(const std::string& text) {
@@ -58,4 +58,4 @@ void add_tokenize(CLI::App& app) {
   });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -17,7 +17,7 @@
 
 #include <algorithm>
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 /// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes
@@ -173,6 +173,4 @@ void add_eval(CLI::App& app) {
   });
 }
 
-}  // namespace pixelclip::tools
-
-namespace pixelclip::tools
+}  // namespace pixelclip::cli

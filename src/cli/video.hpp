@@ -5,7 +5,7 @@
 
 #include "image/image.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// The frames of a video file, in order.
 class Video {
@@ -24,4 +24,4 @@ class Video {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -1,7 +1,7 @@
 #include "base/error.hpp"
 #include "cli/video.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 struct Video::State {};
 
@@ -15,4 +15,4 @@ Video::~Video() = default;
 
 bool Video::next(Image&) { return false; }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "cli/video.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 struct Video::State {
   cv::VideoCapture capture;
@@ -30,4 +30,4 @@ bool Video::next(Image& rgb) {
   return true;
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 /// True when the value can be written again; the first unknown class found goes to `unknown`.
@@ -57,4 +57,4 @@ std::string human_size(double bytes) {
   return text;
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -5,7 +5,7 @@
 #include "image/codec.hpp"
 #include "support/support.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -134,4 +134,4 @@ TEST(ReadPicture, ReadsAHugeJpegSmaller) {
 }
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

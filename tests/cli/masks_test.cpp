@@ -9,7 +9,7 @@
 #include "image/codec.hpp"
 #include "image/rle.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using ::testing::HasSubstr;
 using testing::run_command;
@@ -102,4 +102,4 @@ TEST(MasksCommand, AskForOneMaker) {
 }
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -2,9 +2,9 @@
 
 #include "base/file.hpp"
 #include "support/support.hpp"
-#include "tools/command.hpp"
+#include "cli/command.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 void add_plot(CLI::App& app);
 }
 
@@ -32,7 +32,7 @@ TEST(Plot, DrawsTheCurvesOfSeveralRunsIntoOnePage) {
   make_run(folder / "a", 5000);
   make_run(folder / "b <&>", 1);
   const auto outcome =
-      run_command(tools::add_plot, {"plot", (folder / "a").string(), (folder / "b <&>").string()});
+      run_command(cli::add_plot, {"plot", (folder / "a").string(), (folder / "b <&>").string()});
   EXPECT_EQ(outcome.error, "");
   const auto page = read_text(folder / "a/curves.html");
   EXPECT_THAT(outcome.out, HasSubstr((folder / "a/curves.html").string()));
@@ -46,10 +46,10 @@ TEST(Plot, DrawsTheCurvesOfSeveralRunsIntoOnePage) {
 
 TEST(Plot, AFolderWithoutNumbersIsNamed) {
   const TempFolder folder;
-  EXPECT_THAT(run_command(tools::add_plot, {"plot", folder.path().string()}).error,
+  EXPECT_THAT(run_command(cli::add_plot, {"plot", folder.path().string()}).error,
               HasSubstr(folder.path().string() + " holds no metrics.json"));
   write_text(folder / "metrics.json", "not JSON\n");
-  EXPECT_THAT(run_command(tools::add_plot, {"plot", folder.path().string()}).error,
+  EXPECT_THAT(run_command(cli::add_plot, {"plot", folder.path().string()}).error,
               HasSubstr("holds no numbers yet"));
 }
 

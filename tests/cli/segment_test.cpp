@@ -7,7 +7,7 @@
 #include "image/rle.hpp"
 #include "io/safetensors.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
@@ -163,4 +163,4 @@ TEST(Completion, OtherShellsAreRefused) {
 }
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -11,7 +11,7 @@
 #include "command.hpp"
 #include "image/codec.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
@@ -386,4 +386,4 @@ TEST(Serve, APortInUseIsNamed) {
 }
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

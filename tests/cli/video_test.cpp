@@ -8,7 +8,7 @@
 #define HAVE_VIDEO 1
 #endif
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
@@ -45,4 +45,4 @@ TEST(Video, FramesComeInOrderAsRgb) {
 #endif
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -3,7 +3,7 @@
 #include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -172,4 +172,4 @@ TEST_F(Weights, OfEveryPublishedFormAreRecognised) {
 }
 
 }  // namespace
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -10,7 +10,7 @@
 #include "clip/clip.hpp"
 #include "nn/autocast.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using torch::Tensor;
 
@@ -174,4 +174,4 @@ void add_bench_encoder(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

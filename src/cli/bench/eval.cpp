@@ -17,7 +17,7 @@
 #include "inference/argmax.hpp"
 #include "inference/views.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -216,4 +216,4 @@ void add_bench_eval(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -15,7 +15,7 @@
 #include "data/mapper.hpp"
 #include "image/codec.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct LoaderBench {
@@ -149,4 +149,4 @@ void add_bench_loader(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

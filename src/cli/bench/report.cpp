@@ -10,7 +10,7 @@
 #include "base/file.hpp"
 #include "base/parallel.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 std::string processor() {
@@ -65,4 +65,4 @@ void BenchReport::write(const std::filesystem::path& file) const {
                     {"figures", figures}});
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

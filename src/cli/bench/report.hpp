@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// Seconds of a clock that never goes back.
 double now();
@@ -31,4 +31,4 @@ class BenchReport {
   std::vector<Figure> figures_;
 };
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -14,7 +14,7 @@
 #include "image/resize.hpp"
 #include "image/rle.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 constexpr int kMasks = 100;
@@ -96,4 +96,4 @@ void make_samples(const std::filesystem::path& root, int64_t count, int64_t heig
   });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

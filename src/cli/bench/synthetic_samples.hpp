@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 /// Writes `count` training samples of height × width pixels in SA-1B's layout under `root`: soft
 /// colours with overlapping wavy discs, about a hundred masks each. The same every time.
 void make_samples(const std::filesystem::path& root, int64_t count, int64_t height, int64_t width);
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -12,7 +12,7 @@
 #include "text/bpe_tokenizer.hpp"
 #include "text/prompts.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using torch::Tensor;
 
@@ -109,4 +109,4 @@ void add_bench_text(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -18,7 +18,7 @@
 #include "engine/build.hpp"
 #include "engine/training_step.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -175,4 +175,4 @@ void add_bench_train(CLI::App& bench) {
   command->callback([options] { run(*options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

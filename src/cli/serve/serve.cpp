@@ -11,7 +11,7 @@
 #include "cli/segmenter_flags.hpp"
 #include "cli/serve/web_service.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 
 struct ServeFlags {
@@ -97,4 +97,4 @@ void add_serve(CLI::App& app) {
   command->callback([flags, options] { run_serve(*flags, *options); });
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

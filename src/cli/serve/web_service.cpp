@@ -15,7 +15,7 @@
 #include "visualization/overlay.hpp"
 #include "web_assets.hpp"
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 namespace {
 using nlohmann::json;
 
@@ -363,4 +363,4 @@ json WebService::scores_at_point(const json& body) {
   return {{"x", x}, {"y", y}, {"scores", scores}};
 }
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli

@@ -18,7 +18,7 @@ struct Request;
 struct Response;
 }  // namespace httplib
 
-namespace pixelclip::tools {
+namespace pixelclip::cli {
 
 struct WebLimits {
   int64_t megabytes = 32;    ///< Of one request.
@@ -67,4 +67,4 @@ class WebService {
   std::map<std::string, Bucket> buckets_;
 };
 
-}  // namespace pixelclip::tools
+}  // namespace pixelclip::cli
