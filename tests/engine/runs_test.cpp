@@ -5,7 +5,9 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "data/catalog.hpp"
 #include "data/made_sa1b.hpp"
+#include "demo/world.hpp"
 #include "engine/run.hpp"
 #include "engine/trainer.hpp"
 #include "io/torch_file.hpp"
@@ -31,8 +33,15 @@ void write_clip(const fs::path& path, bool convnext) {
   write_torch_file(path, to_value(state_of(*clip)));
 }
 
+/// What the command line prepares for a run with the demo's small CLIP.
+void prepare(Config& config, Purpose, bool) {
+  if (config.model.sem_seg_head.clip_pretrained != "demo") return;
+  prepare_demo(DatasetRoots::find(config.datasets.root).test / "demo");
+}
+
 int run(RunOptions options, bool resume) {
   options.resume = resume;
+  options.prepare = prepare;
   return run_on_ranks(options, Purpose::train, "", [resume](Config& config, Comm& comm) {
     Trainer trainer(config, starting_point(config, comm, resume), comm);
     trainer.run();
