@@ -18,13 +18,14 @@
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/// For functions that use AVX2's intrinsics; they are called where has_avx2().
-#define PIXELCLIP_AVX2 [[gnu::target("avx2")]]
+/// For functions that are written for x86-64-v3 (AVX2 and fused multiplication); they are called
+/// where has_v3().
+#define PIXELCLIP_V3 [[gnu::target("arch=x86-64-v3")]]
 
 namespace pixelclip {
 
-inline bool has_avx2() {
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
+inline bool has_v3() {
+  static const bool has = __builtin_cpu_supports("x86-64-v3") != 0;
   return has;
 }
 

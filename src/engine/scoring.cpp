@@ -12,6 +12,7 @@
 #include "data/catalog.hpp"
 #include "data/doctor.hpp"
 #include "engine/protocol.hpp"
+#include "io/torch_file.hpp"
 #include "text/clean.hpp"
 #include "text/prompts.hpp"
 
@@ -67,6 +68,13 @@ EvaluateOptions common_options(PixelCLIP& model, const Config& config, const Sco
     comm.all_reduce(counts, "the scores' counts");
   };
   return options;
+}
+
+/// The scores under detectron2's names, as its evaluator saves them.
+Dict to_dict(const Results& scores) {
+  Dict dict;
+  for (const auto& [name, value] : scores) dict.set(name, value);
+  return dict;
 }
 
 }  // namespace
@@ -170,6 +178,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     folders.push_back(options.predictions);
     if (comm.is_main()) {
       write_confusion(options.predictions / "confusion.csv", results.back());
+      write_torch_file(options.predictions / "sem_seg_evaluation.pth",
+                       to_dict(results.back().scores));
       log::info(copypaste_lines(results.back()));
       if (after_each) after_each(results);
     }

@@ -14,55 +14,14 @@ struct PixelTile {
   static constexpr int kSize = 128;
   int32_t r[kSize], g[kSize], b[kSize];
 
-  void load(const uint8_t* rgb) {
-    uint8_t parts[3][kSize];
-    for (int i = 0; i < kSize; i += 16) {
-      split16(rgb + 3 * i, parts[0] + i, parts[1] + i, parts[2] + i);
-    }
-    load(parts[0], parts[1], parts[2]);
-  }
-  void store(uint8_t* rgb) const {
-    uint8_t parts[3][kSize];
-    store(parts[0], parts[1], parts[2]);
-    for (int i = 0; i < kSize; i += 16) {
-      merge16(parts[0] + i, parts[1] + i, parts[2] + i, rgb + 3 * i);
-    }
-  }
-
-  /// `count` pixels, and black behind.
-  void load(const uint8_t* rgb, int count) {
-    if (count == kSize) return load(rgb);
-    uint8_t part[3 * kSize] = {};
-    std::copy_n(rgb, 3 * count, part);
-    load(part);
-  }
-  void load(const Planes& from, int64_t y, int64_t x, int count) {
-    const uint8_t* rows[3];
-    uint8_t parts[3][kSize] = {};
-    for (int c = 0; c < 3; ++c) {
-      rows[c] = from.row(c, y) + x;
-      if (count < kSize) rows[c] = std::copy_n(rows[c], count, parts[c]) - count;
-    }
-    load(rows[0], rows[1], rows[2]);
-  }
-  void store(const Planes& to, int64_t y, int64_t x, int count) const {
-    if (count == kSize) return store(to.row(0, y) + x, to.row(1, y) + x, to.row(2, y) + x);
-    uint8_t parts[3][kSize];
-    store(parts[0], parts[1], parts[2]);
-    for (int c = 0; c < 3; ++c) std::copy_n(parts[c], count, to.row(c, y) + x);
-  }
-
- private:
-  void load(const uint8_t* red, const uint8_t* green, const uint8_t* blue) {
-    for (int i = 0; i < kSize; ++i) r[i] = red[i], g[i] = green[i], b[i] = blue[i];
-  }
-  void store(uint8_t* red, uint8_t* green, uint8_t* blue) const {
-    for (int i = 0; i < kSize; ++i) {
-      red[i] = static_cast<uint8_t>(r[i]);
-      green[i] = static_cast<uint8_t>(g[i]);
-      blue[i] = static_cast<uint8_t>(b[i]);
-    }
-  }
+  /// kSize pixels of an image; `rgb` [kSize, 3].
+  void load(const uint8_t* rgb);
+  void store(uint8_t* rgb) const;
+  /// `count` pixels; black behind them.
+  void load(const uint8_t* rgb, int count);
+  /// The same from planes, from pixel (y, x) on.
+  void load(const Planes& from, int64_t y, int64_t x, int count);
+  void store(const Planes& to, int64_t y, int64_t x, int count) const;
 };
 
 /// Calls `body(tile, count)` for all pixels and writes the tile back; the last tile holds only

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/instruction_sets.hpp"
 #include "image/image.hpp"
 
 namespace pixelclip {
@@ -33,14 +34,16 @@ class PlanarImage {
 
 using Bytes16 = uint8_t __attribute__((vector_size(16)));
 
-inline Bytes16 load16(const uint8_t* from) {
+PIXELCLIP_INLINE Bytes16 load16(const uint8_t* from) {
   Bytes16 out;
   std::memcpy(&out, from, sizeof(out));
   return out;
 }
-inline void store16(const Bytes16& bytes, uint8_t* to) { std::memcpy(to, &bytes, sizeof(bytes)); }
+PIXELCLIP_INLINE void store16(const Bytes16& bytes, uint8_t* to) {
+  std::memcpy(to, &bytes, sizeof(bytes));
+}
 
-inline void split16(const uint8_t* in, uint8_t* red, uint8_t* green, uint8_t* blue) {
+PIXELCLIP_INLINE void split16(const uint8_t* in, uint8_t* red, uint8_t* green, uint8_t* blue) {
   const Bytes16 a = load16(in), b = load16(in + 16), c = load16(in + 32);
   const Bytes16 r =
       __builtin_shufflevector(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
@@ -55,7 +58,8 @@ inline void split16(const uint8_t* in, uint8_t* red, uint8_t* green, uint8_t* bl
           blue);
 }
 
-inline void merge16(const uint8_t* red, const uint8_t* green, const uint8_t* blue, uint8_t* out) {
+PIXELCLIP_INLINE void merge16(const uint8_t* red, const uint8_t* green, const uint8_t* blue,
+                              uint8_t* out) {
   const Bytes16 r = load16(red), g = load16(green), b = load16(blue);
   const Bytes16 x =
       __builtin_shufflevector(r, g, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5);

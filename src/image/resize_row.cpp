@@ -12,12 +12,12 @@ namespace {
 constexpr int32_t kHalf = 1 << (kBits - 1);
 constexpr int64_t kMostFastTaps = 5;  // what 16 bytes hold
 
-#ifdef PIXELCLIP_AVX2
-bool can_be_fast() { return has_avx2(); }
+#ifdef PIXELCLIP_V3
+bool can_be_fast() { return has_v3(); }
 
 /// Two results as 32-bit numbers: red, green, blue, nothing.
-PIXELCLIP_AVX2 __m256i two_pixels(const uint8_t* first, const uint8_t* second,
-                                  const uint32_t* weights, int64_t pairs) {
+PIXELCLIP_V3 __m256i two_pixels(const uint8_t* first, const uint8_t* second,
+                                const uint32_t* weights, int64_t pairs) {
   const __m256i bytes = _mm256_loadu2_m128i(reinterpret_cast<const __m128i*>(second),
                                             reinterpret_cast<const __m128i*>(first));
   const __m256i two_on =
@@ -118,8 +118,8 @@ void RowResizer::prepare_fast() {
   }
 }
 
-#ifdef PIXELCLIP_AVX2
-PIXELCLIP_AVX2 void RowResizer::run_fast(const uint8_t* in, uint8_t* out) const {
+#ifdef PIXELCLIP_V3
+PIXELCLIP_V3 void RowResizer::run_fast(const uint8_t* in, uint8_t* out) const {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   const __m256i drop_fourth = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));

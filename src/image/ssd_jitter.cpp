@@ -61,10 +61,12 @@ PIXELCLIP_INLINE void to_hsv(const PixelTile& rgb, HsvTile& hsv) {
   }
 }
 
-/// 1 − a · b, rounded once as in OpenCV's vector code. In double precision the product is exact,
-/// and for all saturations and hues of to_rgb the result is that of a fused multiplication (checked
-/// for all of them).
+/// 1 − a · b, rounded once as in OpenCV's vector code. Without a fused multiplication the product
+/// is taken in double precision, where it is exact: for all saturations and hues of to_rgb the
+/// result is the same (checked for all of them).
+template <bool kFused>
 PIXELCLIP_INLINE float one_minus_product(float a, float b) {
+  if (kFused) return __builtin_fmaf(-a, b, 1.0f);
   return static_cast<float>(1.0 - static_cast<double>(a) * static_cast<double>(b));
 }
 
@@ -72,6 +74,7 @@ PIXELCLIP_INLINE float one_minus_product(float a, float b) {
 /// and a crop's rows go through the former. Each channel lies between the largest value and the
 /// smallest by a weight that rises and falls along the six sectors of the hue circle; that gives
 /// OpenCV's integers for every colour (checked for all of them).
+template <bool kFused>
 PIXELCLIP_INLINE void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
   const auto limit = [](float x) { return std::min(std::max(x, 0.0f), 1.0f); };
   for (int i = 0; i < PixelTile::kSize; ++i) {
@@ -79,7 +82,7 @@ PIXELCLIP_INLINE void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
     const float s = static_cast<float>(hsv.s[i]) * (1.0f / 255.0f);
     const float v = static_cast<float>(hsv.v[i]) * (1.0f / 255.0f);
     const auto channel = [&](float weight) {
-      return static_cast<int32_t>(v * one_minus_product(s, weight) * 255.0f);
+      return static_cast<int32_t>(v * one_minus_product<kFused>(s, weight) * 255.0f);
     };
     rgb.r[i] = channel(limit(std::min(t - 1.0f, 5.0f - t)));
     rgb.g[i] = channel(limit(std::max(1.0f - t, t - 3.0f)));
@@ -87,13 +90,15 @@ PIXELCLIP_INLINE void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
   }
 }
 
+template <bool kFused>
 PIXELCLIP_INLINE void change_saturation(PixelTile& tile, float factor) {
   HsvTile hsv;
   to_hsv(tile, hsv);
   convert(hsv.s, factor, 0.0f);
-  to_rgb(hsv, tile);
+  to_rgb<kFused>(hsv, tile);
 }
 
+template <bool kFused>
 PIXELCLIP_INLINE void change_hue(PixelTile& tile, int delta) {
   HsvTile hsv;
   to_hsv(tile, hsv);
@@ -102,17 +107,31 @@ PIXELCLIP_INLINE void change_hue(PixelTile& tile, int delta) {
     hue += hue < 0 ? 180 : 0;
     hsv.h[i] = hue >= 180 ? hue - 180 : hue;
   }
-  to_rgb(hsv, tile);
+  to_rgb<kFused>(hsv, tile);
 }
+
+template <bool kFused>
+PIXELCLIP_INLINE void apply_steps(const SsdJitter& jitter, PixelTile& tile) {
+  if (jitter.brightness) convert(tile, 1.0f, jitter.brightness_delta);
+  if (jitter.contrast && jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
+  if (jitter.saturation) change_saturation<kFused>(tile, jitter.saturation_factor);
+  if (jitter.hue) change_hue<kFused>(tile, jitter.hue_delta);
+  if (jitter.contrast && !jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
+}
+
+#ifdef PIXELCLIP_V3
+PIXELCLIP_CLONES void apply_fused(const SsdJitter& jitter, PixelTile& tile) {
+  apply_steps<true>(jitter, tile);
+}
+#endif
 
 }  // namespace
 
-PIXELCLIP_CLONES void apply(const SsdJitter& jitter, PixelTile& tile) {
-  if (jitter.brightness) convert(tile, 1.0f, jitter.brightness_delta);
-  if (jitter.contrast && jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
-  if (jitter.saturation) change_saturation(tile, jitter.saturation_factor);
-  if (jitter.hue) change_hue(tile, jitter.hue_delta);
-  if (jitter.contrast && !jitter.contrast_first) convert(tile, jitter.contrast_factor, 0.0f);
+void apply(const SsdJitter& jitter, PixelTile& tile) {
+#ifdef PIXELCLIP_V3
+  if (has_v3()) return apply_fused(jitter, tile);
+#endif
+  apply_steps<false>(jitter, tile);
 }
 
 void apply(const SsdJitter& jitter, Image& image) {

@@ -21,8 +21,8 @@ struct Sum {
     for (const uint8_t* row : rows) sum += row[i];
     return sum;
   }
-#ifdef PIXELCLIP_AVX2
-  PIXELCLIP_AVX2 __m256i sixteen(int64_t i) const {
+#ifdef PIXELCLIP_V3
+  PIXELCLIP_V3 __m256i sixteen(int64_t i) const {
     __m256i sum = _mm256_setzero_si256();
     for (const uint8_t* row : rows) {
       const auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i));
@@ -33,12 +33,12 @@ struct Sum {
 #endif
 };
 
-#ifdef PIXELCLIP_AVX2
+#ifdef PIXELCLIP_V3
 /// Two weights for neighbouring 16-bit numbers.
 struct Pair {
   __m256i high, low;
 
-  PIXELCLIP_AVX2 Pair(uint32_t first, uint32_t second)
+  PIXELCLIP_V3 Pair(uint32_t first, uint32_t second)
       : high(_mm256_set1_epi32(static_cast<int32_t>(first >> 12 | second >> 12 << 16))),
         low(_mm256_set1_epi32(static_cast<int32_t>((first & 0xFFF) | (second & 0xFFF) << 16))) {}
 };
@@ -47,21 +47,21 @@ struct Pair {
 struct Eight {
   __m256i high, low;
 
-  PIXELCLIP_AVX2 Eight() : high(_mm256_setzero_si256()), low(_mm256_setzero_si256()) {}
-  PIXELCLIP_AVX2 void add(__m256i pairs, __m256i high_weights, __m256i low_weights) {
+  PIXELCLIP_V3 Eight() : high(_mm256_setzero_si256()), low(_mm256_setzero_si256()) {}
+  PIXELCLIP_V3 void add(__m256i pairs, __m256i high_weights, __m256i low_weights) {
     high = _mm256_add_epi32(high, _mm256_madd_epi16(pairs, high_weights));
     low = _mm256_add_epi32(low, _mm256_madd_epi16(pairs, low_weights));
   }
   /// (sum + ½) >> bits.
   template <int kBits>
-  PIXELCLIP_AVX2 __m256i rounded() const {
+  PIXELCLIP_V3 __m256i rounded() const {
     const __m256i half = _mm256_set1_epi32(1 << (kBits - 1));
     return _mm256_srli_epi32(
         _mm256_add_epi32(high, _mm256_srli_epi32(_mm256_add_epi32(low, half), 12)), kBits - 12);
   }
 };
 
-PIXELCLIP_AVX2 inline void store_bytes(__m256i first, __m256i second, uint8_t* out) {
+PIXELCLIP_V3 inline void store_bytes(__m256i first, __m256i second, uint8_t* out) {
   const __m256i words = _mm256_packus_epi32(first, second);
   const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(words, words), 0x08);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(bytes));
@@ -69,8 +69,8 @@ PIXELCLIP_AVX2 inline void store_bytes(__m256i first, __m256i second, uint8_t* o
 
 /// two() for the first multiple of 16 results; returns their number.
 template <int kBits, class A, class B>
-PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size,
-                                uint8_t* __restrict out) {
+PIXELCLIP_V3 int64_t two_v3(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size,
+                            uint8_t* __restrict out) {
   const Pair weights(u, v);
   int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
@@ -85,8 +85,8 @@ PIXELCLIP_AVX2 int64_t two_avx2(const A& a, uint32_t u, const B& b, uint32_t v, 
 
 /// many() for the first multiple of 16 results; returns their number.
 template <int kBits>
-PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weights, int64_t count,
-                                 int64_t size, uint8_t* __restrict out) {
+PIXELCLIP_V3 int64_t many_v3(const uint8_t* const* rows, const int32_t* weights, int64_t count,
+                             int64_t size, uint8_t* __restrict out) {
   int64_t i = 0;
   for (; i + 16 <= size; i += 16) {
     Eight first, second;
@@ -109,8 +109,8 @@ PIXELCLIP_AVX2 int64_t many_avx2(const uint8_t* const* rows, const int32_t* weig
 template <int kBits, class A, class B>
 void two(const A& a, uint32_t u, const B& b, uint32_t v, int64_t size, uint8_t* __restrict out) {
   int64_t i = 0;
-#ifdef PIXELCLIP_AVX2
-  if (has_avx2()) i = two_avx2<kBits>(a, u, b, v, size, out);
+#ifdef PIXELCLIP_V3
+  if (has_v3()) i = two_v3<kBits>(a, u, b, v, size, out);
 #endif
   for (; i < size; ++i) {
     out[i] = static_cast<uint8_t>((a.one(i) * u + b.one(i) * v + (1u << (kBits - 1))) >> kBits);
@@ -126,8 +126,8 @@ void many(const uint8_t* const* rows, const int32_t* weights, int64_t count, int
                       static_cast<uint32_t>(weights[1]), size, out);
   }
   int64_t i = 0;
-#ifdef PIXELCLIP_AVX2
-  if (has_avx2()) i = many_avx2<kBits>(rows, weights, count, size, out);
+#ifdef PIXELCLIP_V3
+  if (has_v3()) i = many_v3<kBits>(rows, weights, count, size, out);
 #endif
   for (; i < size; ++i) {
     uint32_t sum = 1u << (kBits - 1);

@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "engine/build.hpp"
 #include "engine/protocol.hpp"
+#include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -64,6 +65,8 @@ TEST(Scoring, MeetsThePublicImplementationsNumber) {
   EXPECT_EQ(result.scored, 4);
   EXPECT_TRUE(std::filesystem::exists(folder / "out/inference/sem_seg_predictions.json"));
   EXPECT_TRUE(std::filesystem::exists(folder / "out/inference/confusion.csv"));
+  const auto saved = read_torch_file(folder / "out/inference/sem_seg_evaluation.pth");
+  EXPECT_EQ(saved.as_dict().at("mIoU").as_double(), score_of(result.scores, "mIoU"));
   EXPECT_FALSE(std::filesystem::exists(folder / "out/inference/.progress.0"));
 }
 
