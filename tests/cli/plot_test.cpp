@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
 #include "base/file.hpp"
-#include "support/support.hpp"
 #include "cli/command.hpp"
+#include "support/support.hpp"
 
 namespace pixelclip::cli {
 void add_plot(CLI::App& app);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/parallel.hpp"
-#include "cli/own_site.hpp"
+#include "cli/serve/own_site.hpp"
 #include "inference/segmenter.hpp"
 
 namespace httplib {

@@ -1,4 +1,4 @@
-#include "cli/own_site.hpp"
+#include "cli/serve/own_site.hpp"
 
 #include <algorithm>
 
