@@ -3,12 +3,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/install.hpp"
 
 namespace pixelclip::config {
 namespace fs = std::filesystem;
@@ -135,9 +135,9 @@ std::vector<Value> take_bases(Value& file) {
 
 /// A path that begins with ~ lies in the user's home folder, as detectron2 reads it.
 fs::path from_home(const std::string& text) {
-  const char* home = std::getenv("HOME");
-  return home && (text == "~" || text.starts_with("~/")) ? fs::path(home + text.substr(1))
-                                                         : fs::path(text);
+  if (text != "~" && !text.starts_with("~/")) return text;
+  const fs::path home = home_folder();
+  return home.empty() ? fs::path(text) : fs::path(home.string() + text.substr(1));
 }
 
 void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<Value>& files) {

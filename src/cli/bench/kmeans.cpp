@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/listing.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/commands.hpp"
 #include "image/codec.hpp"
@@ -54,10 +55,9 @@ StateDict random_dino() {
 
 std::vector<fs::path> first_pictures(const fs::path& folder, size_t count) {
   std::vector<fs::path> pictures;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.path().extension() == ".jpg") pictures.push_back(entry.path());
+  for (auto& file : list_files_below(folder).files) {
+    if (file.extension() == ".jpg") pictures.push_back(std::move(file));
   }
-  std::sort(pictures.begin(), pictures.end());
   if (pictures.empty()) fail(folder.string(), ": there is no .jpg below it");
   pictures.resize(std::min(pictures.size(), count));
   return pictures;
