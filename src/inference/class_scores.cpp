@@ -3,10 +3,8 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/error.hpp"
-#include "nn/autocast.hpp"
 #include "nn/functional.hpp"
 #include "text/prompts.hpp"
 
@@ -28,13 +26,13 @@ Size2 grid_of(Size2 input, bool keeps_aspect) {
   return {input.height * score_grid / shorter, input.width * score_grid / shorter};
 }
 
-/// A copy whose matrices lie in bfloat16, so that autocast need not convert them for every picture.
-ImageEncoder bfloat16_copy(PixelCLIP& model) {
+/// The student's encoder in MODEL.PRECISION: in bfloat16 a copy whose matrices lie in it, so that
+/// autocast need not convert them for every image.
+ImageEncoder inference_encoder(PixelCLIP& model, const std::string& precision) {
+  if (precision != "bfloat16") return model->clip()->visual;
   StateDict visual;
-  for (const auto& item : model->clip()->named_parameters()) {
-    if (item.key().starts_with("visual."))
-      visual.emplace(item.key().substr(7), item.value().detach());
-  }
+  for (const auto& item : model->clip()->visual->named_parameters())
+    visual.emplace(item.key(), item.value().detach());
   auto encoder = make_image_encoder(model->clip()->architecture());
   load_into(*encoder, visual);
   encoder->to(model->device());
@@ -60,19 +58,20 @@ std::vector<int64_t> window_starts(int64_t length, int64_t size, int64_t stride)
 }  // namespace
 
 Inference::Inference(PixelCLIP& model, const Config& config)
-    : model_config_(config.model), config_(config.test), device_(model->device()) {
-  encoder_ = model_config_.precision == "bfloat16" ? bfloat16_copy(model) : model->clip()->visual;
-  const auto channel_values = [&](const std::vector<double>& values) {
-    return torch::tensor(values, torch::kFloat).view({3, 1, 1}).to(device_);
-  };
-  mean_ = channel_values(model_config_.clip_pixel_mean);
-  deviation_ = channel_values(model_config_.clip_pixel_std);
+    : config_(config.test),
+      encoder_(inference_encoder(model, config.model.precision),
+               {config.model.clip_pixel_mean, config.model.clip_pixel_std, model->device()},
+               autocast_type(config.model.precision)),
+      // A CPU gains nothing from batches, and alone an image's scores do not depend on others.
+      batch_(model->device().is_cpu() ? 1
+             : config_.batch_size > 0 ? config_.batch_size
+                                      : 8) {
   const auto& window = config_.sliding_window;
   for (const int64_t side :
        {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
-    if (window.enabled && side % encoder_->patch() != 0) {
+    if (window.enabled && side % encoder_.patch() != 0) {
       fail("TEST.SLIDING_WINDOW holds the length ", side,
-           "; sizes and strides must be multiples of this encoder's ", encoder_->patch(),
+           "; sizes and strides must be multiples of this encoder's ", encoder_.patch(),
            " pixels, so that windows fall on its grid");
     }
   }
@@ -98,32 +97,8 @@ ClassBank Inference::class_bank(const std::vector<std::string>& names, const Emb
   return bank;
 }
 
-Tensor Inference::preprocess(const Tensor& image, Size2 size, bool flip) const {
-  auto x = (image.to(device_).to(torch::kFloat) - mean_) / deviation_;
-  if (flip) x = x.flip(2);
-  return resized(x, size);
-}
-
-std::vector<Tensor> Inference::encode(const std::vector<Tensor>& inputs) {
-  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> by_size;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    by_size[{inputs[i].size(1), inputs[i].size(2)}].push_back(i);
-  // A CPU gains nothing from batches, and alone a picture's scores do not depend on its neighbours.
-  const size_t batch = device_.is_cpu() ? 1 : config_.batch_size > 0 ? config_.batch_size : 8;
-  std::optional<torch::ScalarType> type;
-  if (model_config_.precision == "bfloat16") type = torch::kBFloat16;
-  const Autocast autocast(device_, type);
-  std::vector<Tensor> features(inputs.size());
-  for (const auto& [size, members] : by_size) {
-    for (size_t first = 0; first < members.size(); first += batch) {
-      const size_t last = std::min(members.size(), first + batch);
-      std::vector<Tensor> some;
-      for (size_t i = first; i < last; ++i) some.push_back(inputs[members[i]]);
-      const auto dense = encoder_->dense(torch::stack(some)).to(torch::kFloat);  // [B, h, w, C]
-      for (size_t i = first; i < last; ++i) features[members[i]] = dense[i - first];
-    }
-  }
-  return features;
+Tensor Inference::input(const View& view, const Size2& size) const {
+  return encoder_.input(view.flip ? view.image.flip(2) : view.image, size.height, size.width);
 }
 
 Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
@@ -148,21 +123,21 @@ Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBa
 
 /// Overlapping windows of the view, encoded one by one; features or scores averaged on the
 /// encoder's grid.
-Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
+Tensor Inference::window_scores(const View& view, const ClassBank& bank) const {
   const auto& [enabled, size, stride, average] = config_.sliding_window;
   const int64_t height = std::max(view.input.height, size.height),
                 width = std::max(view.input.width, size.width);
-  const auto image = preprocess(view.image, {height, width}, view.flip);
+  const auto image = input(view, {height, width});  // [1, 3, height, width]
   std::vector<Size2> places;
   std::vector<Tensor> windows;
   for (const int64_t y : window_starts(height, size.height, stride.height)) {
     for (const int64_t x : window_starts(width, size.width, stride.width)) {
       places.push_back({y, x});
-      windows.push_back(image.slice(1, y, y + size.height).slice(2, x, x + size.width));
+      windows.push_back(image.slice(2, y, y + size.height).slice(3, x, x + size.width));
     }
   }
-  const auto features = encode(windows);
-  const int64_t patch = encoder_->patch();
+  const auto features = encoder_.dense(windows, batch_);
+  const int64_t patch = encoder_.patch();
   const bool of_features = average == "features";
   const int64_t depth = of_features ? features[0].size(2) : bank.embeddings.size(0);
   auto sum = torch::zeros({depth, height / patch, width / patch}, features[0].options());
@@ -183,17 +158,16 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) {
 }
 
 std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& pictures,
-                                          const ClassBank& bank) {
+                                          const ClassBank& bank) const {
   const torch::NoGradGuard no_grad;
   const bool windows = config_.sliding_window.enabled;
   std::vector<Tensor> inputs;
   if (!windows) {
     for (const auto& views : pictures) {
-      for (const View& view : views)
-        inputs.push_back(preprocess(view.image, view.input, view.flip));
+      for (const View& view : views) inputs.push_back(input(view, view.input));
     }
   }
-  const auto features = encode(inputs);
+  const auto features = encoder_.dense(inputs, batch_);
   std::vector<Tensor> result;
   size_t next = 0;
   for (const auto& views : pictures) {
@@ -220,8 +194,8 @@ Tensor Inference::finish(Tensor scores, const View& first, const ClassBank& bank
   scores = scores.softmax(0);
   if (threshold) scores[bank.background].fill_(config_.background.threshold);
   if (config_.refine.empty()) return scores;
-  const auto image = preprocess(first.image, first.input, false);
-  return refine_pamr(resized(scores, first.input), image, config_.pamr);
+  const auto image = encoder_.input(first.image, first.input.height, first.input.width);
+  return refine_pamr(resized(scores, first.input), image[0], config_.pamr);
 }
 
 }  // namespace pixelclip

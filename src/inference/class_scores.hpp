@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "clip/dense_encoder.hpp"
 #include "modeling/pixelclip.hpp"
 
 namespace pixelclip {
@@ -43,21 +44,19 @@ class Inference {
   /// Scores [classes, h, w] of each picture, the mean over its views. They are cosines;
   /// probabilities where a threshold or a refinement needs them. No gradient.
   std::vector<torch::Tensor> operator()(const std::vector<std::vector<View>>& pictures,
-                                        const ClassBank& bank);
+                                        const ClassBank& bank) const;
 
  private:
-  torch::Tensor preprocess(const torch::Tensor& image, Size2 size, bool flip) const;
-  std::vector<torch::Tensor> encode(const std::vector<torch::Tensor>& inputs);
+  /// The encoder's view: [1, 3, h, w].
+  torch::Tensor input(const View& view, const Size2& size) const;
   torch::Tensor view_scores(const torch::Tensor& features, Size2 input,
                             const ClassBank& bank) const;
-  torch::Tensor window_scores(const View& view, const ClassBank& bank);
+  torch::Tensor window_scores(const View& view, const ClassBank& bank) const;
   torch::Tensor finish(torch::Tensor scores, const View& first, const ClassBank& bank) const;
 
-  const ModelConfig model_config_;
   const TestConfig config_;
-  ImageEncoder encoder_;
-  torch::Device device_;
-  torch::Tensor mean_, deviation_;
+  DenseEncoder encoder_;
+  size_t batch_;  ///< inputs encoded at once
 };
 
 /// Scores [rows, …] → [classes, …]: the best of each class's rows.

@@ -17,7 +17,6 @@
 #include "inference/views.hpp"
 #include "modeling/configured_traits.hpp"
 #include "modeling/prompt_learner.hpp"
-#include "nn/autocast.hpp"
 #include "nn/functional.hpp"
 #include "text/clean.hpp"
 #include "text/prompts.hpp"
@@ -86,17 +85,14 @@ struct Segmenter::TextCache {
 };
 
 Segmenter::Segmenter(const SegmenterOptions& options)
-    : device_(find_device(options.device)),
-      templates_(pixelclip::templates(options.templates)),
+    : templates_(pixelclip::templates(options.templates)),
       window_(options.window),
       text_cache_(std::make_shared<TextCache>()) {
-  if (options.precision == "bfloat16") {
-    type_ = torch::kBFloat16;
-    if (is_emulated(torch::kBFloat16, device_))
-      warn_of_emulation("the precision bfloat16", "float32");
-  } else if (options.precision != "float32") {
+  const torch::Device device = find_device(options.device);
+  if (options.precision != "float32" && options.precision != "bfloat16")
     fail("unknown precision \"", options.precision, "\": expected float32 or bfloat16");
-  }
+  const auto type = autocast_type(options.precision);
+  if (type && is_emulated(*type, device)) warn_of_emulation("the precision bfloat16", "float32");
   const fs::path path = find_weights(options.weights);
   const fs::path file = config_of(options, path);
   const Config config = load_config(file);
@@ -109,13 +105,16 @@ Segmenter::Segmenter(const SegmenterOptions& options)
             {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
   clip_->eval();
   for (auto& parameter : clip_->parameters()) parameter.set_requires_grad(false);
-  clip_->to(device_);
+  clip_->to(device);
+  encoder_.emplace(
+      clip_->visual,
+      PixelStatistics(config.model.clip_pixel_mean, config.model.clip_pixel_std, device), type);
   description_ = architecture.describe();
   resolution_ = usual_resolution(architecture);
-  read_config(options, config, !file.empty());
+  read_sizes(options, config, !file.empty());
 }
 
-void Segmenter::read_config(const SegmenterOptions& options, const Config& config, bool given) {
+void Segmenter::read_sizes(const SegmenterOptions& options, const Config& config, bool given) {
   if (given) {
     resolution_ = config.model.clip_resolution;
     short_side_ = config.input.min_size_test;
@@ -123,17 +122,15 @@ void Segmenter::read_config(const SegmenterOptions& options, const Config& confi
     format_ = config.input.format;
   }
   if (options.resolution.height > 0) resolution_ = options.resolution;
-  mean_ = torch::tensor(config.model.clip_pixel_mean, torch::kFloat).view({3, 1, 1}).to(device_);
-  deviation_ =
-      torch::tensor(config.model.clip_pixel_std, torch::kFloat).view({3, 1, 1}).to(device_);
 }
 
-Tensor Segmenter::to_input(const Image& rgb, const Size2& size) const {
-  const bool as_is = size.height == rgb.height && size.width == rgb.width;
-  const auto pixels =
-      to_tensor(as_is ? rgb : resize_bilinear(rgb, size.height, size.width), format_);
-  return ((pixels.to(device_).to(torch::kFloat) - mean_) / deviation_)
-      .unsqueeze(0);  // [1, 3, H, W]
+Tensor Segmenter::pixels(const Image& rgb, int64_t height, int64_t width) const {
+  const bool as_is = height == rgb.height && width == rgb.width;
+  return to_tensor(as_is ? rgb : resize_bilinear(rgb, height, width), format_);
+}
+
+Tensor Segmenter::input(const Tensor& view) const {
+  return encoder_->input(view, resolution_.height, resolution_.width);
 }
 
 EncodedImage Segmenter::encode(const Image& rgb) const {
@@ -141,18 +138,10 @@ EncodedImage Segmenter::encode(const Image& rgb) const {
 }
 
 Tensor Segmenter::whole_view(const Image& rgb) const {
-  if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty picture");
-  if (short_side_ == 0) return to_input(rgb, {rgb.height, rgb.width});
+  if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty image");
+  if (short_side_ == 0) return pixels(rgb, rgb.height, rgb.width);
   const auto [height, width] = shortest_edge_size(rgb.height, rgb.width, short_side_, long_side_);
-  return to_input(rgb, {height, width});
-}
-
-Tensor Segmenter::features(const std::vector<Tensor>& views) const {
-  std::vector<Tensor> batch;
-  for (const auto& view : views)
-    batch.push_back(resize_bilinear(view, resolution_.height, resolution_.width));
-  const Autocast autocast(device_, type_);
-  return clip_->visual->dense(torch::cat(batch)).to(torch::kFloat);
+  return pixels(rgb, height, width);
 }
 
 std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) const {
@@ -167,15 +156,15 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
       (window_ > 0 ? double(window_) : scale * double(short_side)) / kCells;  // pixels
   const WindowAxis rows(scale * double(rgb.height), cell), columns(scale * double(rgb.width), cell);
   image.rows = rows.cells, image.columns = columns.cells;
-  const auto pixels = [&](int64_t cells) {
+  const auto length = [&](int64_t cells) {
     return std::max<int64_t>(1, std::llround(cell * double(cells)));
   };
-  const auto all = to_input(rgb, {pixels(rows.cells), pixels(columns.cells)});
+  const auto all = pixels(rgb, length(rows.cells), length(columns.cells));
   std::vector<Tensor> views;
   for (const int64_t row : rows.starts) {
     for (const int64_t column : columns.starts) {
-      views.push_back(all.slice(2, std::llround(cell * double(row)), pixels(row + kCells))
-                          .slice(3, std::llround(cell * double(column)), pixels(column + kCells)));
+      views.push_back(all.slice(1, std::llround(cell * double(row)), length(row + kCells))
+                          .slice(2, std::llround(cell * double(column)), length(column + kCells)));
       image.windows.push_back({row, column, {}, {}});
     }
   }
@@ -183,13 +172,15 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
 }
 
 EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) const {
-  if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty picture");
+  if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty image");
   const torch::NoGradGuard no_grad;
   EncodedImage image{height, width, kCells, kCells, {}};
   const auto views = cut_views(rgb, image);
   for (size_t first = 0; first < views.size(); first += kBatch) {
     const auto end = std::min(views.size(), first + kBatch);
-    const auto encoded = features({views.begin() + first, views.begin() + end});  // [B, h, w, C]
+    std::vector<Tensor> inputs;
+    for (size_t i = first; i < end; ++i) inputs.push_back(input(views[i]));
+    const auto encoded = encoder_->dense(torch::cat(inputs));  // [B, h, w, C]
     const auto norms =
         resize_bilinear(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
     for (size_t i = first; i < end; ++i) {
@@ -202,14 +193,12 @@ EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) 
 
 Tensor Segmenter::dense(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
-  return features({whole_view(rgb)}).squeeze(0);
+  return encoder_->dense(input(whole_view(rgb))).squeeze(0);
 }
 
 Tensor Segmenter::pooled(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
-  const auto x = resize_bilinear(whole_view(rgb), resolution_.height, resolution_.width);
-  const Autocast autocast(device_, type_);
-  return clip_->visual->pooled(x).to(torch::kFloat).squeeze(0);
+  return encoder_->pooled(input(whole_view(rgb))).squeeze(0);
 }
 
 Tensor Segmenter::text(const std::vector<std::string>& names) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "clip/clip.hpp"
+#include "clip/dense_encoder.hpp"
 #include "config/config.hpp"
 #include "image/image.hpp"
 #include "image/rle.hpp"
@@ -110,21 +111,19 @@ class Segmenter {
 
  private:
   struct TextCache;
-  torch::Tensor to_input(const Image& rgb, const Size2& size) const;
+  /// Pixels [3, height, width] as the encoder takes them.
+  torch::Tensor pixels(const Image& rgb, int64_t height, int64_t width) const;
   torch::Tensor whole_view(const Image& rgb) const;
-  /// Views [1, 3, …] → [B, h, w, C].
-  torch::Tensor features(const std::vector<torch::Tensor>& views) const;
-  /// The encoder's views [1, 3, h, w] of a picture; sets the image's rows, columns and windows'
-  /// places.
+  /// The parts [3, h, w] of an image that are encoded; sets rows, columns and the windows' places.
   std::vector<torch::Tensor> cut_views(const Image& rgb, EncodedImage& image) const;
-  void read_config(const SegmenterOptions& options, const Config& config, bool given);
+  /// A view as the encoder's input: [1, 3, h, w].
+  torch::Tensor input(const torch::Tensor& view) const;
+  void read_sizes(const SegmenterOptions& options, const Config& config, bool given);
 
   mutable CLIP clip_{nullptr};
-  torch::Device device_ = torch::kCPU;
-  std::optional<torch::ScalarType> type_;
+  std::optional<DenseEncoder> encoder_;
   std::string description_;
   std::vector<std::string> templates_;
-  torch::Tensor mean_, deviation_;
   std::string format_ = "RGB";
   Size2 resolution_;
   int64_t short_side_ = 640, long_side_ = 2560, window_ = 0;

@@ -16,13 +16,8 @@ using torch::Tensor;
 namespace {
 
 constexpr double kMomentum = 0.999;
-constexpr int64_t kScoreGrid = 64;
 
-Tensor channel_values(const std::vector<double>& values) {
-  return torch::tensor(values, torch::kFloat).view({3, 1, 1});
-}
-
-/// What all pictures of a batch are padded to.
+/// What all images of a batch are padded to.
 Size2 frame_of(const TrainBatch& batch) {
   Size2 frame{0, 0};
   for (const auto& sample : batch) {
@@ -77,15 +72,11 @@ TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLI
 }
 
 PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture)
-    : config_(config.model) {
-  pixel_mean_ = channel_values(config_.clip_pixel_mean);
-  pixel_std_ = channel_values(config_.clip_pixel_std);
+    : config_(config.model), statistics_(config_.clip_pixel_mean, config_.clip_pixel_std) {
   const auto& head_config = config_.sem_seg_head;
   templates_ = prompt_templates(class_templates(config_), head_config.prompt_length);
-  if (config.solver.amp.enabled) {
-    training_type_ = config.solver.amp.dtype == "float16" ? torch::kHalf : torch::kBFloat16;
-  }
-  if (config_.precision == "bfloat16") inference_type_ = torch::kBFloat16;
+  if (config.solver.amp.enabled) training_type_ = autocast_type(config.solver.amp.dtype);
+  inference_type_ = autocast_type(config_.precision);
   sem_seg_head = register_module(
       "sem_seg_head", SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate),
                                            head_config.num_classes, head_config.prompt_length)));
@@ -136,35 +127,31 @@ Tensor PixelCLIPImpl::encode_clusters() {
   return encode_prompts(clip(), prompt_tokens(), templates_).to(torch::kFloat);
 }
 
-Tensor PixelCLIPImpl::preprocess(const std::vector<Tensor>& images, Size2 frame) const {
+Tensor PixelCLIPImpl::encode(const ImageEncoder& encoder, std::optional<torch::ScalarType> type,
+                             const std::vector<Tensor>& images, Size2 frame) {
+  if (statistics_.mean.device() != device())
+    statistics_ = {config_.clip_pixel_mean, config_.clip_pixel_std, device()};
   for (const auto& image : images) {
     frame = {std::max(frame.height, image.size(1)), std::max(frame.width, image.size(2))};
   }
-  const auto mean = pixel_mean_.to(device()), deviation = pixel_std_.to(device());
-  std::vector<Tensor> resized;
-  for (const auto& image : images) {
-    const auto pixels =
-        image.to(device(), image.scalar_type(), /*non_blocking=*/true);  // if pinned
-    auto x = (pixels.to(torch::kFloat) - mean) / deviation;
-    const int64_t below = frame.height - x.size(1), right = frame.width - x.size(2);
-    if (below > 0 || right > 0) x = at::constant_pad_nd(x, {0, right, 0, below});
-    resized.push_back(resize_bilinear(x.unsqueeze(0), config_.clip_resolution.height,
-                                      config_.clip_resolution.width));
-  }
-  return torch::cat(resized);  // [B, 3, h, w]
+  const DenseEncoder dense(encoder, statistics_, type);
+  const auto [height, width] = config_.clip_resolution;
+  std::vector<Tensor> inputs;
+  for (const auto& image : images)
+    inputs.push_back(dense.input(image, height, width, frame.height, frame.width));
+  return dense.dense(torch::cat(inputs));
 }
 
 Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images, const Size2& frame) {
-  const Autocast autocast(device(), is_training() ? training_type_ : inference_type_);
-  return l2_normalise(clip()->visual->dense(preprocess(images, frame)).to(torch::kFloat));
+  return l2_normalise(encode(clip()->visual, is_training() ? training_type_ : inference_type_,
+                             images, frame));  // [B, h, w, C]
 }
 
 Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
   torch::NoGradGuard no_grad;
   std::vector<Tensor> images;
   for (const auto& sample : batch) images.push_back(sample.image);
-  const Autocast autocast(device(), training_type_);
-  return teacher_encoder->visual->dense(preprocess(images, frame_of(batch))).to(torch::kFloat);
+  return encode(teacher_encoder->visual, training_type_, images, frame_of(batch));
 }
 
 TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters) {
@@ -240,16 +227,6 @@ double PixelCLIPImpl::teacher_distance() const {
     return torch::stack(at::_foreach_norm(tensors, 2.0)).norm().item<double>();
   };
   return length(at::_foreach_sub(teacher_encoder->visual->parameters(), student)) / length(student);
-}
-
-Tensor PixelCLIPImpl::class_scores(const Tensor& image, const Tensor& classes) {
-  torch::NoGradGuard no_grad;
-  const auto x = preprocess({image});
-  const Autocast autocast(device(), inference_type_);
-  auto features = clip()->visual->dense(x).to(torch::kFloat).permute({0, 3, 1, 2});
-  features = resize_bilinear(features, kScoreGrid, kScoreGrid);             // [1, C, 64, 64]
-  features = l2_normalise(features.flatten(2).transpose(1, 2).squeeze(0));  // [4096, C]
-  return torch::matmul(classes, features.t()).view({-1, kScoreGrid, kScoreGrid});
 }
 
 Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "clip/clip.hpp"
+#include "clip/dense_encoder.hpp"
 #include "config/config.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "modeling/prompt_learner.hpp"
@@ -82,15 +83,11 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// |teacher − student| / |student| over all parameters of the image encoder.
   double teacher_distance() const;
 
-  /// Normalised dense student features [B, h, w, C] of uint8 images, padded as preprocess() says.
+  /// Normalised dense student features [B, h, w, C] of uint8 images, padded as encode() says.
   torch::Tensor dense_features(const std::vector<torch::Tensor>& images,
                                const Size2& frame = {0, 0});
 
-  /// Cosine of every class with every position (PixelCLIP §3.4): image [3, H, W] uint8, classes [N,
-  /// C] normalised → [N, 64, 64]. No gradient.
-  torch::Tensor class_scores(const torch::Tensor& image, const torch::Tensor& classes);
-
-  /// Class embeddings for class_scores: [N, C], the templates' mean, normalised.
+  /// Class embeddings: [N, C], the templates' mean, normalised.
   torch::Tensor class_embeddings(const std::vector<std::string>& names,
                                  const std::vector<std::string>& sentences);
 
@@ -107,13 +104,14 @@ class PixelCLIPImpl : public torch::nn::Module {
   torch::Device device() const { return sem_seg_head->predictor->prompt_tokens.device(); }
 
  private:
-  /// Normalised, padded with zeros on the right and below to the largest of them and `frame`, and
-  /// resized to CLIP_RESOLUTION: [B, 3, h, w].
-  torch::Tensor preprocess(const std::vector<torch::Tensor>& images, Size2 frame = {0, 0}) const;
+  /// Dense features [B, h, w, C] of uint8 images, which are padded to the largest of them and
+  /// `frame` and resized to CLIP_RESOLUTION.
+  torch::Tensor encode(const ImageEncoder& encoder, std::optional<torch::ScalarType> type,
+                       const std::vector<torch::Tensor>& images, Size2 frame);
   void start_decoder();
 
   const ModelConfig config_;
-  torch::Tensor pixel_mean_, pixel_std_;
+  PixelStatistics statistics_;
   std::vector<PromptTemplate> templates_;
   std::optional<torch::ScalarType> training_type_, inference_type_;  // of autocast; none: float32
   SemSegHead sem_seg_head{nullptr};

@@ -1,5 +1,8 @@
 #include <torch/utils.h>
 
+#include <numeric>
+
+#include "inference/class_scores.hpp"
 #include "io/safetensors.hpp"
 #include "io/state_dict.hpp"
 #include "modeling/pixelclip.hpp"
@@ -78,7 +81,10 @@ struct Golden {
 /// Scores at the image's own size, as the public sem_seg output has them.
 Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height,
                int64_t width) {
-  const auto scores = golden.model->class_scores(image, classes);
+  const auto size = golden.config.model.clip_resolution;
+  ClassBank bank{classes, std::vector<int64_t>(classes.size(0))};
+  std::iota(bank.owner.begin(), bank.owner.end(), int64_t{0});
+  const auto scores = Inference(golden.model, golden.config)({{{image, size}}}, bank).front();
   return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
 }
 

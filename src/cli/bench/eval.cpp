@@ -123,13 +123,13 @@ DatasetInfo make_set(const fs::path& folder, int64_t pictures) {
 
 /// One picture after the other as the public code works: read, resize, encode with all threads in
 /// each operation, upsample all scores, argmax, count.
-void score_plainly(PixelCLIP& model, const Config& config, const Tensor& classes,
+void score_plainly(const Inference& inference, const Config& config, const ClassBank& bank,
                    const SemSegSet& set) {
   auto counts = torch::zeros({151 * 151}, torch::kInt64);
   for (const SemSegItem& item : set.items()) {
-    const auto view = views_of(read_rgb(item.image), config).front();
+    const auto views = views_of(read_rgb(item.image), config);
     const LabelMap truth = set.labels(item, 150);
-    const auto scores = model->class_scores(view.image, classes);
+    const auto scores = inference({views}, bank).front();
     const auto labels =
         at::upsample_bilinear2d(scores.unsqueeze(0), {truth.height, truth.width}, false)[0].argmax(
             0);
@@ -153,22 +153,22 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
                   ClipArchitecture{.vit = VitOptions(), .convnext = {}, .text = TextOptions()});
   model->eval();
   model->to(device);
-  auto classes = torch::randn({150, 512});
-  classes = (classes / classes.norm(2, -1, true)).to(device);
+  const auto classes = torch::randn({150, 512});
+  ClassBank bank{(classes / classes.norm(2, -1, true)).to(device), {}};
+  for (int64_t c = 0; c < 150; ++c) bank.owner.push_back(c);
   const auto pictures = static_cast<double>(bench.pictures);
   const int rounds = std::max(1, bench.rounds / 2);
   const SemSegSet set(info);
   std::mutex gpu;
   at::set_num_threads(available_cores());
-  const double plain =
-      pictures / median_time(rounds, [&] { score_plainly(model, config, classes, set); });
+  const double plain = pictures / median_time(rounds, [&] {
+                         score_plainly(Inference(model, config), config, bank, set);
+                       });
   report.add("plain", plain, "images/s",
              str("ViT-B/16, 320×320, 150 classes: one picture after the other in LibTorch"));
   for (const char* precision : {"float32", "bfloat16"}) {
     config.model.precision = precision;
     Inference inference(model, config);
-    ClassBank bank{classes, {}};
-    for (int64_t c = 0; c < 150; ++c) bank.owner.push_back(c);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, config));
