@@ -51,8 +51,8 @@ void add_prepare(CLI::App& app) {
       "or index and verify SA-1B");
   command
       ->add_option("set", arguments->sets,
-                   "coco-stuff (val2017 and train2017), ade20k, context, cityscapes, voc, sa1b, or "
-                   "the name of a test set")
+                   "coco-stuff (val2017 and train2017), coco-object, ade20k, ade847, context, "
+                   "context60, context459, cityscapes, voc, sa1b, or the name of a test set")
       ->required();
   command->add_option("--root", arguments->options.root,
                       "folder of the published sets (default: $DETECTRON2_DATASETS, for sa1b "

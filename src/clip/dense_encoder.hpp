@@ -36,8 +36,8 @@ class DenseEncoder {
                std::optional<torch::ScalarType> type = {});
 
   /// One input [1, 3, height, width] on the device of the statistics: `image` [3, H, W] normalised,
-  /// padded with zeros on the right and below to `frame_height` × `frame_width` where it is smaller,
-  /// and resized bilinearly.
+  /// padded with zeros on the right and below to `frame_height` × `frame_width` where it is
+  /// smaller, and resized bilinearly.
   torch::Tensor input(const torch::Tensor& image, int64_t height, int64_t width,
                       int64_t frame_height = 0, int64_t frame_width = 0) const;
 

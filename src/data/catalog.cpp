@@ -28,17 +28,44 @@ DatasetInfo coco_stuff(const fs::path& root, const std::string& name, const std:
       .prediction_ids = coco_category_ids(),
       .how_to_get = "download " + split +
                     " and stuffthingmaps_trainval2017 of COCO-Stuff and unpack them there"};
-  for (const char* place : {"coco-stuff/images", "coco", "coco/images", "coco-stuff"}) {
+  for (const char* place :
+       {"coco-stuff/images", "coco", "coco/images", "coco-stuff", "coco_stuff164k/images"}) {
     info.images.push_back(root / place / split);
   }
   for (const char* place : {"coco-stuff/annotations_detectron2", "coco/annotations_detectron2"}) {
     info.labels.push_back({.path = root / place / split, .prepared = true});
   }
+  info.labels.push_back({.path = root / "coco_stuff164k/annotations" / split,
+                         .suffix = "_labelTrainIds.png",
+                         .prepared = true});
   for (const char* place :
        {"coco-stuff/annotations", "coco-stuff/stuffthingmaps", "coco/stuffthingmaps",
         "coco/annotations", "coco-stuff/stuffthingmaps_trainval2017",
-        "coco/stuffthingmaps_trainval2017", "stuffthingmaps_trainval2017", "stuffthingmaps"}) {
+        "coco/stuffthingmaps_trainval2017", "stuffthingmaps_trainval2017", "stuffthingmaps",
+        "coco_stuff164k/annotations"}) {
     info.labels.push_back({.path = root / place / split, .map = coco_stuff_ids()});
+  }
+  return info;
+}
+
+/// The 80 things of COCO-Stuff's labels and a background of all else, as GroupViT defined it.
+DatasetInfo coco_object(const fs::path& root) {
+  DatasetInfo info = coco_stuff(root, "coco_2017_test_object_sem_seg", "val2017");
+  info.class_json = "datasets/coco_object.json";
+  info.classes = 81;
+  info.prediction_ids.clear();
+  std::vector<LabelSource> published = std::move(info.labels);
+  std::erase_if(published, [](const LabelSource& source) { return source.prepared; });
+  info.labels.clear();
+  for (const char* place : {"coco-stuff/annotations_object", "coco/annotations_object"}) {
+    info.labels.push_back({.path = root / place / "val2017", .prepared = true});
+  }
+  info.labels.push_back({.path = root / "coco_stuff164k/annotations/val2017",
+                         .suffix = "_instanceTrainIds.png",
+                         .prepared = true});
+  for (LabelSource& source : published) {
+    source.map = coco_object_ids();
+    info.labels.push_back(std::move(source));
   }
   return info;
 }
@@ -54,15 +81,35 @@ DatasetInfo coco_stuff_semi(const fs::path& root) {
 }
 
 DatasetInfo ade20k(const fs::path& root, const std::string& name, const std::string& split) {
-  const fs::path base = root / "ADEChallengeData2016";
+  const fs::path base = root / "ADEChallengeData2016", other = root / "ade/ADEChallengeData2016";
   return {.name = name,
-          .images = {base / "images" / split},
+          .images = {base / "images" / split, other / "images" / split},
           .labels = {{.path = base / "annotations_detectron2" / split, .prepared = true},
-                     {.path = base / "annotations" / split, .map = ade20k_ids()}},
+                     {.path = base / "annotations" / split, .map = ade20k_ids()},
+                     {.path = other / "annotations" / split, .map = ade20k_ids()}},
           .pictures = split == "validation" ? 2000 : 20210,
           .class_json = "datasets/ade150.json",
           .classes = 150,
           .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
+}
+
+/// The full ADE20K (2021_17_01) with its 847 most frequent classes, as MaskFormer defined it.
+DatasetInfo ade20k_full(const fs::path& root, const std::string& name, const std::string& split) {
+  const fs::path base = root / "ADE20K_2021_17_01", published = base / "images/ADE" / split;
+  return {.name = name,
+          .images = {base / "images_detectron2" / split, published},
+          .labels = {{.path = base / "annotations_detectron2" / split, .prepared = true},
+                     {.path = published,
+                      .suffix = "_seg.png",
+                      .map = ade20k_full_ids(),
+                      .coding = LabelCoding::ade20k_full}},
+          .pictures = split == "validation" ? 2000 : 25574,
+          .images_hold_more = true,
+          .class_json = "datasets/ade847.json",
+          .classes = 847,
+          .ignore = 65535,
+          .prepared_side = 512,
+          .how_to_get = "request ADE20K_2021_17_01 from its authors and unpack it there"};
 }
 
 DatasetInfo context(const fs::path& root, const std::string& name, int classes, const char* phase) {
@@ -86,7 +133,10 @@ DatasetInfo context(const fs::path& root, const std::string& name, int classes, 
     info.labels.push_back({.path = merged, .map = context_459_ids(false), .phase = phase});
   } else {
     info.labels = {{.path = prepared, .prepared = true},
-                   {.path = merged, .map = context_ids(classes == 60), .phase = phase}};
+                   {.path = merged, .map = context_ids(classes == 60), .phase = phase},
+                   {.path = base / "SegmentationClassContext",
+                    .map = context_class_ids(classes == 60),
+                    .list = base / "ImageSets/SegmentationContext" / str(phase, ".txt")}};
   }
   return info;
 }
@@ -172,6 +222,7 @@ DatasetInfo demo_training(const fs::path& root) {
 
 bool holds_labels(const LabelSource& source) {
   std::error_code ignored;
+  if (!source.list.empty() && !fs::is_regular_file(source.list, ignored)) return false;
   if (!fs::is_directory(source.path, ignored)) return fs::is_regular_file(source.path, ignored);
   return any_file_below(source.path, [endings = label_endings(source)](const fs::path& path) {
     return !stem_before(path.filename().string(), endings).empty();
@@ -186,7 +237,8 @@ std::string wanted(const LabelSource& source) {
   for (const std::string& ending : label_endings(source)) {
     endings += (endings.empty() ? "*" : ", *") + ending;
   }
-  return str(source.path.string(), " (files ", endings, ")");
+  const std::string list = source.list.empty() ? "" : str(", listed in ", source.list.string());
+  return str(source.path.string(), " (files ", endings, list, ")");
 }
 
 /// 65535 is what labels of 16 bits ignore: with so many classes, 255 is one of them.
@@ -227,9 +279,13 @@ Catalog::Catalog(const DatasetRoots& roots)
     : sets_{coco_stuff(roots.test, "coco_2017_test_stuff_all_sem_seg", "val2017"),
             coco_stuff(roots.test, "coco_2017_train_stuff_all_sem_seg", "train2017"),
             coco_stuff_semi(roots.test),
+            coco_object(roots.test),
             ade20k(roots.test, "ade20k_150_test_sem_seg", "validation"),
             ade20k(roots.test, "ade20k_sem_seg_val", "validation"),
             ade20k(roots.test, "ade20k_sem_seg_train", "training"),
+            ade20k_full(roots.test, "ade20k_full_sem_seg_freq_val_all", "validation"),
+            ade20k_full(roots.test, "ade20k_full_sem_seg_val", "validation"),
+            ade20k_full(roots.test, "ade20k_full_sem_seg_train", "training"),
             context(roots.test, "context_59_test_sem_seg", 59, "val"),
             context(roots.test, "context_59_train_sem_seg", 59, "train"),
             context(roots.test, "context_60_test_sem_seg", 60, "val"),
@@ -334,7 +390,10 @@ DatasetPaths locate(const DatasetInfo& info) {
       return {info.images[i], i < info.labels.size() ? info.labels[i] : LabelSource{}};
     }
     // Another place may hold what an empty folder does not.
-    if (i + 1 < info.images.size() && fs::is_empty(info.images[i], ignored)) continue;
+    const bool another =
+        std::any_of(info.images.begin() + static_cast<int64_t>(i) + 1, info.images.end(),
+                    [&](const fs::path& later) { return fs::is_directory(later, ignored); });
+    if (another && fs::is_empty(info.images[i], ignored)) continue;
     std::vector<std::string> tried;
     std::vector<LabelSource> there;
     for (const LabelSource& source : info.labels) {

@@ -25,6 +25,12 @@ struct IdMap {
   bool rest_ignored = false;
 };
 
+/// How a label file stores the id of a pixel.
+enum class LabelCoding {
+  ids,          ///< One channel or a palette of ids.
+  ade20k_full,  ///< RGB as in the full ADE20K: id = 256 · ⌊R / 10⌋ + G.
+};
+
 /// One place where a set's labels may lie.
 struct LabelSource {
   std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
@@ -35,6 +41,10 @@ struct LabelSource {
   const char* phase =
       "val";              ///< A literal: which pictures of a merged JSON file belong to the set.
   bool prepared = false;  ///< Written by `pixelclip prepare`; the others are as published.
+  LabelCoding coding = LabelCoding::ids;
+  /// Text file of the stems that belong to the set, where the folder holds more; without this file
+  /// the source does not count.
+  std::filesystem::path list = {};
 };
 
 /// A data set as it may lie on disk. Nothing here has been looked for yet.
@@ -59,8 +69,11 @@ struct DatasetInfo {
   /// category_id of each class in sem_seg_predictions.json; empty: the class's number.
   std::vector<int32_t> prediction_ids = {};
   bool exif_orientation = true;  ///< See DATASETS.EXIF_ORIENTATION.
-  std::string masks_kind = {};   ///< Of a declared training set: one of custom_dataset_kinds().
-  std::string how_to_get = {};   ///< Half a sentence for the error when it is not there.
+  /// `prepare` shrinks images and labels to this short side, as the public script does; 0: it
+  /// writes labels alone, at their size.
+  int prepared_side = 0;
+  std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
+  std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
 };
 
 /// What a configuration declares under DATASETS.CUSTOM. Errors: neither labels nor masks, labels
@@ -121,6 +134,12 @@ IdMap context_ids(bool background = false);
 /// Of all 459 names; ignored: 459. `prepared`: of label files that hold classes, where 65535 may
 /// stand for 459.
 IdMap context_459_ids(bool prepared);
+/// Of SegmentationClassContext: 0 is the background, 1 to 59 are the classes.
+IdMap context_class_ids(bool background);
+/// Of COCO-Stuff's label files: 0 is everything but the 80 things.
+IdMap coco_object_ids();
+/// Of the full ADE20K's 3,156 ids; all but 847 are ignored: 65535.
+IdMap ade20k_full_ids();
 IdMap cityscapes_ids();
 IdMap voc_ids(bool background);
 /// COCO's own ids of COCO-Stuff's 171 classes: person is 1, wood 182.

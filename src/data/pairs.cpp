@@ -98,12 +98,17 @@ class Pairing {
       for (const std::string& stem : source.merged->stems()) source.names.add(stem, from.path);
     } else {
       const auto endings = label_endings(from);
+      std::set<std::string> listed;
+      if (!from.list.empty()) {
+        for (const std::string& line : lines_of(from.list)) listed.insert(listed_name(line, ""));
+      }
       const FileList listing = list(from.path);
       for (const fs::path& file : listing.files) {
         const std::string path = file.lexically_relative(from.path).string();
         for (size_t i = 0; i < endings.size(); ++i) {
           const std::string name = stem_before(path, {endings[i]});
           if (name.empty() || name.ends_with('/')) continue;
+          if (!from.list.empty() && !listed.contains(as_name(name))) break;
           source.names.add(as_name(name), file, -static_cast<int>(i));
           break;
         }

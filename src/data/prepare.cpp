@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <cmath>
 #include <fstream>
 #include <mutex>
 
@@ -14,6 +14,7 @@
 #include "base/signal.hpp"
 #include "data/sem_seg.hpp"
 #include "image/codec.hpp"
+#include "image/opencv_resize.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -32,7 +33,14 @@ const std::vector<Preparable>& preparables() {
       {"ade20k", {"ade20k_150_test_sem_seg"}},
       {"context", {"context_59_test_sem_seg"}},
       {"cityscapes", {"cityscapes_fine_sem_seg_val"}},
-      {"voc", {"voc_2012_test_sem_seg", "voc_2012_test_background_sem_seg"}}};
+      {"voc", {"voc_2012_test_sem_seg", "voc_2012_test_background_sem_seg"}},
+      {"voc20", {"voc_2012_test_sem_seg"}},
+      {"voc21", {"voc_2012_test_background_sem_seg"}},
+      {"context59", {"context_59_test_sem_seg"}},
+      {"context60", {"context_60_test_sem_seg"}},
+      {"context459", {"context_459_test_sem_seg"}},
+      {"coco-object", {"coco_2017_test_object_sem_seg"}},
+      {"ade847", {"ade20k_full_sem_seg_freq_val_all"}}};
   return table;
 }
 
@@ -100,6 +108,10 @@ class Preparation {
         classes_(info_.classes) {
     places_ = prepared_places(info_);
     prepared_ = places_.front();
+    if (info_.prepared_side > 0) {  // the first folder of images is written here
+      prepared_images_ = out_ / info_.images.front().lexically_relative(root_);
+      info_.images.erase(info_.images.begin());
+    }
     std::erase_if(info_.labels, [](const LabelSource& source) { return source.prepared; });
   }
 
@@ -116,7 +128,11 @@ class Preparation {
     choose_place(set.report());
     const fs::path folder = out_ / prepared_.path.lexically_relative(root_);
     make_writable_folder(folder);
-    link_pictures(set.report().images);
+    if (info_.prepared_side > 0) {
+      make_writable_folder(prepared_images_);
+    } else {
+      link_pictures(set.report().images);
+    }
     const auto total = static_cast<int64_t>(set.items().size());
     parallel_for(total, threads_, [&](int64_t i) {
       if (signals::stop_requested()) {
@@ -184,7 +200,8 @@ class Preparation {
       return;
     }
     try {
-      const LabelMap labels = set.labels(item, classes_);
+      LabelMap labels = set.labels(item, classes_);
+      if (info_.prepared_side > 0) write_shrunk(set.picture(item, labels), item.stem, labels);
       const bool nothing_left =
           info_.skip_unlabelled && std::all_of(labels.ids.begin(), labels.ids.end(),
                                                [this](int32_t id) { return id == info_.ignore; });
@@ -196,6 +213,22 @@ class Preparation {
       std::lock_guard lock(mutex_);
       report.failed.push_back(e.what());
     }
+  }
+
+  /// Writes the image with its short side at most `prepared_side` and shrinks the labels alike. The
+  /// labels' file, which marks a sample as done, is written after it.
+  void write_shrunk(const Image& image, const std::string& stem, LabelMap& labels) const {
+    const int64_t least = std::min(image.height, image.width), side = info_.prepared_side;
+    const fs::path to = prepared_images_ / (stem + ".jpg");
+    constexpr int kQuality = 75;  // Pillow's default
+    if (least <= side) return write_jpeg(to, image, kQuality);
+    const auto shrunk = [&](int64_t length) {
+      return std::llrint(static_cast<double>(length) / static_cast<double>(least) *
+                         static_cast<double>(side));
+    };
+    const int64_t height = shrunk(image.height), width = shrunk(image.width);
+    write_jpeg(to, resize_linear(image, height, width), kQuality);
+    labels = resize_nearest(labels, height, width);
   }
 
   void show(int64_t total) {
@@ -211,6 +244,7 @@ class Preparation {
   const int classes_;
   std::vector<LabelSource> places_;
   LabelSource prepared_;
+  fs::path prepared_images_;  ///< Where shrunk images go.
   std::mutex mutex_;
   std::atomic<int64_t> done_{0};
 };
@@ -239,11 +273,12 @@ PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& opti
     if (preparable.name == set) wanted = preparable;
   }
   const Catalog catalog(DatasetRoots::find(options.root.string()));
+  std::string known;
+  for (const std::string& name : preparable_sets()) known += (known.empty() ? "" : ", ") + name;
   for (const std::string& name : wanted.sets) {
     if (!catalog.knows(name) || !can_be_prepared(catalog.find(name))) {
-      fail("cannot prepare '", set, "'", did_you_mean(set, preparable_sets()),
-           ": known are coco-stuff, ade20k, context, cityscapes, voc and sa1b, and the test sets' "
-           "names");
+      fail("cannot prepare '", set, "'", did_you_mean(set, preparable_sets()), ": known are ",
+           known, " and sa1b, and the test sets' names");
     }
   }
   const bool choose = !wanted.more.empty();

@@ -23,14 +23,14 @@ struct PrepareReport {
   bool complete = true;                  ///< False when stopped by a signal.
 };
 
-/// The sets that can be prepared: coco-stuff, ade20k, context, cityscapes, voc.
+/// Short names of the sets that can be prepared: coco-stuff, ade20k, context, cityscapes, voc, …
 const std::vector<std::string>& preparable_sets();
 
-/// Writes a test set's labels as classes (reference label rules), a PNG a picture; `set` is one of
-/// preparable_sets() or the catalog's name of a set with published labels. coco-stuff also means
-/// train2017; the half that is not there is left out. Runs in parallel, each file atomically; a
-/// second call makes only what is missing. Errors: unknown set, published files not found, nowhere
-/// to write.
+/// Writes a test set's labels as classes, a PNG per image (of 16 bits with more than 255 classes);
+/// ADE-847 is shrunk as DatasetInfo::prepared_side says. `set` is one of preparable_sets() or the
+/// catalog's name of a set with published labels. coco-stuff also means train2017; the half that is
+/// not there is left out. Runs in parallel, each file atomically; a second call makes only what is
+/// missing. Errors: unknown set, published files not found, nowhere to write.
 PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& options);
 
 /// The catalog's sets that such a name stands for; the name itself when it is none of them.

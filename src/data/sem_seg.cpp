@@ -18,6 +18,20 @@ std::string some(const std::vector<std::string>& stems) {
   return text + (stems.size() > 3 ? " …)" : ")");
 }
 
+/// The ids of the full ADE20K's `*_seg.png`.
+LabelMap read_ade20k_full(const std::filesystem::path& path) {
+  const Image image = decode_rgb(MappedFile(path).bytes(), path.string());
+  LabelMap labels;
+  labels.height = image.height;
+  labels.width = image.width;
+  labels.ids.resize(static_cast<size_t>(image.height) * image.width);
+  const uint8_t* rgb = image.pixels.data();
+  for (size_t i = 0; i < labels.ids.size(); ++i) {
+    labels.ids[i] = rgb[3 * i] / 10 * 256 + rgb[3 * i + 1];
+  }
+  return labels;
+}
+
 }  // namespace
 
 bool natural_less(const std::string& a, const std::string& b) {
@@ -77,7 +91,9 @@ SemSegSet::SemSegSet(const DatasetInfo& info) : info_(info) {
 
 LabelMap SemSegSet::stored_ids(const SemSegItem& item) const {
   const auto& merged = merged_[item.source];
-  return merged ? merged->paint(item.stem) : read_labels(item.label);
+  if (merged) return merged->paint(item.stem);
+  return sources_[item.source].coding == LabelCoding::ade20k_full ? read_ade20k_full(item.label)
+                                                                  : read_labels(item.label);
 }
 
 Image SemSegSet::picture(const SemSegItem& item, const LabelMap& labels) const {
