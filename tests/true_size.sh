@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compares this program's encoders, text tower and tokeniser at true size (ViT-B/16, convnext_base_w_320,
-# random weights) with open_clip's, which gets a virtual environment of its own.
+# random weights) with open_clip's, which gets a virtual environment of its own, and with what ONNX Runtime makes of
+# `pixelclip export`.
 # usage: tests/true_size.sh
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,8 +21,12 @@ if [ ! -e "$venv/done" ]; then
   fi
   touch "$venv/done"
 fi
+"$venv/bin/pip" install --quiet --disable-pip-version-check onnxruntime==1.32.0
 sh tools/setup.sh clip_test
+sh tools/setup.sh export_test
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 "$venv/bin/python" tests/true_size.py "$folder"
 PIXELCLIP_TRUE_SIZE="$folder" build/tests/clip_test --gtest_filter='TrueSize.*'
+PIXELCLIP_TEST_PYTHON="$venv/bin/python" PIXELCLIP_TRUE_SIZE="$folder" \
+  build/tests/export_test --gtest_filter='TrueSizeOnnx.*'

@@ -10,7 +10,7 @@ open_clip_version=3.3.0
 packages="g++ cmake ninja-build python3 python3-venv libopencv-core-dev libopencv-imgproc-dev
 libopencv-imgcodecs-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
 libjpeg62-turbo-dev libpng-dev zlib1g-dev libutf8proc-dev libgtest-dev libgmock-dev libgloo-dev
-libcpp-httplib-dev"
+libcpp-httplib-dev libonnx-dev libprotobuf-dev"
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }

@@ -15,6 +15,7 @@ void add_inspect(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_export(CLI::App& app);
 void add_plot(CLI::App& app);
 void add_features(CLI::App& app);
 void add_masks(CLI::App& app);

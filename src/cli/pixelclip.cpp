@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
     cli::add_config(app);
     cli::add_inspect(app);
     cli::add_convert(app);
+    cli::add_export(app);
     cli::add_tokenize(app);
     cli::add_completion(app);
     auto* bench = app.add_subcommand("bench", "Measure one part of the program");

@@ -7,35 +7,23 @@
 
 namespace pixelclip::cli {
 
-std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows) {
-  auto options = std::make_shared<SegmenterOptions>();
-  command
-      .add_option("--weights", options->weights,
-                  "PixelCLIP or CLIP weights: a file, a folder, or a name that is looked for as "
-                  "CLIP_PRETRAINED")
-      ->required();
+void add_model_flags(CLI::App& command, SegmenterOptions& options) {
   command.add_option(
-      "--config-file,--config", options->config,
+      "--config-file,--config", options.config,
       "YAML file of the training (default: config.yaml beside the weights, if there is one)");
   command
-      .add_option("--templates", options->templates,
+      .add_option("--templates", options.templates,
                   "sentences for the names: single, imagenet_select, imagenet, vild, or a file "
                   "with one a line")
       ->capture_default_str();
   command
-      .add_option("--device", options->device,
-                  "auto, cpu, cuda or cuda:N; auto: a GPU when there is one")
-      ->capture_default_str();
-  command.add_option("--precision", options->precision, "float32 or bfloat16")
-      ->capture_default_str();
-  command
-      .add_option("--activation", options->activation,
+      .add_option("--activation", options.activation,
                   "of the CLIP's blocks: gelu, quick_gelu, or auto: as the JSON beside the weights "
                   "or a published name says")
       ->check(CLI::IsMember({"auto", "gelu", "quick_gelu"}))
       ->capture_default_str();
   command
-      .add_option("--heads", options->heads,
+      .add_option("--heads", options.heads,
                   "attention heads of the image encoder and the text tower, such as 16,16 "
                   "(default: found out)")
       ->delimiter(',')
@@ -44,11 +32,27 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
   command
       .add_option_function<int64_t>(
           "--resolution",
-          [options](const int64_t& side) {
-            options->resolution = {side, side};
+          [&options](const int64_t& side) {
+            options.resolution = {side, side};
           },
           "side of the encoder's square input, pixels (default: as trained)")
       ->check(CLI::Range(16, 4096));
+}
+
+std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows) {
+  auto options = std::make_shared<SegmenterOptions>();
+  command
+      .add_option("--weights", options->weights,
+                  "PixelCLIP or CLIP weights: a file, a folder, or a name that is looked for as "
+                  "CLIP_PRETRAINED")
+      ->required();
+  add_model_flags(command, *options);
+  command
+      .add_option("--device", options->device,
+                  "auto, cpu, cuda or cuda:N; auto: a GPU when there is one")
+      ->capture_default_str();
+  command.add_option("--precision", options->precision, "float32 or bfloat16")
+      ->capture_default_str();
   if (!windows) return options;
   command
       .add_option("--window", options->window,

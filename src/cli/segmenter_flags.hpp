@@ -8,6 +8,10 @@
 
 namespace pixelclip::cli {
 
+/// The flags that say how a weights file is understood: --config-file, --templates, --activation,
+/// --heads, --resolution. `options` must live as long as the command.
+void add_model_flags(CLI::App& command, SegmenterOptions& options);
+
 /// The flags that say with which model words are found: --weights, --templates, --device …;
 /// --window with `windows`.
 std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows = true);

@@ -51,6 +51,7 @@ class DenseEncoder {
 
   /// Side of what a position stands for, pixels of the input.
   int64_t patch() const { return encoder_->patch(); }
+  const PixelStatistics& statistics() const { return statistics_; }
   torch::Device device() const { return statistics_.mean.device(); }
 
  private:

@@ -105,9 +105,13 @@ class Segmenter {
 
   const std::string& description() const { return description_; }
   const std::vector<std::string>& templates() const { return templates_; }
+  const CLIP& clip() const { return clip_; }
+  const DenseEncoder& encoder() const { return *encoder_; }
   Size2 resolution() const { return resolution_; }
+  const std::string& format() const { return format_; }  ///< Of the channels: RGB or BGR.
   /// Pictures need no more pixels than this on their short side.
   int64_t short_side() const { return short_side_; }
+  int64_t long_side() const { return long_side_; }  ///< The most that they are resized to.
 
  private:
   struct TextCache;
