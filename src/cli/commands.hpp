@@ -28,12 +28,4 @@ void add_train(CLI::App& app);
 /// This process's arguments, argv[0] included.
 std::vector<std::string> arguments();
 
-/// Parts of `bench`.
-void add_bench_encoder(CLI::App& bench);
-void add_bench_eval(CLI::App& bench);
-void add_bench_kmeans(CLI::App& bench);
-void add_bench_loader(CLI::App& bench);
-void add_bench_text(CLI::App& bench);
-void add_bench_train(CLI::App& bench);
-
 }  // namespace pixelclip::cli

@@ -4,7 +4,7 @@
 #include "base/log.hpp"
 #include "cli/commands.hpp"
 #include "data/catalog.hpp"
-#include "demo/world.hpp"
+#include "demo/prepare.hpp"
 
 namespace fs = std::filesystem;
 

@@ -3,6 +3,12 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "cli/bench/encoder.hpp"
+#include "cli/bench/eval.hpp"
+#include "cli/bench/kmeans.hpp"
+#include "cli/bench/loader.hpp"
+#include "cli/bench/text.hpp"
+#include "cli/bench/train.hpp"
 #include "cli/commands.hpp"
 
 int main(int argc, char** argv) {

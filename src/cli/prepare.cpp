@@ -1,4 +1,4 @@
-#include "data/prepare.hpp"
+#include "data/prepare_sa1b.hpp"
 
 #include <memory>
 

@@ -4,7 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/overrides.hpp"
 #include "data/catalog.hpp"
-#include "demo/world.hpp"
+#include "demo/prepare.hpp"
 #include "engine/before_after.hpp"
 #include "engine/build.hpp"
 #include "engine/protocol.hpp"

@@ -35,7 +35,7 @@ bool inside(uint64_t offset, uint64_t size, uint64_t end) {
 
 }  // namespace
 
-void write_index(const ArchiveContents& contents, const ShardSource& source, std::ostream& out) {
+void write_index(const ArchiveContents& contents, const ArchiveSource& source, std::ostream& out) {
   std::vector<Entry> entries;
   std::string names;
   entries.reserve(contents.pairs.size());

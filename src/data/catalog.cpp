@@ -22,7 +22,7 @@ fs::path first_named(const std::string& named, const char* variable) {
 DatasetInfo coco_stuff(const fs::path& root, const std::string& name, const std::string& split) {
   DatasetInfo info{
       .name = name,
-      .pictures = split == "val2017" ? 5000 : 118287,
+      .published_images = split == "val2017" ? 5000 : 118287,
       .class_json = "datasets/coco.json",
       .classes = 171,
       .prediction_ids = coco_category_ids(),
@@ -70,10 +70,10 @@ DatasetInfo coco_object(const fs::path& root) {
   return info;
 }
 
-/// Label maps of other origin on COCO's validation pictures, in classes.
+/// Label maps of other origin on COCO's validation images, in classes.
 DatasetInfo coco_stuff_semi(const fs::path& root) {
   DatasetInfo info = coco_stuff(root, "coco_2017_semi_stuff_all_sem_seg", "val2017");
-  info.pictures = 0;
+  info.published_images = 0;
   info.labels = {{.path = root / "coco/annotations_detectron2/masks", .prepared = true},
                  {.path = root / "coco-stuff/annotations_detectron2/masks", .prepared = true}};
   info.how_to_get = "put its label PNGs, which hold classes, there";
@@ -87,7 +87,7 @@ DatasetInfo ade20k(const fs::path& root, const std::string& name, const std::str
           .labels = {{.path = base / "annotations_detectron2" / split, .prepared = true},
                      {.path = base / "annotations" / split, .map = ade20k_ids()},
                      {.path = other / "annotations" / split, .map = ade20k_ids()}},
-          .pictures = split == "validation" ? 2000 : 20210,
+          .published_images = split == "validation" ? 2000 : 20210,
           .class_json = "datasets/ade150.json",
           .classes = 150,
           .how_to_get = "download ADEChallengeData2016.zip and unpack it there"};
@@ -103,7 +103,7 @@ DatasetInfo ade20k_full(const fs::path& root, const std::string& name, const std
                       .suffix = "_seg.png",
                       .map = ade20k_full_ids(),
                       .coding = LabelCoding::ade20k_full}},
-          .pictures = split == "validation" ? 2000 : 25574,
+          .published_images = split == "validation" ? 2000 : 25574,
           .images_hold_more = true,
           .class_json = "datasets/ade847.json",
           .classes = 847,
@@ -118,7 +118,8 @@ DatasetInfo context(const fs::path& root, const std::string& name, int classes, 
   DatasetInfo info{
       .name = name,
       .images = {base / "JPEGImages"},
-      .pictures = std::string(phase) == "val" ? 5104 : 4996,  // one or two more in some releases
+      .published_images =
+          std::string(phase) == "val" ? 5104 : 4996,  // one or two more in some releases
       .images_hold_more = true,
       .class_json = str("datasets/pc", classes, ".json"),
       .classes = classes,
@@ -148,9 +149,9 @@ DatasetInfo cityscapes(const fs::path& root, const std::string& split) {
           .labels = {{.path = labels, .suffix = "_gtFine_labelTrainIds.png", .prepared = true},
                      {.path = labels, .suffix = "_gtFine_labelIds.png", .map = cityscapes_ids()}},
           .image_suffix = "_leftImg8bit",
-          .pictures = split == "val"    ? 500
-                      : split == "test" ? 1525
-                                        : 2975,
+          .published_images = split == "val"    ? 500
+                              : split == "test" ? 1525
+                                                : 2975,
           .class_json = "datasets/cityscapes.json",
           .classes = 19,
           .rule = ScoreRule::cityscapes,
@@ -168,7 +169,7 @@ DatasetInfo voc(const fs::path& root, bool background) {
                  {.path = base / "SegmentationClassAug", .map = map},
                  {.path = base / "SegmentationClass", .map = map}},
       .list = base / "ImageSets/Segmentation/val.txt",
-      .pictures = 1449,
+      .published_images = 1449,
       .images_hold_more = true,
       .skip_unlabelled = true,
       .class_json = background ? "datasets/voc20b.json" : "datasets/voc20.json",
@@ -199,7 +200,7 @@ DatasetInfo sa1b(const std::string& name, const fs::path& root, bool resized_fir
   return info;
 }
 
-/// The public code's training set of COCO's pictures with masks by SAM, one JSON file a picture in
+/// The public code's training set of COCO's images with masks by SAM, one JSON file an image in
 /// $COCO_SAM.
 DatasetInfo coco_sam(const DatasetRoots& roots) {
   const char* named = std::getenv("COCO_SAM");
@@ -403,7 +404,7 @@ DatasetPaths locate(const DatasetInfo& info) {
     if (there.empty()) not_there(info, "labels", tried);
     return {info.images[i], there.front(), {there.begin() + 1, there.end()}};
   }
-  not_there(info, "pictures", looked);
+  not_there(info, "images", looked);
 }
 
 bool on_disk(const DatasetInfo& info, std::string* why) {

@@ -6,24 +6,17 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "data/id_maps.hpp"
 
 namespace pixelclip {
 
 enum class DatasetKind {
-  sa1b,     ///< Training: pictures and unnamed masks in SA-1B's layout.
-  sem_seg,  ///< Test: pictures and label maps.
+  sa1b,     ///< Training: images and unnamed masks in SA-1B's layout.
+  sem_seg,  ///< Test: images and label maps.
 };
 
 /// How classes without any true pixel count (see evaluation/confusion.hpp).
 enum class ScoreRule { detectron2, cityscapes, mmseg };
-
-/// What the ids in label files mean: id i stands for class `classes[i]` (or the ignore value). An
-/// empty table: ids are classes already. Ids beyond the table are ignored pixels when
-/// `rest_ignored`, else an error, as is an entry of −1.
-struct IdMap {
-  std::vector<int32_t> classes = {};
-  bool rest_ignored = false;
-};
 
 /// How a label file stores the id of a pixel.
 enum class LabelCoding {
@@ -34,13 +27,12 @@ enum class LabelCoding {
 /// One place where a set's labels may lie.
 struct LabelSource {
   std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
-  /// What follows the picture's stem in a label's file name. Without an extension, those of
+  /// What follows the image's stem in a label's file name. Without an extension, those of
   /// label_endings() are looked for.
   std::string suffix = {};
   IdMap map = {};
-  const char* phase =
-      "val";              ///< A literal: which pictures of a merged JSON file belong to the set.
-  bool prepared = false;  ///< Written by `pixelclip prepare`; the others are as published.
+  const char* phase = "val";  ///< A literal: which images of a merged JSON file belong to the set.
+  bool prepared = false;      ///< Written by `pixelclip prepare`; the others are as published.
   LabelCoding coding = LabelCoding::ids;
   /// Text file of the stems that belong to the set, where the folder holds more; without this file
   /// the source does not count.
@@ -51,16 +43,16 @@ struct LabelSource {
 struct DatasetInfo {
   std::string name = {};
   DatasetKind kind = DatasetKind::sem_seg;
-  /// Folders of pictures, tried in order; for sa1b, `labels` holds the annotations of each in turn.
+  /// Folders of images, tried in order; for sa1b, `labels` holds the annotations of each in turn.
   std::vector<std::filesystem::path> images = {};
   std::vector<LabelSource> labels = {};  ///< Tried in order: as prepared, then as published.
-  std::string image_suffix = {};  ///< Ends a picture's stem without being part of its label's.
+  std::string image_suffix = {};  ///< Ends an image's stem without being part of its label's.
   std::filesystem::path list =
       {};                         ///< Text file of the stems that belong to the set; may be empty.
-  bool list_required = false;     ///< A missing list is an error; else all pictures belong.
-  int64_t pictures = 0;           ///< Of the published set; 0: unknown.
-  bool images_hold_more = false;  ///< Pictures without labels belong to other sets: not reported.
-  bool skip_unlabelled = false;   ///< Pictures whose labels are all ignored are left out.
+  bool list_required = false;     ///< A missing list is an error; else all images belong.
+  int64_t published_images = 0;   ///< Of the published set; 0: unknown.
+  bool images_hold_more = false;  ///< Images without labels belong to other sets: not reported.
+  bool skip_unlabelled = false;   ///< Images whose labels are all ignored are left out.
   std::filesystem::path class_json = {};  ///< JSON array of class names.
   std::vector<std::string> names = {};    ///< Class names given in place of a file.
   int classes = 0;                        ///< Number of classes in the labels; 0: as many as names.
@@ -111,7 +103,7 @@ class Catalog {
 /// .png, .tif, .tiff or .bmp where that has no extension.
 std::vector<std::string> label_endings(const LabelSource& source);
 
-/// The first folder of pictures that is there, and the labels (a folder counts when it holds a file
+/// The first folder of images that is there, and the labels (a folder counts when it holds a file
 /// with one of the source's endings): the first source and those behind it. Errors: what was looked
 /// for and how to get it.
 struct DatasetPaths {
@@ -126,23 +118,5 @@ bool on_disk(const DatasetInfo& info, std::string* why = nullptr);
 /// Class names of a test set. Errors: its class JSON is missing or no array of strings, or their
 /// number disagrees with the labels.
 std::vector<std::string> class_names(const DatasetInfo& info);
-
-/// What the published ids of each set mean (255: ignored).
-IdMap coco_stuff_ids();
-IdMap ade20k_ids();
-IdMap context_ids(bool background = false);
-/// Of all 459 names; ignored: 459. `prepared`: of label files that hold classes, where 65535 may
-/// stand for 459.
-IdMap context_459_ids(bool prepared);
-/// Of SegmentationClassContext: 0 is the background, 1 to 59 are the classes.
-IdMap context_class_ids(bool background);
-/// Of COCO-Stuff's label files: 0 is everything but the 80 things.
-IdMap coco_object_ids();
-/// Of the full ADE20K's 3,156 ids; all but 847 are ignored: 65535.
-IdMap ade20k_full_ids();
-IdMap cityscapes_ids();
-IdMap voc_ids(bool background);
-/// COCO's own ids of COCO-Stuff's 171 classes: person is 1, wood 182.
-std::vector<int32_t> coco_category_ids();
 
 }  // namespace pixelclip

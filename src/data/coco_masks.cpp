@@ -35,7 +35,7 @@ bool names_coco(JsonScanner& json) {
 struct CocoMasks::Reader {
   /// Ids are numbers or texts; 7, 7.0 and "7" are one. Texts and numbers beyond 64 bits are kept
   /// once.
-  class PictureIds {
+  class ImageIds {
    public:
     struct Id {
       int64_t value = 0;
@@ -85,9 +85,9 @@ struct CocoMasks::Reader {
     std::string scratch_;
     std::unordered_map<std::string, int64_t> texts_;
   };
-  using Id = PictureIds::Id;
+  using Id = ImageIds::Id;
 
-  struct Found {
+  struct FoundAnnotation {
     Id image;
     Place place;
   };
@@ -98,10 +98,10 @@ struct CocoMasks::Reader {
   CocoMasks& out;
   const std::string& name;
   JsonScanner json;
-  PictureIds ids;
-  std::unordered_map<Id, size_t, PictureIds::Hash> by_id;
+  ImageIds ids;
+  std::unordered_map<Id, size_t, ImageIds::Hash> by_id;
   std::unordered_map<std::string, size_t> by_name;
-  std::vector<Found> found;
+  std::vector<FoundAnnotation> found;
   int64_t entries = 0, annotations = 0;
   bool listed = false, of_coco = false;
 
@@ -109,7 +109,7 @@ struct CocoMasks::Reader {
     json.object([&](std::string_view key) {
       const char first = json.peek();
       if (key == "images" && first == '[')
-        json.array([&] { picture(); });
+        json.array([&] { image_entry(); });
       else if (key == "annotations" && first == '[')
         listed = true, json.array([&] { annotation(); });
       else if (key == "info" && first == '{')
@@ -122,13 +122,12 @@ struct CocoMasks::Reader {
 
   void leave_out(size_t number, const std::string& why) {
     ++out.unusable_;
-    if (out.first_unusable_.empty())
-      out.first_unusable_ = str(name, ": picture ", number, " ", why);
+    if (out.first_unusable_.empty()) out.first_unusable_ = str(name, ": image ", number, " ", why);
   }
 
-  void picture() {
-    json.enter_part("picture", entries++);
-    Picture picture;
+  void image_entry() {
+    json.enter_part("image", entries++);
+    ImageEntry image;
     Id id;
     std::string url, path;
     if (json.peek() == '{') {
@@ -136,15 +135,15 @@ struct CocoMasks::Reader {
         if (key == "id")
           id = ids.read(json);
         else if (key == "file_name")
-          text_into(picture.name);
+          text_into(image.name);
         else if (key == "coco_url")
           text_into(url);
         else if (key == "path")
           text_into(path);
         else if (key == "height")
-          picture.height = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+          image.height = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
         else if (key == "width")
-          picture.width = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+          image.width = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
         else
           json.skip();
       });
@@ -154,20 +153,20 @@ struct CocoMasks::Reader {
     json.leave_part();
     of_coco =
         of_coco || url.find("cocodataset.org") != url.npos || url.find("mscoco.org") != url.npos;
-    if (picture.name.empty()) picture.name = !url.empty() ? url : path;
-    if (picture.height == 0 || picture.width == 0) picture.height = picture.width = 0;
+    if (image.name.empty()) image.name = !url.empty() ? url : path;
+    if (image.height == 0 || image.width == 0) image.height = image.width = 0;
     const auto number = static_cast<size_t>(entries - 1);
     if (id.kind == Id::none) return leave_out(number, "has no id");
-    if (picture.name.empty()) return leave_out(number, "has no file_name (and no coco_url)");
-    add(id, std::move(picture), number);
+    if (image.name.empty()) return leave_out(number, "has no file_name (and no coco_url)");
+    add(id, std::move(image), number);
   }
 
-  /// A picture may be listed twice, under one id or two.
-  void add(const Id& id, Picture picture, size_t number) {
-    const auto [named, new_name] = by_name.try_emplace(picture.name, out.pictures_.size());
+  /// An image may be listed twice, under one id or two.
+  void add(const Id& id, ImageEntry image, size_t number) {
+    const auto [named, new_name] = by_name.try_emplace(image.name, out.images_.size());
     const auto [known, new_id] = by_id.try_emplace(id, named->second);
     if (!new_id && known->second != named->second) {
-      Picture& other = out.pictures_[known->second];
+      ImageEntry& other = out.images_[known->second];
       if (!other.name.empty())
         leave_out(number,
                   str("and another, ", printable(other.name), ", have one id: both are left out"));
@@ -175,10 +174,10 @@ struct CocoMasks::Reader {
       if (new_name) by_name.erase(named);
       return;
     }
-    if (new_name) return out.pictures_.push_back(std::move(picture));
-    Picture& first = out.pictures_[named->second];
-    if (first.height == 0) first.height = picture.height, first.width = picture.width;
-    if (picture.height != 0 && (picture.height != first.height || picture.width != first.width)) {
+    if (new_name) return out.images_.push_back(std::move(image));
+    ImageEntry& first = out.images_[named->second];
+    if (first.height == 0) first.height = image.height, first.width = image.width;
+    if (image.height != 0 && (image.height != first.height || image.width != first.width)) {
       leave_out(number,
                 str("(", printable(first.name), ") is listed twice, with sizes that differ"));
       first.name.clear();
@@ -196,7 +195,7 @@ struct CocoMasks::Reader {
   void annotation() {
     json.enter_part("annotation", annotations++);
     json.peek();
-    Found one{{}, {json.position(), 0, static_cast<uint32_t>(annotations - 1)}};
+    FoundAnnotation one{{}, {json.position(), 0, static_cast<uint32_t>(annotations - 1)}};
     bool crowd = false;
     if (json.peek() == '{') {
       json.object([&](std::string_view member) {
@@ -224,28 +223,28 @@ struct CocoMasks::Reader {
       found.push_back(one);
   }
 
-  /// Annotations by their picture.
+  /// Annotations by their image.
   void sort() {
     struct Numbered {
-      size_t picture;
+      size_t image;
       Place place;
     };
     std::vector<Numbered> numbered;
     numbered.reserve(found.size());
-    for (const Found& one : found) {
+    for (const FoundAnnotation& one : found) {
       const auto at = by_id.find(one.image);
-      if (at == by_id.end() || out.pictures_[at->second].name.empty())
+      if (at == by_id.end() || out.images_[at->second].name.empty())
         ++out.strays_;
       else
         numbered.push_back({at->second, one.place});
     }
     found = {};
     std::stable_sort(numbered.begin(), numbered.end(),
-                     [](const auto& a, const auto& b) { return a.picture < b.picture; });
+                     [](const auto& a, const auto& b) { return a.image < b.image; });
     out.places_.reserve(numbered.size());
     for (const Numbered& one : numbered) {
-      Picture& picture = out.pictures_[one.picture];
-      if (picture.count++ == 0) picture.first = out.places_.size();
+      ImageEntry& image = out.images_[one.image];
+      if (image.count++ == 0) image.first = out.places_.size();
       out.places_.push_back(one.place);
     }
   }
@@ -262,13 +261,13 @@ CocoMasks::CocoMasks(const std::filesystem::path& path, CrowdRegions crowds) : f
   reader.sort();
   if (places_.empty() && reader.annotations > 0) {
     fail(name, ": none of its ", reader.annotations,
-         " annotations belongs to a picture that it lists: \"image_id\" of ",
+         " annotations belongs to an image that it lists: \"image_id\" of ",
          "annotations and \"id\" of images do not agree",
          first_unusable_.empty() ? "" : "; " + first_unusable_);
   }
-  if (std::all_of(pictures_.begin(), pictures_.end(),
-                  [](const Picture& p) { return p.name.empty(); })) {
-    fail(name, ": none of its ", reader.entries, " pictures can be used: ", first_unusable_);
+  if (std::all_of(images_.begin(), images_.end(),
+                  [](const ImageEntry& p) { return p.name.empty(); })) {
+    fail(name, ": none of its ", reader.entries, " images can be used: ", first_unusable_);
   }
   // In COCO's own files they are few and stand for many things at once; CVAT marks every run-length
   // mask so.
@@ -276,9 +275,9 @@ CocoMasks::CocoMasks(const std::filesystem::path& path, CrowdRegions crowds) : f
   crowds_ = crowds == CrowdRegions::use || (crowds == CrowdRegions::automatic && !of_coco);
 }
 
-void CocoMasks::read(int64_t picture, int64_t max_masks, const MaskSource& source,
+void CocoMasks::read(int64_t image, int64_t max_masks, const MaskSource& source,
                      Sa1bMaskReader& reader, MaskRuns& out) const {
-  const Picture& p = pictures_.at(static_cast<size_t>(picture));
+  const ImageEntry& p = images_.at(static_cast<size_t>(image));
   const std::string name = path().string();
   Sa1bMaskReader::begin(p.height, p.width, out);
   do {

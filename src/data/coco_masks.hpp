@@ -23,30 +23,30 @@ enum class CrowdRegions {
 /// may be missing where coco_url is not (LVIS), and sizes may be.
 class CocoMasks {
  public:
-  struct Picture {
+  struct ImageEntry {
     std::string name;               ///< as the file says: a path or an address; empty: left out
     int64_t height = 0, width = 0;  ///< 0: the file does not say
     uint64_t first = 0, count = 0;  ///< annotations, in `places_`
   };
 
-  /// Errors name the file and the picture or annotation: unreadable, not JSON or cut short, no
+  /// Errors name the file and the image or annotation: unreadable, not JSON or cut short, no
   /// images or annotations, no annotation that belongs to one of the images.
   explicit CocoMasks(const std::filesystem::path& path,
                      CrowdRegions crowds = CrowdRegions::automatic);
 
-  const std::vector<Picture>& pictures() const { return pictures_; }
+  const std::vector<ImageEntry>& images() const { return images_; }
   const std::filesystem::path& path() const { return file_.path(); }
-  /// Annotations of pictures that the file does not list, or left out.
+  /// Annotations of images that the file does not list, or left out.
   int64_t strays() const { return strays_; }
-  /// Entries of pictures that are left out, and what is wrong with the first: no id, no name,
-  /// another picture's id, two sizes.
+  /// Entries of images that are left out, and what is wrong with the first: no id, no name,
+  /// another image's id, two sizes.
   int64_t unusable() const { return unusable_; }
   const std::string& first_unusable() const { return first_unusable_; }
   /// Annotations with "iscrowd": 1, and whether they are masks.
   int64_t crowd_regions() const { return crowd_regions_; }
   bool uses_crowds() const { return crowds_; }
-  /// The masks of one picture. Thread-safe. Errors: as Sa1bMaskReader's.
-  void read(int64_t picture, int64_t max_masks, const MaskSource& source, Sa1bMaskReader& reader,
+  /// The masks of one image. Thread-safe. Errors: as Sa1bMaskReader's.
+  void read(int64_t image, int64_t max_masks, const MaskSource& source, Sa1bMaskReader& reader,
             MaskRuns& out) const;
 
  private:
@@ -56,7 +56,7 @@ class CocoMasks {
   };
   struct Reader;
   MappedFile file_;
-  std::vector<Picture> pictures_;
+  std::vector<ImageEntry> images_;
   std::vector<Place> places_;
   std::string first_unusable_;
   int64_t strays_ = 0, unusable_ = 0, crowd_regions_ = 0;

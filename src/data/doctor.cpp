@@ -9,10 +9,10 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
-#include "data/label_signs.hpp"
-#include "data/loader.hpp"
+#include "data/label_diagnostics.hpp"
 #include "data/sample_check.hpp"
 #include "data/sem_seg.hpp"
+#include "data/train_set.hpp"
 
 namespace pixelclip {
 namespace {
@@ -38,10 +38,10 @@ struct Cases {
 };
 
 constexpr const char* kUndecided =
-    "pictures are turned or mirrored by EXIF where sizes can not tell whether what was drawn on "
+    "images are turned or mirrored by EXIF where sizes can not tell whether what was drawn on "
     "them is too: "
     "look at one, and set DATASETS.EXIF_ORIENTATION False if it is not";
-constexpr const char* kDoubtful = "pictures may look wrong";
+constexpr const char* kDoubtful = "images may look wrong";
 
 std::string hexadecimal(uint64_t value) {
   std::ostringstream out;
@@ -94,10 +94,10 @@ class TestSet {
       shown = probe(file.bytes(), name, options);
       stored = shown;
       if (shown.orientation >= 5 && options.orient) std::swap(stored.height, stored.width);
-      if (options_.decode_pictures) decode_rgb(file.bytes(), name, options);
+      if (options_.decode_images) decode_rgb(file.bytes(), name, options);
     } catch (const Error& e) {
       std::lock_guard lock(mutex_);
-      bad_pictures_.add(e.what());
+      bad_images_.add(e.what());
       return;
     }
     try {
@@ -111,45 +111,45 @@ class TestSet {
         return labels.height == info.height && labels.width == info.width;
       };
       if (!fits(shown) && !fits(stored)) {
-        other_size_.add(str(item.stem, ": labels ", labels.height, "×", labels.width, ", picture ",
+        other_size_.add(str(item.stem, ": labels ", labels.height, "×", labels.width, ", image ",
                             shown.height, "×", shown.width));
       } else if (shown.orientation != 1 && set_.info().exif_orientation) {
         (!fits(shown) ? as_stored_ : fits(stored) ? undecided_ : turned_).add(item.stem);
       }
       for (const auto& [id, pixels] : ids) found_[item.source].histogram[id] += pixels;
     } catch (const Error& e) {
-      const bool colours = holds_colours(item.label);
+      const bool colors = holds_colors(item.label);
       std::lock_guard lock(mutex_);
-      if (!colours)
+      if (!colors)
         bad_labels_.add(e.what());
-      else if (has_palette_colours(item.label))
-        palette_colours_.add(item.label.string());
+      else if (has_palette_colors(item.label))
+        palette_colors_.add(item.label.string());
       else
-        colours_.add(item.label.string());
+        colors_.add(item.label.string());
     }
   }
 
   void describe_pairs(Checkup& out, int64_t count) {
     const PairReport& pairs = set_.report();
     out.facts.push_back(pairs.summary(out.set, static_cast<size_t>(count)));
-    if (count == 0) out.problems.push_back("no pair of picture and labels");
+    if (count == 0) out.problems.push_back("no pair of image and labels");
     if (!pairs.images_without_labels.empty()) {
-      out.problems.push_back(str(pairs.images_without_labels.size(), " pictures have no labels"));
+      out.problems.push_back(str(pairs.images_without_labels.size(), " images have no labels"));
     }
     if (!pairs.labels_without_image.empty()) {
-      out.hints.push_back(str(pairs.labels_without_image.size(), " labels have no picture"));
+      out.hints.push_back(str(pairs.labels_without_image.size(), " labels have no image"));
     }
-    bad_pictures_.report("pictures can not be read", out.problems);
+    bad_images_.report("images can not be read", out.problems);
     bad_labels_.report("labels can not be read", out.problems);
-    colours_.report("labels are colours, not ids: convert each colour to its id", out.problems);
-    palette_colours_.report(
-        "labels show PASCAL's palette as colours: the palette was lost when they were "
+    colors_.report("labels are colors, not ids: convert each color to its id", out.problems);
+    palette_colors_.report(
+        "labels show PASCAL's palette as colors: the palette was lost when they were "
         "saved as RGB; take the published files",
         out.problems);
-    other_size_.report("labels have another size than their picture", out.problems);
+    other_size_.report("labels have another size than their image", out.problems);
     if (!pairs.ambiguous.empty()) {
       out.problems.push_back(str(pairs.ambiguous.size(),
-                                 " pictures are left out because several "
+                                 " images are left out because several "
                                  "files could be meant (",
                                  pairs.ambiguous.front(), " …)"));
     }
@@ -159,24 +159,25 @@ class TestSet {
     }
     if (count > 0 && count < pairs.expected) {
       out.hints.push_back(
-          str("only ", count, " of ", pairs.expected, " pictures of the set can be scored"));
+          str("only ", count, " of ", pairs.expected, " images of the set can be scored"));
     }
-    turned_.report("pictures are turned as EXIF says, and so are their labels", out.facts);
-    as_stored_.report(
-        "pictures are read unturned, since their labels have the stored picture's size", out.facts);
+    turned_.report("images are turned as EXIF says, and so are their labels", out.facts);
+    as_stored_.report("images are read unturned, since their labels have the stored image's size",
+                      out.facts);
     undecided_.report(kUndecided, out.hints);
     remarks_.report(kDoubtful, out.hints);
   }
 
   std::string describe_ids(Checkup& out) {
     const int ignore = set_.info().ignore;
-    LabelFacts facts{.pixels = std::vector<int64_t>(names_.size()), .unknown = {}};
+    LabelStatistics facts{.pixels = std::vector<int64_t>(names_.size()), .unknown = {}};
     double ignored = 0, all = 0;
     for (size_t i = 0; i < found_.size(); ++i) {
       const auto& [histogram, files] = found_[i];
       const IdMap& map = set_.sources()[i].map;
-      const LabelFacts some = understand(histogram, map, static_cast<int>(names_.size()), ignore);
-      find_signs(histogram, some, map, names_, ignore, files, out.problems, out.hints);
+      const LabelStatistics some =
+          analyze_labels(histogram, map, static_cast<int>(names_.size()), ignore);
+      diagnose_labels(histogram, some, map, names_, ignore, files, out.problems, out.hints);
       for (size_t c = 0; c < names_.size(); ++c) facts.pixels[c] += some.pixels[c];
       double pixels = 0;
       for (const auto& [id, count] : histogram) pixels += static_cast<double>(count);
@@ -208,13 +209,13 @@ class TestSet {
   const CheckupOptions& options_;
   const std::vector<std::string> names_;
   /// What the labels of one source hold.
-  struct Found {
+  struct SourceLabels {
     IdHistogram histogram;
     int64_t files = 0;
   };
   std::mutex mutex_;
-  std::vector<Found> found_;
-  Cases bad_pictures_, bad_labels_, colours_, palette_colours_, other_size_;
+  std::vector<SourceLabels> found_;
+  Cases bad_images_, bad_labels_, colors_, palette_colors_, other_size_;
   Cases turned_, as_stored_, undecided_, remarks_;
 };
 
@@ -273,7 +274,7 @@ Checkup examine_training_set(const Config& config, const std::string& name,
     return str(values.front(), " to ", values.back(), ", median ", values[values.size() / 2]);
   };
   out.facts.push_back(str("short sides: ", spread(sides), " pixels"));
-  if (index.with_annotations()) out.facts.push_back(str("masks a picture: ", spread(masks)));
+  if (index.with_annotations()) out.facts.push_back(str("masks an image: ", spread(masks)));
   bad.report("samples can not be used", out.problems);
   if (unusable > 0) {
     out.hints.push_back(str(unusable, " annotations without a usable mask are left out alone (",
@@ -286,7 +287,7 @@ Checkup examine_training_set(const Config& config, const std::string& name,
   if (index.left_out() > 0) out.hints.push_back(str(index.left_out(), " files have no partner"));
   undecided.report(kUndecided, out.hints);
   remarks.report(kDoubtful, out.hints);
-  without_masks.report("pictures have no masks and are left out in training", out.hints);
+  without_masks.report("images have no masks and are left out in training", out.hints);
   if (masks.empty() || (index.with_annotations() && masks.back() == 0)) {
     out.problems.push_back("there is no usable sample");
   }
@@ -299,7 +300,7 @@ void check_briefly(const DatasetInfo& info, const std::vector<std::string>& name
   constexpr int64_t kSome = 24;
   DatasetInfo named = info;
   named.names = names;
-  const Checkup checkup = examine_test_set(named, {.limit = kSome, .decode_pictures = false});
+  const Checkup checkup = examine_test_set(named, {.limit = kSome, .decode_images = false});
   if (checkup.good() && checkup.hints.empty()) {
     log::info("checked some pairs of ", checkup.set, ": good; checksum of the list ", checkup.list);
     return;

@@ -24,13 +24,13 @@ struct Checkup {
 };
 
 struct CheckupOptions {
-  int64_t limit = 0;            ///< pairs that are read, spread evenly; 0: all
-  int threads = 0;              ///< 0: all cores
-  bool decode_pictures = true;  ///< else only their headers are read
+  int64_t limit = 0;          ///< pairs that are read, spread evenly; 0: all
+  int threads = 0;            ///< 0: all cores
+  bool decode_images = true;  ///< else only their headers are read
 };
 
 /// A test set: pairs, unreadable files, sizes that disagree, ids without meaning, signs of shifted
-/// ids, of 0 and 255 mixed up, of palettes that became colours; coverage of the classes. Errors:
+/// ids, of 0 and 255 mixed up, of palettes that became colors; coverage of the classes. Errors:
 /// the set is not on disk.
 Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options = {});
 

@@ -44,7 +44,7 @@ std::string stem_before(const std::string& name, const std::vector<std::string>&
   return "";
 }
 
-bool is_picture_ending(const std::string& extension) {
+bool is_image_extension(const std::string& extension) {
   const auto known = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"};
   return std::find(known.begin(), known.end(), lower_case(extension)) != known.end();
 }

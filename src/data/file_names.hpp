@@ -49,7 +49,7 @@ std::string stem_before(const std::string& name, const std::vector<std::string>&
 /// With ASCII letters in lower case.
 std::string lower_case(std::string text);
 
-/// Whether it ends as a picture does (.jpg, .png, …); `extension` with its dot, in any case.
-bool is_picture_ending(const std::string& extension);
+/// Whether it ends as an image does (.jpg, .png, …); `extension` with its dot, in any case.
+bool is_image_extension(const std::string& extension);
 
 }  // namespace pixelclip

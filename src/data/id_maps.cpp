@@ -1,17 +1,17 @@
+#include "data/id_maps.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "data/catalog.hpp"
 
 namespace pixelclip {
 namespace {
 
-constexpr int ignored = 255;
+constexpr int kIgnored = 255;
 
 /// `kept` ids in order become 0, 1, …; every other id is ignored.
 template <size_t N>
 IdMap keep_only(const std::array<int, N>& kept) {
-  IdMap map{.classes = std::vector<int32_t>(kept.back() + 1, ignored), .rest_ignored = true};
+  IdMap map{.classes = std::vector<int32_t>(kept.back() + 1, kIgnored), .rest_ignored = true};
   for (size_t i = 0; i < N; ++i) map.classes[kept[i]] = static_cast<int32_t>(i);
   return map;
 }
@@ -21,23 +21,23 @@ IdMap keep_only(const std::array<int, N>& kept) {
 IdMap coco_stuff_ids() {
   IdMap map{.classes = std::vector<int32_t>(182), .rest_ignored = true};
   // The label file leaves out eleven of COCO's things.
-  for (const int id : {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}) map.classes[id] = ignored;
+  for (const int id : {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}) map.classes[id] = kIgnored;
   int32_t next = 0;
   for (int32_t& id : map.classes) {
-    if (id != ignored) id = next++;
+    if (id != kIgnored) id = next++;
   }
   return map;
 }
 
 IdMap ade20k_ids() {
-  IdMap map{.classes = {ignored}};
+  IdMap map{.classes = {kIgnored}};
   for (int id = 0; id < 150; ++id) map.classes.push_back(id);
   return map;
 }
 
 IdMap ade20k_full_ids() {
   // The ids of the classes 0 to 846, which are ordered by frequency.
-  constexpr std::array kept = {
+  constexpr std::array kKept = {
       2978, 312,  2420, 2855, 2131, 976,  447,  165,  2377, 838,  350,  1831, 1125, 3055, 401,
       1610, 1910, 2684, 471,  687,  774,  2473, 2264, 1735, 2994, 1564, 1276, 2178, 2329, 57,
       907,  913,  1395, 2138, 2272, 2128, 724,  155,  2053, 2380, 689,  1788, 3087, 2530, 581,
@@ -95,10 +95,11 @@ IdMap ade20k_full_ids() {
       2484, 1133, 1667, 2847, 932,  1392, 2573, 2140, 1046, 264,  2927, 2752, 679,  2493, 1658,
       2466, 1057, 2444, 2093, 2248, 2432, 726,  816,  1171, 2766, 2900, 2313, 488,  2265, 2043,
       332,  1771, 2320, 2646, 1089, 2826, 3148};
-  static_assert(kept.size() == 847);
-  IdMap map{.classes = std::vector<int32_t>(*std::max_element(kept.begin(), kept.end()) + 1, 65535),
-            .rest_ignored = true};
-  for (size_t i = 0; i < kept.size(); ++i) map.classes[kept[i]] = static_cast<int32_t>(i);
+  static_assert(kKept.size() == 847);
+  IdMap map{
+      .classes = std::vector<int32_t>(*std::max_element(kKept.begin(), kKept.end()) + 1, 65535),
+      .rest_ignored = true};
+  for (size_t i = 0; i < kKept.size(); ++i) map.classes[kKept[i]] = static_cast<int32_t>(i);
   return map;
 }
 
@@ -112,36 +113,36 @@ IdMap coco_object_ids() {
 }
 
 IdMap context_class_ids(bool background) {
-  IdMap map{.classes = {background ? 59 : ignored}};
+  IdMap map{.classes = {background ? 59 : kIgnored}};
   for (int id = 0; id < 59; ++id) map.classes.push_back(id);
   map.classes.resize(256, -1);
-  map.classes[ignored] = ignored;
+  map.classes[kIgnored] = kIgnored;
   return map;
 }
 
 IdMap context_ids(bool background) {
-  constexpr std::array kept = {2,   9,   18,  19,  22,  23,  25,  31,  33,  34,  44,  45,
-                               46,  59,  65,  68,  72,  80,  85,  98,  104, 105, 113, 115,
-                               144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260,
-                               284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
-                               368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458};
-  static_assert(kept.size() == 59);
-  IdMap map = keep_only(kept);
+  constexpr std::array kKept = {2,   9,   18,  19,  22,  23,  25,  31,  33,  34,  44,  45,
+                                46,  59,  65,  68,  72,  80,  85,  98,  104, 105, 113, 115,
+                                144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260,
+                                284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
+                                368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458};
+  static_assert(kKept.size() == 59);
+  IdMap map = keep_only(kKept);
   if (background) map.classes[0] = 59;
   return map;
 }
 
 IdMap context_459_ids(bool prepared) {
-  constexpr int classes = 459;
+  constexpr int kClasses = 459;
   IdMap map;
   if (prepared) {
     map.classes.assign(65536, -1);
-    for (int id = 0; id <= classes; ++id) map.classes[id] = id;
-    map.classes[65535] = classes;
+    for (int id = 0; id <= kClasses; ++id) map.classes[id] = id;
+    map.classes[65535] = kClasses;
     return map;
   }
-  map.classes = {classes};
-  for (int id = 0; id < classes; ++id) map.classes.push_back(id);
+  map.classes = {kClasses};
+  for (int id = 0; id < kClasses; ++id) map.classes.push_back(id);
   return map;
 }
 
@@ -149,7 +150,7 @@ std::vector<int32_t> coco_category_ids() {
   std::vector<int32_t> ids;
   const auto map = coco_stuff_ids().classes;
   for (size_t id = 0; id < map.size(); ++id) {
-    if (map[id] != ignored)
+    if (map[id] != kIgnored)
       ids.push_back(static_cast<int32_t>(id) + 1);  // label files count from 0
   }
   return ids;
@@ -162,9 +163,9 @@ IdMap cityscapes_ids() {
 
 IdMap voc_ids(bool background) {
   IdMap map{.classes = std::vector<int32_t>(256, -1)};
-  map.classes[0] = background ? 20 : ignored;
+  map.classes[0] = background ? 20 : kIgnored;
   for (int id = 1; id <= 20; ++id) map.classes[id] = id - 1;
-  map.classes[255] = ignored;
+  map.classes[255] = kIgnored;
   return map;
 }
 

@@ -237,7 +237,7 @@ void TrainLoader::account_masks(const TrainSample& sample) {
   if (!named_masks_.insert(sample.file_name).second) return;
   if (named_masks_.size() > kMostNamed) {
     log::warn(
-        "more pictures have annotations without a usable mask; `pixelclip doctor` counts them all");
+        "more images have annotations without a usable mask; `pixelclip doctor` counts them all");
   } else {
     log::warn("left out ", sample.masks_left_out, " annotations of ", sample.file_name,
               " alone: ", sample.why_left_out);
@@ -249,8 +249,8 @@ TrainBatch TrainLoader::next_part(Stream& stream) {
     const int64_t position = stream.position_of(stream.taken);
     Result result = take(stream);
     account(result);
-    const Size2& picture = result.sample.picture;
-    const bool second = options_.group_by_shape && picture.width <= picture.height;
+    const Size2& size = result.sample.source_size;
+    const bool second = options_.group_by_shape && size.width <= size.height;
     auto& bucket = stream.buckets[second];
     bucket.push_back({position, std::move(result.sample)});
     if (static_cast<int64_t>(bucket.size()) < stream.batch_size) continue;

@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "config/config.hpp"
-#include "data/sa1b.hpp"
 #include "data/sampler.hpp"
 #include "modeling/sample.hpp"
 
@@ -32,7 +30,7 @@ struct LoaderOptions {
   int64_t start = 0;            ///< position in the stream of all ranks to begin at
   /// Of all world_size · parts ranks, to go on from instead; empty: all begin at `start`.
   std::vector<StreamPlace> places = {};
-  bool skip_empty = true;      ///< leave out pictures without any mask
+  bool skip_empty = true;      ///< leave out images without any mask
   double max_bad_samples = 1;  ///< share of unusable samples above which next() fails
 };
 
@@ -49,7 +47,7 @@ struct LoaderCounts {
 /// delivered depends on the data, the seed and the place alone: not on workers or timing. Rank q of
 /// Q = world_size · parts takes every Q-th sample of the stream from the q-th on; a process plays
 /// the ranks rank + world_size · v, and sample i of its batch is of its part i mod parts. When
-/// grouped by shape, a rank puts each sample into one of two buckets, pictures wider than high and
+/// grouped by shape, a rank puts each sample into one of two buckets, images wider than high and
 /// the others, and its part of the batch is the first bucket that is full, as detectron2 does. In a
 /// part whose crops differ in size all get the frame of the largest, and their masks are sampled in
 /// it.
@@ -105,16 +103,5 @@ class TrainLoader {
   std::exception_ptr failure_;
   std::unique_ptr<Workers> workers_;
 };
-
-/// The pictures of DATASETS.TRAIN. Errors: no set named, an unknown one, a test set, nothing on
-/// disk.
-Sa1bIndex open_training_set(const Config& config);
-
-/// The loader of a run: DATASETS.TRAIN through Sa1bMapper, SOLVER.IMS_PER_BATCH over `world_size`
-/// processes that each play SOLVER.ACCUMULATE_STEPS ranks. Of `places`, see LoaderOptions.
-std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
-                                               int world_size, int64_t start = 0,
-                                               bool pinned = false,
-                                               std::vector<StreamPlace> places = {});
 
 }  // namespace pixelclip

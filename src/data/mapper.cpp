@@ -155,7 +155,7 @@ struct Sa1bMapper::Scratch {
   ImageRegion region;
   Resizer resizer;
   Image crop;
-  AugmentScratch augment;
+  BlurScratch augment;
 };
 
 Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
@@ -219,9 +219,9 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
     out.masks_left_out = left_out.unusable;
     out.why_left_out = left_out.first;
   }
-  out.picture = {info.height, info.width};
-  out.image = empty_picture(crop);
-  if (input_.strong_aug) out.image_strong = empty_picture(crop);
+  out.source_size = {info.height, info.width};
+  out.image = empty_image(crop);
+  if (input_.strong_aug) out.image_strong = empty_image(crop);
   const bool bgr = input_.format == "BGR";
   const Planes weak = view_of(out.image, bgr);
   const Planes strong = input_.strong_aug ? view_of(out.image_strong, bgr) : Planes();
@@ -257,7 +257,7 @@ void Sa1bMapper::load_crop(Scratch& scratch, const std::string& name, const Imag
   lap.to(times.resize);
 }
 
-torch::Tensor Sa1bMapper::empty_picture(const Rect& crop) const {
+torch::Tensor Sa1bMapper::empty_image(const Rect& crop) const {
   return torch::empty({3, crop.height, crop.width},
                       torch::TensorOptions().dtype(torch::kUInt8).pinned_memory(pinned_));
 }

@@ -13,12 +13,12 @@ namespace pixelclip {
 
 /// What is drawn for the geometry of one sample.
 struct CropGeometry {
-  int64_t height = 0, width = 0;  ///< of the resized picture
+  int64_t height = 0, width = 0;  ///< of the resized image
   Rect crop;                      ///< in it
   bool flip_x = false, flip_y = false;
 };
 
-/// detectron2's ResizeShortestEdge, RandomCrop and RandomFlip for a picture of height × width.
+/// detectron2's ResizeShortestEdge, RandomCrop and RandomFlip for an image of height × width.
 CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t width, Random& random);
 
 /// Seconds spent in each part of making samples.
@@ -36,11 +36,11 @@ class Sa1bMapper {
   explicit Sa1bMapper(const Config& config, bool pinned = false);
 
   /// A function of the files and the random stream alone. Errors name the file: unreadable,
-  /// damaged, no SA-1B JSON, masks whose size is not the picture's. `times` collects when given.
+  /// damaged, no SA-1B JSON, masks whose size is not the image's. `times` collects when given.
   TrainSample operator()(const Sa1bSample& sample, Random random,
                          MapperTimes* times = nullptr) const;
 
-  /// The same with the geometry given, for tests and pictures.
+  /// The same with the geometry given, for tests and images.
   TrainSample map(const Sa1bSample& sample, const CropGeometry& geometry, Random random) const;
 
  private:
@@ -49,7 +49,7 @@ class Sa1bMapper {
                    MapperTimes* times) const;
   void load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
                  DecodeOptions options, const CropGeometry& geometry, MapperTimes& times) const;
-  torch::Tensor empty_picture(const Rect& crop) const;
+  torch::Tensor empty_image(const Rect& crop) const;
   void add_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
                  TrainSample& sample) const;
 

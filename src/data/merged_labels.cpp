@@ -49,16 +49,16 @@ void for_each_element(const fs::path& path, const std::set<std::string>& wanted,
 }  // namespace
 
 MergedLabels::MergedLabels(const fs::path& path, const std::string& phase) : path_(path) {
-  std::map<std::string, std::pair<std::string, Picture>> pictures;  // by image id: stem, picture
+  std::map<std::string, std::pair<std::string, AnnotatedImage>> images;  // by image id: stem, image
   std::map<std::string, std::vector<Region>> regions;
   try {
     for_each_element(
         path, {"images", "annos_segmentation"}, [&](const auto& section, const Json& element) {
           if (section == "images") {
             if (element.at("phase").template get<std::string>() != phase) return;
-            Picture picture{element.at("height"), element.at("width"), {}};
+            AnnotatedImage image{element.at("height"), element.at("width"), {}};
             const fs::path name = element.at("file_name").template get<std::string>();
-            pictures[id_of(element.at("image_id"))] = {name.stem().string(), picture};
+            images[id_of(element.at("image_id"))] = {name.stem().string(), image};
             return;
           }
           const Json& runs = element.at("segmentation");
@@ -79,38 +79,37 @@ MergedLabels::MergedLabels(const fs::path& path, const std::string& phase) : pat
          "annos_segmentation lacks phase, file_name, image_id, height, width, category_id or "
          "segmentation {size, counts}, or has another type there");
   }
-  for (auto& [id, entry] : pictures) {
+  for (auto& [id, entry] : images) {
     const auto found = regions.find(id);
     if (found != regions.end()) entry.second.regions = std::move(found->second);
-    pictures_[entry.first] = std::move(entry.second);
+    images_[entry.first] = std::move(entry.second);
   }
-  if (pictures_.empty()) {
-    fail(path.string(), ": it lists no picture with phase \"", phase,
+  if (images_.empty()) {
+    fail(path.string(), ": it lists no image with phase \"", phase,
          "\"; PASCAL-Context's trainval_merged.json was expected");
   }
 }
 
 std::vector<std::string> MergedLabels::stems() const {
   std::vector<std::string> stems;
-  for (const auto& [stem, picture] : pictures_) stems.push_back(stem);
+  for (const auto& [stem, image] : images_) stems.push_back(stem);
   return stems;
 }
 
 LabelMap MergedLabels::paint(const std::string& stem) const {
-  const auto found = pictures_.find(stem);
-  if (found == pictures_.end()) fail(path_.string(), ": it has no labels for ", stem);
-  const Picture& picture = found->second;
-  constexpr int64_t most = int64_t{1} << 28;
-  if (picture.height < 1 || picture.width < 1 || picture.height > most / picture.width) {
-    fail(path_.string(), ": picture ", stem, " cannot be ", picture.width, "×", picture.height);
+  const auto found = images_.find(stem);
+  if (found == images_.end()) fail(path_.string(), ": it has no labels for ", stem);
+  const AnnotatedImage& image = found->second;
+  constexpr int64_t kMaxPixels = int64_t{1} << 28;
+  if (image.height < 1 || image.width < 1 || image.height > kMaxPixels / image.width) {
+    fail(path_.string(), ": image ", stem, " cannot be ", image.width, "×", image.height);
   }
-  LabelMap labels{picture.height, picture.width,
-                  std::vector<int32_t>(picture.height * picture.width)};
+  LabelMap labels{image.height, image.width, std::vector<int32_t>(image.height * image.width)};
   std::vector<uint32_t> counts;
-  for (const Region& region : picture.regions) {
-    if (region.height != picture.height || region.width != picture.width) {
+  for (const Region& region : image.regions) {
+    if (region.height != image.height || region.width != image.width) {
       fail(path_.string(), ": a mask of ", stem, " is ", region.width, "×", region.height,
-           ", its picture ", picture.width, "×", picture.height);
+           ", its image ", image.width, "×", image.height);
     }
     try {
       parse_rle(region.counts, region.height, region.width, counts);
@@ -122,7 +121,7 @@ LabelMap MergedLabels::paint(const std::string& stem) const {
     for (const uint32_t count : counts) {
       // Runs go down the columns.
       for (const int64_t end = at + count; inside && at < end; ++at) {
-        labels.ids[(at % picture.height) * picture.width + at / picture.height] = region.category;
+        labels.ids[(at % image.height) * image.width + at / image.height] = region.category;
       }
       if (!inside) at += count;
       inside = !inside;

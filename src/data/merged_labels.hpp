@@ -9,7 +9,7 @@
 
 namespace pixelclip {
 
-/// The labels of Pascal-Context's trainval_merged.json: the pictures of one phase and, for each,
+/// The labels of Pascal-Context's trainval_merged.json: the images of one phase and, for each,
 /// run lengths with category ids, painted in the file's order.
 class MergedLabels {
  public:
@@ -17,10 +17,10 @@ class MergedLabels {
   /// of that form.
   explicit MergedLabels(const std::filesystem::path& path, const std::string& phase = "val");
 
-  /// Stems of the phase's pictures, sorted.
+  /// Stems of the phase's images, sorted.
   std::vector<std::string> stems() const;
-  bool holds(const std::string& stem) const { return pictures_.contains(stem); }
-  /// Category ids of a picture's pixels, 0 where nothing was painted. Errors: damaged runs.
+  bool holds(const std::string& stem) const { return images_.contains(stem); }
+  /// Category ids of an image's pixels, 0 where nothing was painted. Errors: damaged runs.
   LabelMap paint(const std::string& stem) const;
 
  private:
@@ -29,12 +29,12 @@ class MergedLabels {
     int64_t height = 0, width = 0;
     std::string counts;  ///< Compressed.
   };
-  struct Picture {
+  struct AnnotatedImage {
     int64_t height = 0, width = 0;
     std::vector<Region> regions;
   };
   std::filesystem::path path_;
-  std::map<std::string, Picture> pictures_;
+  std::map<std::string, AnnotatedImage> images_;
 };
 
 }  // namespace pixelclip

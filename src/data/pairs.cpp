@@ -16,10 +16,10 @@ namespace {
 struct ByNumber {
   bool operator()(const std::string& a, const std::string& b) const { return natural_less(a, b); }
 };
-using Matches = std::map<std::string, std::string, ByNumber>;  // picture's name to label's
+using Matches = std::map<std::string, std::string, ByNumber>;  // image's name to label's
 using Names = std::set<std::string, ByNumber>;
 
-/// One source of labels and what it has for the pictures.
+/// One source of labels and what it has for the images.
 struct Source {
   LabelSource from;
   std::shared_ptr<const MergedLabels> merged = {};
@@ -28,15 +28,15 @@ struct Source {
   std::vector<std::string> left_out = {};
 };
 
-/// A line of a list: the pictures' name and, where a second column names one, the label's.
+/// A line of a list: the images' name and, where a second column names one, the label's.
 struct Listed {
   std::string image, label;
 };
 
-/// The name of a picture's file given by its path below a folder; empty when it is none.
-std::string picture_name(const std::string& path, const std::string& suffix) {
+/// The name of an image's file given by its path below a folder; empty when it is none.
+std::string image_name(const std::string& path, const std::string& suffix) {
   const fs::path file = path;
-  if (!is_picture_ending(file.extension().string())) return "";
+  if (!is_image_extension(file.extension().string())) return "";
   const std::string name = as_name((file.parent_path() / file.stem()).string());
   return suffix.empty() ? name : stem_before(name, {suffix});
 }
@@ -44,8 +44,8 @@ std::string picture_name(const std::string& path, const std::string& suffix) {
 /// The name that a list's entry means, with or without what files add to it.
 std::string listed_name(const std::string& entry, const std::string& suffix) {
   const std::string name = as_name(entry);
-  const std::string picture = picture_name(name, "");
-  const std::string& bare = picture.empty() ? name : picture;
+  const std::string stripped = image_name(name, "");
+  const std::string& bare = stripped.empty() ? name : stripped;
   const std::string without = suffix.empty() ? "" : stem_before(bare, {suffix});
   return without.empty() ? bare : without;
 }
@@ -64,7 +64,7 @@ std::vector<std::string> lines_of(const fs::path& path) {
       lines.push_back(line.substr(begin, end + 1 - begin));
     }
   }
-  if (lines.empty()) fail(path.string(), ": it is empty; a picture's stem a line was expected");
+  if (lines.empty()) fail(path.string(), ": it is empty; an image's stem a line was expected");
   return lines;
 }
 
@@ -75,7 +75,7 @@ class Pairing {
   SetPairs run() {
     report_.images = paths_.images;
     open(paths_.labels);
-    list_pictures();
+    list_images();
     read_list();
     choose_sources();
     SetPairs out;
@@ -126,20 +126,20 @@ class Pairing {
     }
   }
 
-  void list_pictures() {
-    // Where pictures and labels share a folder, a label is no picture.
+  void list_images() {
+    // Where images and labels share a folder, a label is no image.
     std::set<fs::path> labels;
     for (const auto& [name, path] : sources_.front().names.all()) labels.insert(path);
     const FileList listing = list(paths_.images);
     for (const fs::path& file : listing.files) {
       const auto name =
-          picture_name(file.lexically_relative(paths_.images).string(), info_.image_suffix);
+          image_name(file.lexically_relative(paths_.images).string(), info_.image_suffix);
       if (!name.empty() && !labels.contains(file)) images_.add(name, file);
     }
     report_.left_out = listing.faults;
   }
 
-  /// What a list names becomes `wanted_`; without a list, all pictures are wanted.
+  /// What a list names becomes `wanted_`; without a list, all images are wanted.
   void read_list() {
     std::error_code ignored;
     has_list_ = !info_.list.empty() && (info_.list_required || fs::exists(info_.list, ignored));
@@ -155,12 +155,12 @@ class Pairing {
         wanted_.insert(entry.image);
         if (!entry.label.empty()) named_labels_[entry.image] = entry.label;
       } else {
-        (several ? ambiguous_ : without_picture_).insert(entry.image);
+        (several ? ambiguous_ : without_image_).insert(entry.image);
       }
     }
   }
 
-  /// The picture that a line means: the whole line, or what stands before a tab, comma or blank.
+  /// The image that a line means: the whole line, or what stands before a tab, comma or blank.
   Listed find_listed(const std::string& line, bool& several) const {
     const std::string whole = listed_name(line, info_.image_suffix);
     if (images_.holds(whole)) return {whole, ""};
@@ -178,7 +178,7 @@ class Pairing {
     return {listed_name(line.substr(0, line.find_first_of(" \t,")), info_.image_suffix), ""};
   }
 
-  /// Pairs all pictures with the labels of a source, by path and then by stem.
+  /// Pairs all images with the labels of a source, by path and then by stem.
   void match(Source& source) {
     for (const auto& [image, path] : images_.all()) {
       bool several = false;
@@ -204,7 +204,7 @@ class Pairing {
   bool lacks(const Source& source) const {
     int64_t found = 0;
     for (const std::string& name : wanted_) found += source.matches.contains(name);
-    if (info_.images_hold_more && !has_list_) return found < info_.pictures;
+    if (info_.images_hold_more && !has_list_) return found < info_.published_images;
     return found < static_cast<int64_t>(wanted_.size());
   }
 
@@ -266,7 +266,7 @@ class Pairing {
   }
 
   void report_missing() {
-    // A prepared folder holds no file for a picture with nothing left to score.
+    // A prepared folder holds no file for an image with nothing left to score.
     const bool may_lack =
         info_.skip_unlabelled && sources_.size() == 1 && sources_[0].from.prepared;
     const bool told = !may_lack && (has_list_ || !info_.images_hold_more);
@@ -276,7 +276,7 @@ class Pairing {
       else if (told)
         report_.images_without_labels.push_back(short_name(name));
     }
-    for (const std::string& name : without_picture_) report_unfound(name, may_lack);
+    for (const std::string& name : without_image_) report_unfound(name, may_lack);
     if (!has_list_) {
       Names orphans;
       for (const Source& source : sources_) {
@@ -301,13 +301,13 @@ class Pairing {
     report_.expected +=
         static_cast<int64_t>(report_.images_without_labels.size() + report_.ambiguous.size());
     if (has_list_) report_.expected += static_cast<int64_t>(report_.labels_without_image.size());
-    // Pictures with nothing to score are few: more lacking files mean a partly prepared folder.
+    // Images with nothing to score are few: more lacking files mean a partly prepared folder.
     const auto wanted = static_cast<int64_t>(wanted_.size());
     if (may_lack && has_list_ && 20 * report_.expected < 19 * wanted) report_.expected = wanted;
-    if (!may_lack) report_.expected = std::max(report_.expected, info_.pictures);
+    if (!may_lack) report_.expected = std::max(report_.expected, info_.published_images);
   }
 
-  /// An entry of the list without a picture.
+  /// An entry of the list without an image.
   void report_unfound(const std::string& name, bool may_lack) {
     bool several = false;
     const bool label = std::any_of(sources_.begin(), sources_.end(), [&](const Source& source) {
@@ -324,7 +324,7 @@ class Pairing {
   FileNames images_;
   std::vector<Source> sources_;
   bool has_list_ = false;
-  Names wanted_, without_picture_, without_labels_, ambiguous_, unclear_;
+  Names wanted_, without_image_, without_labels_, ambiguous_, unclear_;
   std::map<std::string, std::string> named_labels_;  ///< by the list's second column
   PairReport report_;
 };

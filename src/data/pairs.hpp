@@ -7,7 +7,7 @@
 
 namespace pixelclip {
 
-/// The pictures of a test set with their labels, as SemSegSet describes.
+/// The images of a test set with their labels, as SemSegSet describes.
 struct SetPairs {
   std::vector<LabelSource> sources;  ///< Those that items take labels from; at least one.
   std::vector<std::shared_ptr<const MergedLabels>> merged;  ///< Of each source; null for folders.

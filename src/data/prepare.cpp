@@ -48,12 +48,12 @@ const std::vector<Preparable>& preparables() {
 /// machine leaves another.
 bool whole_png(const fs::path& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  constexpr std::array<char, 8> end = {'I', 'E', 'N', 'D', '\xAE', 'B', '`', '\x82'};
+  constexpr std::array<char, 8> kEnd = {'I', 'E', 'N', 'D', '\xAE', 'B', '`', '\x82'};
   std::array<char, 8> tail{};
   if (!file || file.tellg() < 57) return false;
   file.seekg(-8, std::ios::end);
   file.read(tail.data(), tail.size());
-  return file && tail == end;
+  return file && tail == kEnd;
 }
 
 bool newer(const fs::path& a, const fs::path& b) {
@@ -123,7 +123,7 @@ class Preparation {
     const SemSegSet set(info_);
     log::info(set.report().summary(info_.name, set.items().size()));
     if (set.items().empty()) {
-      fail("data set ", info_.name, ": there is no pair of picture and labels to prepare");
+      fail("data set ", info_.name, ": there is no pair of image and labels to prepare");
     }
     choose_place(set.report());
     const fs::path folder = out_ / prepared_.path.lexically_relative(root_);
@@ -131,7 +131,7 @@ class Preparation {
     if (info_.prepared_side > 0) {
       make_writable_folder(prepared_images_);
     } else {
-      link_pictures(set.report().images);
+      link_images(set.report().images);
     }
     const auto total = static_cast<int64_t>(set.items().size());
     parallel_for(total, threads_, [&](int64_t i) {
@@ -150,7 +150,7 @@ class Preparation {
  private:
   bool is_cityscapes() const { return info_.name.starts_with("cityscapes_fine_"); }
 
-  /// The place nearest to the published labels, then to the pictures.
+  /// The place nearest to the published labels, then to the images.
   void choose_place(const PairReport& found) {
     const auto nearness = [&](const LabelSource& place) {
       return std::pair(shared_parts(place.path, found.labels),
@@ -171,14 +171,14 @@ class Preparation {
     if (made.items().empty() || !made.report().images_without_labels.empty()) return false;
     report.kept += static_cast<int64_t>(made.items().size());
     if (out_ != root_) {
-      link_pictures(made.report().images);
+      link_images(made.report().images);
       link_to(prepared_.path, out_ / prepared_.path.lexically_relative(root_));
     }
     return true;
   }
 
   /// So that a test set can be read from `out` alone.
-  void link_pictures(const fs::path& images) {
+  void link_images(const fs::path& images) {
     if (fs::absolute(out_).lexically_normal() == fs::absolute(root_).lexically_normal()) return;
     link_to(images, out_ / info_.images.front().lexically_relative(root_));
     if (!info_.list.empty()) link_to(info_.list, out_ / info_.list.lexically_relative(root_));
@@ -201,7 +201,7 @@ class Preparation {
     }
     try {
       LabelMap labels = set.labels(item, classes_);
-      if (info_.prepared_side > 0) write_shrunk(set.picture(item, labels), item.stem, labels);
+      if (info_.prepared_side > 0) write_shrunk(set.read_image(item, labels), item.stem, labels);
       const bool nothing_left =
           info_.skip_unlabelled && std::all_of(labels.ids.begin(), labels.ids.end(),
                                                [this](int32_t id) { return id == info_.ignore; });

@@ -9,16 +9,16 @@ namespace pixelclip {
 
 struct PrepareOptions {
   std::filesystem::path root = {};  ///< Where the published files lie; empty: $DETECTRON2_DATASETS.
-  /// Where the labels go; empty: beside the published ones. Elsewhere, the pictures are linked, so
+  /// Where the labels go; empty: beside the published ones. Elsewhere, the images are linked, so
   /// that $DETECTRON2_DATASETS may point there.
   std::filesystem::path out = {};
   int threads = 0;  ///< 0: all cores.
 };
 
 struct PrepareReport {
-  int64_t written = 0;  ///< Label files made now.
-  int64_t kept = 0;     ///< Whole ones that were there.
-  int64_t skipped = 0;  ///< Pictures with nothing left to score, by the set's rule.
+  int64_t written = 0;                   ///< Label files made now.
+  int64_t kept = 0;                      ///< Whole ones that were there.
+  int64_t skipped = 0;                   ///< Images with nothing left to score, by the set's rule.
   std::vector<std::string> failed = {};  ///< "path: reason".
   bool complete = true;                  ///< False when stopped by a signal.
 };
@@ -35,21 +35,5 @@ PrepareReport prepare_sem_seg(const std::string& set, const PrepareOptions& opti
 
 /// The catalog's sets that such a name stands for; the name itself when it is none of them.
 std::vector<std::string> sets_called(const std::string& name);
-
-struct PrepareSa1bOptions {
-  std::filesystem::path root = {};  ///< Where SA-1B lies; empty: $SAM_DATASETS.
-  std::filesystem::path list = {};  ///< As DATASETS.SHARDS.
-  std::filesystem::path out =
-      {};                ///< For compact shards and the record of what is done; empty: the root.
-  bool compact = false;  ///< Write a compact shard of each tar file or folder.
-  bool again = false;    ///< Verify also what a record says was verified.
-  int threads = 0;       ///< 0: all cores.
-};
-
-/// Makes the indices of SA-1B's tar files, reads every picture and its masks, and writes compact
-/// shards of what is usable. Done tar files and folders are recorded in OUT/sa1b_verified.json: a
-/// second call goes on behind them as long as they did not change. Counts are of samples; `skipped`
-/// ones have no mask. Errors: nothing there, nowhere to write shards.
-PrepareReport prepare_sa1b(const PrepareSa1bOptions& options);
 
 }  // namespace pixelclip

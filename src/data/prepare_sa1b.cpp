@@ -1,3 +1,5 @@
+#include "data/prepare_sa1b.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,11 +11,10 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
-#include "data/archive.hpp"
 #include "data/catalog.hpp"
-#include "data/loader.hpp"
-#include "data/prepare.hpp"
 #include "data/sample_check.hpp"
+#include "data/shard.hpp"
+#include "data/train_set.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -26,7 +27,7 @@ constexpr const char* kRecord = "sa1b_verified.json";
 struct Unit {
   fs::path path;
   int64_t begin = 0, end = 0;
-  ShardSource source;
+  ArchiveSource source;
 };
 
 /// Leaves the middle of a shard when a signal asks for it.
@@ -76,11 +77,11 @@ class Verification {
     }
     std::map<fs::path, fs::path> shards;
     for (Unit& unit : units) {
-      unit.source = fingerprint(unit.path);
+      unit.source = source_of(unit.path);
       if (fs::is_directory(unit.path)) {
         const fs::path masks = fs::path(index_[unit.begin].annotation).parent_path();
         unit.source.size = static_cast<uint64_t>(unit.end - unit.begin);
-        unit.source.time = std::max(unit.source.time, fingerprint(masks).time);
+        unit.source.time = std::max(unit.source.time, source_of(masks).time);
       }
       const auto [at, fresh] = shards.emplace(shard_of(unit), unit.path);
       if (options_.compact && !fresh) {

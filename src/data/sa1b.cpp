@@ -10,6 +10,8 @@
 #include "base/log.hpp"
 #include "data/archive.hpp"
 #include "data/sa1b_scan.hpp"
+#include "data/shard.hpp"
+#include "data/tar.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
 
@@ -17,22 +19,22 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-void report(const std::string& where, const Found& sum) {
+void report(const std::string& where, const ScanResult& sum) {
   std::string left_out;
   const auto mention = [&](int64_t count, const char* what) {
     if (count > 0) left_out += str(left_out.empty() ? " (left out: " : ", ", count, " ", what);
   };
-  mention(sum.images_alone, "pictures without annotations");
-  mention(sum.annotations_alone, "annotations without a picture");
+  mention(sum.images_alone, "images without annotations");
+  mention(sum.annotations_alone, "annotations without an image");
   mention(sum.listed_missing, "listed pairs whose files are missing");
   if (!left_out.empty()) left_out += ")";
-  log::info("training pictures in ", where, ": ", sum.pairs.size(), left_out);
+  log::info("training images in ", where, ": ", sum.pairs.size(), left_out);
 }
 
 /// All pairs, sorted, each once.
-Found merge(std::vector<Found>&& parts) {
-  Found sum;
-  for (Found& part : parts) sum.add(std::move(part));
+ScanResult merge(std::vector<ScanResult>&& parts) {
+  ScanResult sum;
+  for (ScanResult& part : parts) sum.add(std::move(part));
   const auto by_key = [](const auto& a, const auto& b) { return a.key() < b.key(); };
   std::sort(sum.pairs.begin(), sum.pairs.end(), by_key);
   const auto same = [](const auto& a, const auto& b) { return a.key() == b.key(); };
@@ -44,19 +46,19 @@ Found merge(std::vector<Found>&& parts) {
 bool is_stale(const fs::path& compact, const fs::path& published) {
   if (!is_tar(published)) return false;
   const uint64_t made_from = shard_source(compact).size;
-  if (made_from == 0 || made_from == fingerprint(published).size) return false;
+  if (made_from == 0 || made_from == source_of(published).size) return false;
   log::warn(
       published.string(), " has changed since ", compact.filename().string(),
       " was made from it, and is read instead; `pixelclip prepare sa1b --compact` makes that anew");
   return true;
 }
 
-/// Zeros where a picture of one mask is black, ones elsewhere.
+/// Zeros where an image of one mask is black, ones elsewhere.
 LabelMap decode_mask(std::span<const uint8_t> bytes, const std::string& name) {
   LabelMap mask;
   try {
     mask = decode_labels(bytes, name);
-  } catch (const Error&) {  // saved as colours
+  } catch (const Error&) {  // saved as colors
     const Image image = decode_rgb(bytes, name, {.orient = false});
     mask = {image.height, image.width,
             std::vector<int32_t>(static_cast<size_t>(image.height * image.width))};
@@ -80,7 +82,7 @@ void add_mask(const LabelMap& mask, MaskRuns& out) {
 }  // namespace
 
 void Sa1bSample::read_image(std::vector<uint8_t>& out) const {
-  if (archive.empty()) return read_bytes(image, 0, whole_file, out);
+  if (archive.empty()) return read_bytes(image, 0, kWholeFile, out);
   read_bytes(archive, image_at, image_size, out);
 }
 
@@ -91,9 +93,9 @@ void SampleMasks::read(const Sa1bSample& sample, int64_t height, int64_t width, 
     return sample.coco->read(static_cast<int64_t>(sample.masks_at), max_masks, source, reader_,
                              out);
   }
-  if (sample.form == MaskForm::pictures) return read_pictures(sample, max_masks, out);
+  if (sample.form == MaskForm::mask_folder) return read_mask_folder(sample, max_masks, out);
   if (sample.archive.empty())
-    read_bytes(sample.annotation, 0, whole_file, bytes_);
+    read_bytes(sample.annotation, 0, kWholeFile, bytes_);
   else
     read_bytes(sample.archive, sample.masks_at, sample.masks_size, bytes_);
   const std::string& name = sample.annotation;
@@ -108,14 +110,14 @@ void SampleMasks::read(const Sa1bSample& sample, int64_t height, int64_t width, 
   }
 }
 
-void SampleMasks::read_pictures(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out) {
+void SampleMasks::read_mask_folder(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out) {
   const FileList list = list_files_below(sample.annotation);
   Sa1bMaskReader::begin(0, 0, out);
   for (const fs::path& file : list.files) {
     if (!has_suffix(file.native(), {".png"})) continue;
     LabelMap mask;
     try {
-      read_bytes(file, 0, whole_file, bytes_);
+      read_bytes(file, 0, kWholeFile, bytes_);
       mask = decode_mask(bytes_, file.string());
     } catch (const Error& e) {
       ++out.left_out.unusable, ++out.left_out.broken;
@@ -152,13 +154,13 @@ void Sa1bIndex::add(const std::vector<Sa1bFolders>& candidates, MaskForm form, i
       tried += str(tried.empty() ? "" : " or ", where.images.string());
       if (with_annotations_) tried += str(" with ", where.annotations.string());
     }
-    fail("no training pictures: looked for the folders ", tried,
+    fail("no training images: looked for the folders ", tried,
          "; point SAM_DATASETS (DATASETS.SAM_ROOT) at the folder that holds them");
   }
-  Found found = merge(scan(*there, {with_annotations_, form, ignore}));
+  ScanResult found = merge(scan(*there, {with_annotations_, form, ignore}));
   report(there->images.string(), found);
   if (found.pairs.empty()) {
-    fail("no training pictures in ", there->images.string(),
+    fail("no training images in ", there->images.string(),
          with_annotations_ ? str(" that have a ", form == MaskForm::ids ? "PNG" : "JSON",
                                  " file of the same name in ", there->annotations.string())
                            : "",
@@ -168,12 +170,12 @@ void Sa1bIndex::add(const std::vector<Sa1bFolders>& candidates, MaskForm form, i
 }
 
 void Sa1bIndex::add_shards(const std::vector<fs::path>& shards) {
-  Found found = merge(scan_shards(shards, {.with_annotations = with_annotations_}));
+  ScanResult found = merge(scan_shards(shards, {.with_annotations = with_annotations_}));
   const std::string where =
       shards.size() == 1 ? shards.front().string()
                          : str(shards.size(), " shards in ", shards.front().parent_path().string());
   report(where, found);
-  if (found.pairs.empty()) fail("no pair of a picture and a JSON file of the same name in ", where);
+  if (found.pairs.empty()) fail("no pair of an image and a JSON file of the same name in ", where);
   append(std::move(found));
 }
 
@@ -224,17 +226,17 @@ void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
   if (coco_.size() == std::numeric_limits<uint16_t>::max()) fail("too many COCO files");
   coco_.push_back(std::make_shared<const CocoMasks>(annotations, crowds_));
   const CocoMasks& coco = *coco_.back();
-  std::vector<Found> parts;
+  std::vector<ScanResult> parts;
   parts.push_back(scan_coco(images, coco, static_cast<uint16_t>(coco_.size() - 1)));
-  Found found = merge(std::move(parts));
+  ScanResult found = merge(std::move(parts));
   report(images.string(), found);
   if (coco.strays() > 0) {
     log::warn(annotations.string(), ": ", coco.strays(),
-              " annotations are of pictures it does not list");
+              " annotations are of images it does not list");
   }
   if (coco.unusable() > 0) {
     log::warn(annotations.string(), ": ", coco.unusable(),
-              " of its pictures are left out: ", coco.first_unusable());
+              " of its images are left out: ", coco.first_unusable());
   }
   if (coco.crowd_regions() > 0) {
     log::info(annotations.string(), ": ", coco.crowd_regions(), " crowd regions (iscrowd 1) are ",
@@ -242,22 +244,21 @@ void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
               "; DATASETS.CROWD_REGIONS decides");
   }
   if (!found.example.empty()) {
-    log::warn(annotations.string(), ": ", found.annotations_alone,
-              " of its pictures are not below ", images.string(), ", for example ",
-              printable(found.example));
+    log::warn(annotations.string(), ": ", found.annotations_alone, " of its images are not below ",
+              images.string(), ", for example ", printable(found.example));
   }
   if (found.by_last_parts > 0) {
-    log::info(annotations.string(), ": ", found.by_last_parts, " pictures were found below ",
+    log::info(annotations.string(), ": ", found.by_last_parts, " images were found below ",
               images.string(), " by the last parts of their paths");
   }
   if (found.pairs.empty()) {
-    fail("none of the pictures that ", annotations.string(), " names lies below ", images.string(),
+    fail("none of the images that ", annotations.string(), " names lies below ", images.string(),
          ", for example ", printable(found.example));
   }
   append(std::move(found));
 }
 
-void Sa1bIndex::append(Found&& found) {
+void Sa1bIndex::append(ScanResult&& found) {
   left_out_ += found.images_alone + found.annotations_alone + found.listed_missing;
   entries_.reserve(entries_.size() + found.pairs.size());
   std::map<std::string, uint32_t> known;

@@ -12,19 +12,19 @@
 
 namespace pixelclip {
 
-/// Where one set of training pictures and masks lies.
+/// Where one set of training images and masks lies.
 struct Sa1bFolders {
   std::filesystem::path images;
   std::filesystem::path annotations;  ///< may be empty when no annotations are read
 };
 
-/// How the masks of a picture are kept.
+/// How the masks of an image are kept.
 enum class MaskForm : uint8_t {
-  json,      ///< SA-1B's JSON
-  runs,      ///< binary runs of a compact shard
-  ids,       ///< a picture of ids, each a mask
-  pictures,  ///< a folder with a picture of each mask, as SAM's script writes it
-  coco,      ///< COCO's instance JSON, one file for all pictures
+  json,         ///< SA-1B's JSON
+  runs,         ///< binary runs of a compact shard
+  ids,          ///< an image of ids, each a mask
+  mask_folder,  ///< a folder with an image of each mask, as SAM's script writes it
+  coco,         ///< COCO's instance JSON, one file for all images
 };
 
 struct Sa1bSample {
@@ -37,20 +37,20 @@ struct Sa1bSample {
   const CocoMasks* coco = nullptr;
   bool crowds = true;  ///< crowd regions are masks
 
-  /// The bytes of the picture's file, whose memory is reused. Errors: unreadable.
+  /// The bytes of the image's file, whose memory is reused. Errors: unreadable.
   void read_image(std::vector<uint8_t>& out) const;
 };
 
 /// Reads the masks of samples, whatever their form; keeps its memory, one for each thread.
 class SampleMasks {
  public:
-  /// `height` and `width` of the picture as it is shown serve where the masks say no size. Errors
+  /// `height` and `width` of the image as it is shown serve where the masks say no size. Errors
   /// name the file: see Sa1bMaskReader and decode_labels().
   void read(const Sa1bSample& sample, int64_t height, int64_t width, int64_t max_masks,
             MaskRuns& out);
 
  private:
-  void read_pictures(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out);
+  void read_mask_folder(const Sa1bSample& sample, int64_t max_masks, MaskRuns& out);
 
   Sa1bMaskReader reader_;
   std::vector<uint8_t> bytes_;
@@ -70,7 +70,7 @@ class NameSum {
   uint64_t sum_ = 0xcbf29ce484222325ull;
 };
 
-struct Found;
+struct ScanResult;
 
 /// The training samples on disk, sorted by path, about 90 bytes each: names lie in one block of
 /// memory and folders are kept once.
@@ -83,18 +83,18 @@ class Sa1bIndex {
   /// with annotations.
   static std::vector<Sa1bFolders> layouts(const std::filesystem::path& root);
 
-  /// Adds the pictures of the first of `candidates` that is there, subfolders included. The names
+  /// Adds the images of the first of `candidates` that is there, subfolders included. The names
   /// come from image_list.da where such a file lies in the folder (a torch-saved list of {img_name,
   /// ann_name} relative to the folder that holds `images`), else from the folders, paired by stem.
   /// What has no partner is left out, counted and logged, and so is what is_hidden()
-  /// (base/listing). Where a picture has no file of masks but a folder of its name with PNGs, each
+  /// (base/listing). Where an image has no file of masks but a folder of its name with PNGs, each
   /// of these is a mask. Errors: none of the folders exists, no pair in them. With MaskForm::ids
-  /// the masks are pictures of ids; `ignore` is none.
+  /// the masks are images of ids; `ignore` is none.
   void add(const std::vector<Sa1bFolders>& candidates, MaskForm form = MaskForm::json,
            int64_t ignore = 0);
 
   /// Adds what each of `shards` holds: SA-1B's tar files as published, compact shards, folders in
-  /// which pictures and JSON files lie side by side or as layouts() says. Errors: as above.
+  /// which images and JSON files lie side by side or as layouts() says. Errors: as above.
   void add_shards(const std::vector<std::filesystem::path>& shards);
   /// The tar files, compact shards and folders sa_* of a folder, sorted; a compact shard stands for
   /// the tar file or folder of its name.
@@ -104,9 +104,9 @@ class Sa1bIndex {
   static std::vector<std::filesystem::path> read_shard_list(const std::filesystem::path& list,
                                                             const std::filesystem::path& root);
 
-  /// Adds the pictures that a COCO instance file names, which lie below `images`. Paths of another
+  /// Adds the images that a COCO instance file names, which lie below `images`. Paths of another
   /// machine and addresses are found by their last parts. Errors: no such file, none of its
-  /// pictures is there.
+  /// images is there.
   void add_coco(const std::filesystem::path& images, const std::filesystem::path& annotations);
 
   int64_t size() const { return static_cast<int64_t>(entries_.size()); }
@@ -116,12 +116,12 @@ class Sa1bIndex {
   size_t memory() const;
   /// Of all names in order: equal lists on two machines have equal sums.
   uint64_t checksum() const;
-  /// Pictures or annotations left out because their partner is missing.
+  /// Images or annotations left out because their partner is missing.
   int64_t left_out() const { return left_out_; }
 
  private:
   struct Entry {
-    uint64_t names = 0;  ///< offset of the picture's name; the annotation's name follows
+    uint64_t names = 0;  ///< offset of the image's name; the annotation's name follows
     uint64_t image_at = 0, masks_at = 0;
     uint32_t image_size = 0, masks_size = 0;
     uint32_t image_folder = 0, annotation_folder = 0;  ///< the archive is a folder of its names
@@ -130,7 +130,7 @@ class Sa1bIndex {
     bool archive = false;
     uint16_t coco = 0;
   };
-  void append(Found&& found);
+  void append(ScanResult&& found);
 
   bool with_annotations_ = true;
   CrowdRegions crowds_ = CrowdRegions::automatic;

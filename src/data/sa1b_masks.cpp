@@ -57,13 +57,13 @@ void parse_counts(std::string_view text, int64_t height, int64_t width,
   complete_rle(counts, height, width);
 }
 
-/// A picture's "height" and "width"; 0 for one that is missing or no length in pixels.
-void read_picture_size(JsonScanner& json, int64_t& height, int64_t& width) {
+/// An image's "height" and "width"; 0 for one that is missing or no length in pixels.
+void read_image_size(JsonScanner& json, int64_t& height, int64_t& width) {
   json.object([&](std::string_view part) {
     if (part == "height")
-      height = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+      height = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
     else if (part == "width")
-      width = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+      width = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
     else
       json.skip();
   });
@@ -93,7 +93,7 @@ struct Sa1bMaskReader::Segment {
     int64_t sides[2] = {-1, -1};
     int position = 0;
     json.array([&] {
-      const int64_t length = json.try_whole(1, longest_side);
+      const int64_t length = json.try_whole(1, kMaxSide);
       if (position < 2) sides[position] = length;
       ++position;
     });
@@ -291,12 +291,12 @@ void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const
   }
   if (segment.height == 0 && out.height == 0) {
     needs_size_ = true;
-    return leave_out(out, name, json, "says no size, and neither does its picture", true);
+    return leave_out(out, name, json, "says no size, and neither does its image", true);
   }
   if (out.height == 0) out.height = segment.height, out.width = segment.width;
   if (segment.height != 0 && (segment.height != out.height || segment.width != out.width)) {
     fail(name, ": ", json.part(), " has a mask of ", segment.height, "×", segment.width,
-         " pixels where the picture or the masks before have ", out.height, "×", out.width);
+         " pixels where the image or the masks before have ", out.height, "×", out.width);
   }
   try {
     if (polygons)
@@ -340,16 +340,16 @@ void Sa1bMaskReader::read(const std::filesystem::path& path, int64_t max_masks, 
 void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool crowds,
                           MaskRuns& out) {
   JsonScanner json(text, name);
-  int64_t number = 0, pictures = 0;
+  int64_t number = 0, images = 0;
   bool listed = false;
-  picture_height_ = picture_width_ = 0;
+  image_height_ = image_width_ = 0;
   const auto list = [&] {
     listed = true;
     json.array([&] { add(json, name, number++, crowds, out); });
   };
-  const auto picture = [&] {
-    read_picture_size(json, picture_height_, picture_width_);
-    if (out.height == 0) out.height = picture_height_, out.width = picture_width_;
+  const auto read_size = [&] {
+    read_image_size(json, image_height_, image_width_);
+    if (out.height == 0) out.height = image_height_, out.width = image_width_;
   };
   if (json.peek() == '[') {  // as SAM's own script writes it
     list();
@@ -357,11 +357,11 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
     json.object([&](std::string_view key) {
       const char first = json.peek();
       if (key == "image" && first == '{') {
-        picture();
-      } else if (key == "images" && first == '[') {  // COCO's form for one picture
+        read_size();
+      } else if (key == "images" && first == '[') {  // COCO's form for one image
         json.array([&] {
-          if (++pictures == 1 && json.peek() == '{')
-            picture();
+          if (++images == 1 && json.peek() == '{')
+            read_size();
           else
             json.skip();
         });
@@ -374,9 +374,9 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
         listed = true;
         json.array([&] { add_shape(json, name, number++, out); });
       } else if (key == "imageHeight") {
-        picture_height_ = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+        image_height_ = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
       } else if (key == "imageWidth") {
-        picture_width_ = std::max<int64_t>(json.try_whole(1, longest_side), 0);
+        image_width_ = std::max<int64_t>(json.try_whole(1, kMaxSide), 0);
       } else {
         listed = listed || (key == "annotations" && first == 'n');
         json.skip();
@@ -384,11 +384,11 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
     });
   }
   json.finish();
-  if (picture_height_ == 0 || picture_width_ == 0) picture_height_ = picture_width_ = 0;
+  if (image_height_ == 0 || image_width_ == 0) image_height_ = image_width_ = 0;
   if (!listed) fail(name, ": there is no \"annotations\" in it: SA-1B's JSON form was expected");
-  if (pictures > 1) {
-    fail(name, ": it lists ", pictures,
-         " pictures, so that its masks are not of one: give this file itself as `masks` ",
+  if (images > 1) {
+    fail(name, ": it lists ", images,
+         " images, so that its masks are not of one: give this file itself as `masks` ",
          "(kind: coco)");
   }
 }
@@ -399,12 +399,12 @@ void Sa1bMaskReader::parse(std::string_view text, const std::string& name, int64
   needs_size_ = false;
   do {
     walk(text, name, source.crowds, out);
-    const bool known = picture_height_ > 0 && out.height > 0;
-    if (known && (picture_height_ != out.height || picture_width_ != out.width)) {
-      fail(name, ": the masks have ", out.height, "×", out.width, " pixels but the picture ",
-           picture_height_, "×", picture_width_, " (height × width)");
+    const bool known = image_height_ > 0 && out.height > 0;
+    if (known && (image_height_ != out.height || image_width_ != out.width)) {
+      fail(name, ": the masks have ", out.height, "×", out.width, " pixels but the image ",
+           image_height_, "×", image_width_, " (height × width)");
     }
-    if (out.height == 0) out.height = picture_height_, out.width = picture_width_;
+    if (out.height == 0) out.height = image_height_, out.width = image_width_;
   } while (!end(source, name, max_masks, out));
 }
 

@@ -13,8 +13,8 @@
 
 namespace pixelclip {
 
-/// The masks of one picture as runs (see image/rle.hpp), the largest first. Everything lies in two
-/// arrays that are reused from picture to picture.
+/// The masks of one image as runs (see image/rle.hpp), the largest first. Everything lies in two
+/// arrays that are reused from image to image.
 struct MaskRuns {
   struct Mask {
     uint64_t begin = 0, count = 0;  ///< in `counts`
@@ -27,7 +27,7 @@ struct MaskRuns {
     int64_t broken = 0;      ///< of these, the ones that hold a mask which can not be understood
     std::string first = {};  ///< "FILE: annotation NUMBER (id ID) REASON" of the first unusable one
   };
-  int64_t height = 0, width = 0;  ///< of the picture; 0 when the file says neither
+  int64_t height = 0, width = 0;  ///< of the image; 0 when the file says neither
   std::vector<uint32_t> counts;
   std::vector<Mask> masks;
   LeftOut left_out;
@@ -39,19 +39,19 @@ struct MaskRuns {
 
 class JsonScanner;
 
-/// Of a picture with masks, pixels; a larger size in a file is none.
-inline constexpr int64_t longest_side = 1 << 20;
+/// Of an image with masks, pixels; a larger size in a file is none.
+inline constexpr int64_t kMaxSide = 1 << 20;
 
 /// What a file of masks does not say itself.
 struct MaskSource {
-  int64_t height = 0, width = 0;  ///< of the picture as it is shown; 0: not known
+  int64_t height = 0, width = 0;  ///< of the image as it is shown; 0: not known
   bool crowds = true;             ///< whether crowd regions ("iscrowd": 1) are masks
 };
 
 /// Reads SA-1B's JSON (the same form from any tool): {"image": {height, width}, "annotations":
 /// [{"segmentation": {"size": [h, w], "counts": "RLE" or [runs]}, "iscrowd"}]}, or the list of
 /// annotations alone, as SAM's script writes it, or LabelMe's "shapes". A segmentation may also be
-/// COCO's list of polygons. A size that is missing is taken from the picture. An annotation that
+/// COCO's list of polygons. A size that is missing is taken from the image. An annotation that
 /// holds no mask is left out alone and counted. Empty masks are dropped; of the rest the
 /// `max_masks` largest are kept. Areas are counted, not believed. Keeps its memory; one for each
 /// thread.
@@ -59,13 +59,13 @@ class Sa1bMaskReader {
  public:
   /// Errors name the file and the annotation or the line: unreadable, not JSON, cut short, no list
   /// of annotations, broken masks and no other, sizes that differ from each other or from the
-  /// picture's.
+  /// image's.
   void read(const std::filesystem::path& path, int64_t max_masks, MaskRuns& out);
   /// The same for text in memory; `name` stands for the file in errors.
   void parse(std::string_view text, const std::string& name, int64_t max_masks, MaskRuns& out,
              const MaskSource& source = {});
 
-  /// For forms that hold their annotations elsewhere: begin() with the picture's size (0: not known
+  /// For forms that hold their annotations elsewhere: begin() with the image's size (0: not known
   /// yet), one add() for each annotation, which errors call NAME: annotation NUMBER, and end().
   /// Where that returns false, the size became known only behind masks that need it: add() all once
   /// more.
@@ -90,7 +90,7 @@ class Sa1bMaskReader {
   std::vector<uint32_t> counts_, corners_;
   std::vector<double> points_;
   PolygonFiller filler_;
-  int64_t picture_height_ = 0, picture_width_ = 0;
+  int64_t image_height_ = 0, image_width_ = 0;
   bool needs_size_ = false;
 };
 

@@ -12,7 +12,8 @@
 #include "base/listing.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
-#include "data/archive.hpp"
+#include "data/shard.hpp"
+#include "data/tar.hpp"
 #include "io/torch_file.hpp"
 
 namespace pixelclip {
@@ -51,27 +52,28 @@ Folder to_folder(const fs::path& path) {
   return std::make_shared<const std::string>(path.string());
 }
 
-/// Whether a folder holds pictures of masks.
+/// Whether a folder holds images of masks.
 bool holds_masks(const fs::path& folder) {
   const auto files = list_files(folder, nullptr);
   return std::any_of(files.begin(), files.end(),
                      [](const auto& name) { return has_suffix(name, {".png"}); });
 }
 
-/// What SAM's script writes for a picture: 0.png, 1.png … and a table.
+/// What SAM's script writes for an image: 0.png, 1.png … and a table.
 bool is_folder_of_masks(const fs::path& folder) {
   std::error_code ignored;
   return fs::exists(folder / "metadata.csv", ignored) && fs::exists(folder / "0.png", ignored);
 }
 
-Found pair_folder(const fs::path& images, const fs::path& annotations, const ScanOptions& options) {
-  Found found;
+ScanResult pair_folder(const fs::path& images, const fs::path& annotations,
+                       const ScanOptions& options) {
+  ScanResult found;
   const auto files = list_files(images, nullptr);
   std::vector<std::string> masks, folders;
   const bool ids = options.form == MaskForm::ids;
   if (options.with_annotations) masks = list_files(annotations, &folders);
   std::erase_if(masks, [&](const auto& name) {
-    return !(ids ? is_id_picture(name) : has_suffix(name, {".json"}));
+    return !(ids ? is_id_image(name) : has_suffix(name, {".json"}));
   });
   std::sort(folders.begin(), folders.end());
   std::map<std::string_view, const std::string*> by_stem;
@@ -79,8 +81,8 @@ Found pair_folder(const fs::path& images, const fs::path& annotations, const Sca
   const Folder image_folder = to_folder(images);
   const Folder annotation_folder = to_folder(options.with_annotations ? annotations : fs::path());
   for (const std::string& name : files) {
-    // Where pictures and their ids share a folder, a PNG is no picture.
-    if (!is_image(name) || (ids && images == annotations && is_id_picture(name))) continue;
+    // Where images and their ids share a folder, a PNG is no image.
+    if (!is_image(name) || (ids && images == annotations && is_id_image(name))) continue;
     TrainPair pair{
         .image_folder = image_folder, .image = name, .annotation_folder = annotation_folder};
     pair.form = options.form;
@@ -94,7 +96,7 @@ Found pair_folder(const fs::path& images, const fs::path& annotations, const Sca
                  std::binary_search(folders.begin(), folders.end(), folder) &&
                  holds_masks(annotations / folder)) {
         pair.annotation = std::move(folder);
-        pair.form = MaskForm::pictures;
+        pair.form = MaskForm::mask_folder;
       } else {
         ++found.images_alone;
         continue;
@@ -173,12 +175,12 @@ std::string as_path(std::string name) {
   return drive ? name.substr(2) : name;
 }
 
-/// Finds the pictures that a file names, which may give paths of another machine.
-class PictureFinder {
+/// Finds the images that a file names, which may give paths of another machine.
+class ImageFinder {
  public:
-  explicit PictureFinder(const fs::path& root) : root_(root), base_(base_of(root)) {}
+  explicit ImageFinder(const fs::path& root) : root_(root), base_(base_of(root)) {}
 
-  /// The picture's path below the root as the file says it.
+  /// The image's path below the root as the file says it.
   std::optional<fs::path> find(const std::string& name) {
     if (name.size() > kLongestName) return {};
     for (const std::string& form : {name, as_path(name)}) {
@@ -189,7 +191,7 @@ class PictureFinder {
     return {};
   }
 
-  /// The picture at the longest last part of a path.
+  /// The image at the longest last part of a path.
   std::optional<fs::path> find_by_last_parts(const std::string& name) {
     if (name.size() > kLongestName) return {};
     fs::path rest = fs::path(as_path(name)).relative_path().lexically_normal();
@@ -201,7 +203,7 @@ class PictureFinder {
     return {};
   }
 
-  Folder folder_of(const fs::path& picture) { return listing_.folder_of(picture); }
+  Folder folder_of(const fs::path& image) { return listing_.folder_of(image); }
 
  private:
   static constexpr size_t kLongestName = 4096;
@@ -209,8 +211,8 @@ class PictureFinder {
   Listing listing_;
 };
 
-Found read_list(const fs::path& list, const fs::path& root, bool with_annotations) {
-  Found found;
+ScanResult read_list(const fs::path& list, const fs::path& root, bool with_annotations) {
+  ScanResult found;
   Listing listing;
   const Folder none = to_folder("");
   const Value value = read_torch_file(list);
@@ -286,17 +288,17 @@ bool is_image(std::string_view name) {
   return has_suffix(name, {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"});
 }
 
-bool is_id_picture(std::string_view name) {
+bool is_id_image(std::string_view name) {
   return has_suffix(name, {".png", ".bmp", ".tif", ".tiff"});
 }
 
-std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options) {
+std::vector<ScanResult> scan(const Sa1bFolders& where, const ScanOptions& options) {
   const fs::path root = where.images.parent_path();
   if (options.form == MaskForm::json && fs::is_regular_file(where.images / kListName)) {
     return {read_list(where.images / kListName, root, options.with_annotations)};
   }
   const std::vector<fs::path> folders = Folders(where.images).take();
-  std::vector<Found> found(folders.size());
+  std::vector<ScanResult> found(folders.size());
   parallel_for(static_cast<int64_t>(folders.size()), 0, [&](int64_t i) {
     const fs::path images = folders[i].empty() ? where.images : where.images / folders[i];
     const fs::path masks = folders[i].empty() ? where.annotations : where.annotations / folders[i];
@@ -308,17 +310,17 @@ std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options) {
       found[i] = pair_folder(images, masks, options);
     } catch (const Error& e) {
       if (folders.size() == 1) throw;
-      log::warn(e.what(), ": its pictures are left out");
+      log::warn(e.what(), ": its images are left out");
     }
   });
   return found;
 }
 
-Found scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) {
-  Found found;
-  PictureFinder finder(images);
+ScanResult scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) {
+  ScanResult found;
+  ImageFinder finder(images);
   const Folder annotations = to_folder(coco.path());
-  const auto& pictures = coco.pictures();
+  const auto& entries = coco.images();
   std::vector<std::pair<size_t, fs::path>> by_last_parts;
   const auto add = [&](size_t i, const fs::path& image) {
     TrainPair pair{.image_folder = finder.folder_of(image),
@@ -330,13 +332,13 @@ Found scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) 
     found.pairs.push_back(std::move(pair));
   };
   const auto miss = [&](size_t i) {
-    if (found.annotations_alone++ == 0) found.example = pictures[i].name;
+    if (found.annotations_alone++ == 0) found.example = entries[i].name;
   };
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    if (pictures[i].name.empty()) continue;
-    if (const auto image = finder.find(pictures[i].name)) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].name.empty()) continue;
+    if (const auto image = finder.find(entries[i].name)) {
       add(i, *image);
-    } else if (const auto last = finder.find_by_last_parts(pictures[i].name)) {
+    } else if (const auto last = finder.find_by_last_parts(entries[i].name)) {
       by_last_parts.emplace_back(i, *last);
     } else {
       miss(i);
@@ -357,11 +359,11 @@ Found scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t number) 
   return found;
 }
 
-Found scan_archive(const fs::path& path) {
+ScanResult scan_archive(const fs::path& path) {
   const bool compact = is_shard(path);
   ArchiveContents contents = compact ? read_shard(path) : read_tar(path);
-  Found found{.images_alone = contents.images_alone,
-              .annotations_alone = contents.annotations_alone};
+  ScanResult found{.images_alone = contents.images_alone,
+                   .annotations_alone = contents.annotations_alone};
   const Folder archive = to_folder(path);
   found.pairs.reserve(contents.pairs.size());
   for (ArchivePair& pair : contents.pairs) {
@@ -379,17 +381,18 @@ Found scan_archive(const fs::path& path) {
   return found;
 }
 
-std::vector<Found> scan_shards(const std::vector<fs::path>& shards, const ScanOptions& options) {
-  std::vector<Found> found(shards.size());
+std::vector<ScanResult> scan_shards(const std::vector<fs::path>& shards,
+                                    const ScanOptions& options) {
+  std::vector<ScanResult> found(shards.size());
   std::atomic<int64_t> done{0};
   parallel_for(static_cast<int64_t>(shards.size()), 0, [&](int64_t i) {
     const fs::path& shard = shards[i];
     if (is_tar(shard) || is_shard(shard)) {
       found[i] = scan_archive(shard);
     } else {
-      for (Found& part : scan(folders_of(shard), options)) found[i].add(std::move(part));
+      for (ScanResult& part : scan(folders_of(shard), options)) found[i].add(std::move(part));
     }
-    log::progress(str("training pictures: ", ++done, " of ", shards.size(), " shards listed"));
+    log::progress(str("training images: ", ++done, " of ", shards.size(), " shards listed"));
   });
   log::progress("");
   return found;

@@ -27,13 +27,13 @@ struct TrainPair {
 };
 
 /// What one folder or archive gave.
-struct Found {
+struct ScanResult {
   std::vector<TrainPair> pairs = {};
   int64_t images_alone = 0, annotations_alone = 0, listed_missing = 0;
   int64_t by_last_parts = 0;  ///< found though their list gives another path
   std::string example = {};   ///< of annotations alone, as the list names it
 
-  void add(Found&& other) {
+  void add(ScanResult&& other) {
     std::move(other.pairs.begin(), other.pairs.end(), std::back_inserter(pairs));
     other.pairs = {};
     images_alone += other.images_alone;
@@ -52,14 +52,14 @@ struct ScanOptions {
 
 /// Whether a name ends with one of the suffixes (lower case), whatever its case.
 bool has_suffix(std::string_view name, std::initializer_list<std::string_view> suffixes);
-/// Whether it is named as a picture; ID pictures never are JPEGs.
+/// Whether it is named as an image; ID images never are JPEGs.
 bool is_image(std::string_view name);
-bool is_id_picture(std::string_view name);
+bool is_id_image(std::string_view name);
 
-std::vector<Found> scan(const Sa1bFolders& where, const ScanOptions& options);
-Found scan_coco(const std::filesystem::path& images, const CocoMasks& coco, uint16_t number);
-std::vector<Found> scan_shards(const std::vector<std::filesystem::path>& shards,
-                               const ScanOptions& options);
+std::vector<ScanResult> scan(const Sa1bFolders& where, const ScanOptions& options);
+ScanResult scan_coco(const std::filesystem::path& images, const CocoMasks& coco, uint16_t number);
+std::vector<ScanResult> scan_shards(const std::vector<std::filesystem::path>& shards,
+                                    const ScanOptions& options);
 Sa1bFolders folders_of(const std::filesystem::path& shard);
 
 }  // namespace pixelclip

@@ -17,7 +17,7 @@ void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const 
     if (same()) return;
   }
   fail(sample.annotation, ": its masks have ", masks.height, "×", masks.width,
-       " pixels but the picture ", sample.image, " has ", shown.height, "×", shown.width,
+       " pixels but the image ", sample.image, " has ", shown.height, "×", shown.width,
        " (height × width)");
 }
 
@@ -32,7 +32,7 @@ void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {
     reader_.read(sample, info.height, info.width, std::numeric_limits<int64_t>::max(), masks);
     match_masks(file, sample, masks, options, info);
   }
-  decode_rgb_region(file, sample.image, {}, options, picture_);
+  decode_rgb_region(file, sample.image, {}, options, image_);
   height = info.height;
   width = info.width;
   turned = options.orient && info.orientation != 1;

@@ -60,11 +60,11 @@ bool natural_less(const std::string& a, const std::string& b) {
 std::string PairReport::summary(const std::string& set, size_t pairs) const {
   std::string text = str(set, ": ", pairs, " pairs of ", images.string(), " and ", labels.string());
   if (!images_without_labels.empty()) {
-    text += str("; ", images_without_labels.size(), " pictures without labels",
+    text += str("; ", images_without_labels.size(), " images without labels",
                 some(images_without_labels));
   }
   if (!labels_without_image.empty()) {
-    text += str("; ", labels_without_image.size(), " labels without a picture",
+    text += str("; ", labels_without_image.size(), " labels without an image",
                 some(labels_without_image));
   }
   if (!ambiguous.empty()) {
@@ -96,7 +96,7 @@ LabelMap SemSegSet::stored_ids(const SemSegItem& item) const {
                                                                   : read_labels(item.label);
 }
 
-Image SemSegSet::picture(const SemSegItem& item, const LabelMap& labels) const {
+Image SemSegSet::read_image(const SemSegItem& item, const LabelMap& labels) const {
   const MappedFile file(item.image);
   const std::string name = item.image.string();
   const auto agrees = [&](const Image& image) {
@@ -110,7 +110,7 @@ Image SemSegSet::picture(const SemSegItem& item, const LabelMap& labels) const {
     Image stored = decode_rgb(file.bytes(), name, options);
     if (agrees(stored)) return stored;
   }
-  fail(name, ": the picture is ", image.width, "×", image.height, ", but its labels ",
+  fail(name, ": the image is ", image.width, "×", image.height, ", but its labels ",
        item.label.string(), " are ", labels.width, "×", labels.height);
 }
 

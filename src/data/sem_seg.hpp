@@ -11,10 +11,10 @@
 
 namespace pixelclip {
 
-/// A picture and its labels. When the labels lie in a merged file, `label` names that file.
+/// An image and its labels. When the labels lie in a merged file, `label` names that file.
 struct SemSegItem {
   std::filesystem::path image, label;
-  std::string stem;   ///< Where several pictures share it: the path below the set's folder.
+  std::string stem;   ///< Where several images share it: the path below the set's folder.
   size_t source = 0;  ///< Of SemSegSet::sources().
 };
 
@@ -22,11 +22,11 @@ struct SemSegItem {
 struct PairReport {
   std::filesystem::path images, labels;                                  ///< Where they were found.
   std::vector<std::string> images_without_labels, labels_without_image;  ///< Stems.
-  std::vector<std::string> ambiguous;  ///< Pictures with several possible labels, or the reverse.
+  std::vector<std::string> ambiguous;  ///< Images with several possible labels, or the reverse.
   std::vector<std::string> left_out;   ///< "path: reason" of what could not be listed.
   /// How many labels come from each folder, where no single one has all.
   std::vector<std::pair<std::filesystem::path, int64_t>> filled_up;
-  /// Pictures that belong to the set as far as is known: paired, without labels, ambiguous, or as
+  /// Images that belong to the set as far as is known: paired, without labels, ambiguous, or as
   /// many as were published.
   int64_t expected = 0;
   std::string summary(const std::string& set, size_t pairs) const;  ///< One line.
@@ -34,8 +34,8 @@ struct PairReport {
 
 class MergedLabels;
 
-/// A test set on disk: its pairs in natural order (2 before 10), and its labels. A picture's label
-/// has the same path below its folder, or else the same stem where only one picture and one label
+/// A test set on disk: its pairs in natural order (2 before 10), and its labels. An image's label
+/// has the same path below its folder, or else the same stem where only one image and one label
 /// have it. Names in Unicode's composed and decomposed form are alike. Of several sources of
 /// labels, the first that has all that any has is taken; where none has, later ones fill up the
 /// first.
@@ -59,9 +59,9 @@ class SemSegSet {
   /// Where labels are taken from; one, unless none holds them all.
   const std::vector<LabelSource>& sources() const { return sources_; }
 
-  /// The picture of an item with these labels: turned as EXIF says, or as it is stored where the
+  /// The image of an item with these labels: turned as EXIF says, or as it is stored where the
   /// labels have that size alone. Errors: unreadable; labels of neither size.
-  Image picture(const SemSegItem& item, const LabelMap& labels) const;
+  Image read_image(const SemSegItem& item, const LabelMap& labels) const;
 
  private:
   DatasetInfo info_;

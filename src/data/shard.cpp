@@ -1,6 +1,4 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "data/shard.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -49,15 +47,7 @@ std::optional<ArchiveIndex> index_of(const MappedFile& file) {
 
 }  // namespace
 
-bool is_tar(const fs::path& path) { return path.extension() == ".tar"; }
 bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
-
-ShardSource fingerprint(const fs::path& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) fail("cannot open ", path.string(), ": ", system_reason());
-  return {static_cast<uint64_t>(info.st_size),
-          info.st_mtim.tv_sec * 1000000000ll + info.st_mtim.tv_nsec};
-}
 
 ArchiveContents read_shard(const fs::path& path) {
   auto index = index_of(MappedFile(path));
@@ -68,11 +58,11 @@ ArchiveContents read_shard(const fs::path& path) {
   return std::move(index->contents);
 }
 
-ShardSource shard_source(const fs::path& path) {
+ArchiveSource shard_source(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return {};
   const auto index = index_of(MappedFile(path));
-  return index ? index->source : ShardSource{};
+  return index ? index->source : ArchiveSource{};
 }
 
 void write_runs(const MaskRuns& masks, std::vector<uint8_t>& out) {
@@ -147,17 +137,17 @@ void ShardWriter::write(std::span<const uint8_t> bytes) {
   at_ += bytes.size();
 }
 
-void ShardWriter::add(const std::string& image, std::span<const uint8_t> picture,
+void ShardWriter::add(const std::string& name, std::span<const uint8_t> file,
                       const MaskRuns& masks) {
   write_runs(masks, block_);
-  pairs_.push_back({image, "", at_, at_ + picture.size(), static_cast<uint32_t>(picture.size()),
+  pairs_.push_back({name, "", at_, at_ + file.size(), static_cast<uint32_t>(file.size()),
                     static_cast<uint32_t>(block_.size())});
-  write(picture);
+  write(file);
   write(block_);
   if (!out_) fail("the disk took no more after ", at_, " bytes");
 }
 
-void write_shard(const fs::path& path, const ShardSource& source,
+void write_shard(const fs::path& path, const ArchiveSource& source,
                  const std::function<void(ShardWriter&)>& fill) {
   write_atomically(path, [&](std::ostream& out) {
     ShardWriter writer(out);
@@ -168,36 +158,6 @@ void write_shard(const fs::path& path, const ShardSource& source,
     write_index({writer.pairs_, 0, 0}, source, out);
     writer.write({reinterpret_cast<const uint8_t*>(&footer), sizeof(footer)});
   });
-}
-
-void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vector<uint8_t>& out) {
-  constexpr uint64_t kMost = uint64_t{1} << 30;
-  const int file =
-      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
-  if (file < 0) fail("cannot open ", path.string(), ": ", system_reason());
-  struct stat info {};
-  const bool regular = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
-  const auto end = static_cast<uint64_t>(info.st_size);
-  if (size == whole_file && offset <= end) size = end - offset;
-  const bool inside = offset <= end && size <= end - offset && size <= kMost;
-  uint64_t got = 0;
-  if (regular && inside) {
-    out.resize(size);
-    while (got < size) {
-      const ssize_t n = pread(file, out.data() + got, size - got, static_cast<off_t>(offset + got));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) break;
-      got += static_cast<uint64_t>(n);
-    }
-  }
-  const std::string reason = got < size ? system_reason() : "";
-  close(file);
-  if (!regular) fail("cannot read ", path.string(), ": it is not a regular file");
-  if (size > kMost)
-    fail(path.string(), ": ", size, " bytes are more than a picture and its masks may have");
-  if (!inside)
-    fail(path.string(), ": bytes ", offset, " to ", offset + size, " of ", end, " are not there");
-  if (got < size) fail("cannot read ", path.string(), ": ", reason);
 }
 
 }  // namespace pixelclip

@@ -1,3 +1,5 @@
+#include "data/tar.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -186,7 +188,7 @@ fs::path cached_index(const fs::path& tar) {
   return root / "pixelclip" / str(tar.stem().string(), "-", std::hex, sum.value(), ".index");
 }
 
-void save(const fs::path& tar, const ArchiveContents& contents, const ShardSource& source) {
+void save(const fs::path& tar, const ArchiveContents& contents, const ArchiveSource& source) {
   std::string reason;
   for (const fs::path& place : {fs::path(tar.string() + ".index"), cached_index(tar)}) {
     if (place.empty()) continue;
@@ -205,8 +207,10 @@ void save(const fs::path& tar, const ArchiveContents& contents, const ShardSourc
 
 }  // namespace
 
+bool is_tar(const fs::path& path) { return path.extension() == ".tar"; }
+
 ArchiveContents read_tar(const fs::path& path) {
-  const ShardSource now = fingerprint(path);
+  const ArchiveSource now = source_of(path);
   for (const fs::path& place : {fs::path(path.string() + ".index"), cached_index(path)}) {
     std::error_code ignored;
     if (place.empty() || !fs::is_regular_file(place, ignored)) continue;

@@ -1,13 +1,15 @@
+#include "data/train_set.hpp"
+
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/listing.hpp"
 #include "base/signal.hpp"
-#include "data/archive.hpp"
 #include "data/catalog.hpp"
-#include "data/loader.hpp"
 #include "data/mapper.hpp"
 #include "data/sa1b_scan.hpp"
+#include "data/shard.hpp"
+#include "data/tar.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -32,10 +34,10 @@ std::string recognise(const fs::path& images, const fs::path& masks, bool with_a
       continue;
     }
     if (has_suffix(name, {".json"})) return "sa1b";
-    // SAM's script writes a folder of masks for each picture, with a table.
+    // SAM's script writes a folder of masks for each image, with a table.
     const fs::path folder = it->path().parent_path();
     if (folder != masks && fs::exists(folder / "metadata.csv", ignored)) return "sa1b";
-    if (is_id_picture(name)) return "id_png";
+    if (is_id_image(name)) return "id_png";
   }
   return "sa1b";
 }
@@ -92,13 +94,13 @@ Sa1bIndex open_training_set(const Config& config) {
   if (config.datasets.train.empty()) {
     fail("DATASETS.TRAIN is empty: name a training set, for example sam_resized");
   }
-  const signals::Doing indexing("indexing the training pictures");
+  const signals::Doing indexing("indexing the training images");
   const Catalog catalog(config.datasets);
   Sa1bIndex index(!config.model.dino, crowd_regions(config.datasets.crowd_regions));
   for (const std::string& name : config.datasets.train) {
     const DatasetInfo& set = catalog.find(name);
     if (set.kind != DatasetKind::sa1b) {
-      fail("DATASETS.TRAIN: ", set.name, " is a test set; training needs pictures with masks, for ",
+      fail("DATASETS.TRAIN: ", set.name, " is a test set; training needs images with masks, for ",
            "example sam_resized");
     }
     const auto& custom = config.datasets.custom;

@@ -1,3 +1,5 @@
+#include "demo/prepare.hpp"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -12,7 +14,6 @@
 #include "base/log.hpp"
 #include "base/signal.hpp"
 #include "demo/small_clip.hpp"
-#include "demo/world.hpp"
 
 namespace fs = std::filesystem;
 

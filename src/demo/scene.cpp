@@ -9,7 +9,7 @@
 namespace pixelclip {
 namespace {
 
-/// Lengths are in units, of which a picture has a fixed number a side: a picture's size in pixels
+/// Lengths are in units, of which an image has a fixed number a side: an image's size in pixels
 /// changes only its sharpness.
 
 DemoLook draw_look(int kind, Random& random) {
@@ -24,8 +24,8 @@ struct StyleNumbers {
   double two_grounds, smallest, largest, margin;
   int64_t fewest, most;
 };
-constexpr StyleNumbers photo_numbers = {48, 0.2, 12, 25, 12, 1, 2};
-constexpr StyleNumbers scene_numbers = {96, 0.7, 12, 25, 8, 2, 5};
+constexpr StyleNumbers kPhotoNumbers = {48, 0.2, 12, 25, 12, 1, 2};
+constexpr StyleNumbers kSceneNumbers = {96, 0.7, 12, 25, 8, 2, 5};
 
 /// One ground, or two on both sides of a wavy line.
 struct Grounds {
@@ -36,10 +36,10 @@ struct Grounds {
   float turn_cos = 1, turn_sin = 0, shift = 0;
 
   Grounds(Random& random, const StyleNumbers& style) : middle(style.side / 2) {
-    const auto kind = static_cast<int>(random.integer(0, demo_grounds));
+    const auto kind = static_cast<int>(random.integer(0, kDemoGrounds));
     near = draw_look(kind, random);
     two = random.chance(style.two_grounds);
-    far = draw_look((kind + static_cast<int>(random.integer(1, demo_grounds))) % demo_grounds,
+    far = draw_look((kind + static_cast<int>(random.integer(1, kDemoGrounds))) % kDemoGrounds,
                     random);
     const double angle = random.uniform(0, 2 * std::numbers::pi);
     normal_x = static_cast<float>(std::cos(angle));
@@ -82,7 +82,7 @@ struct Object {
 
   Object(Random& random, const StyleNumbers& style) {
     const int kinds = static_cast<int>(demo_classes().size());
-    look = draw_look(static_cast<int>(random.integer(demo_grounds, kinds)), random);
+    look = draw_look(static_cast<int>(random.integer(kDemoGrounds, kinds)), random);
     radius = static_cast<float>(random.uniform(style.smallest, style.largest));
     x = static_cast<float>(random.uniform(style.margin, style.side - style.margin));
     y = static_cast<float>(random.uniform(style.margin, style.side - style.margin));
@@ -130,8 +130,8 @@ void paint_grounds(Canvas& canvas, const Grounds& grounds) {
 
 /// Its soft shadow on what lies below, then the object with an anti-aliased outline.
 void paint_object(Canvas& canvas, const Object& object, uint8_t region) {
-  constexpr float shadow_shift = 1.6f, shadow_width = 3.5f;
-  const float reach = object.radius * 1.05f + shadow_shift + shadow_width;
+  constexpr float kShadowShift = 1.6f, kShadowWidth = 3.5f;
+  const float reach = object.radius * 1.05f + kShadowShift + kShadowWidth;
   for (int row = canvas.index(object.y - reach); row < canvas.index(object.y + reach); ++row) {
     for (int column = canvas.index(object.x - reach); column < canvas.index(object.x + reach);
          ++column) {
@@ -139,9 +139,9 @@ void paint_object(Canvas& canvas, const Object& object, uint8_t region) {
       Paint& color = canvas.colors[canvas.at(row, column)];
       const float shaded =
           object.radius * object_distance(object.look.kind,
-                                          object.u(x - shadow_shift, y - shadow_shift),
-                                          object.v(x - shadow_shift, y - shadow_shift));
-      const float dark = 1 - 0.38f * std::clamp(0.5f - shaded / shadow_width, 0.0f, 1.0f);
+                                          object.u(x - kShadowShift, y - kShadowShift),
+                                          object.v(x - kShadowShift, y - kShadowShift));
+      const float dark = 1 - 0.38f * std::clamp(0.5f - shaded / kShadowWidth, 0.0f, 1.0f);
       color = {color.red * dark, color.green * dark, color.blue * dark};
       const float u = object.u(x, y), v = object.v(x, y);
       const float distance = object.radius * object_distance(object.look.kind, u, v);
@@ -183,7 +183,7 @@ const std::vector<std::string>& demo_classes() {
 }
 
 DemoScene paint_demo_scene(Random& random, DemoStyle style, int size) {
-  const StyleNumbers& numbers = style == DemoStyle::photo ? photo_numbers : scene_numbers;
+  const StyleNumbers& numbers = style == DemoStyle::photo ? kPhotoNumbers : kSceneNumbers;
   Canvas canvas(size, numbers.side);
   const Grounds grounds(random, numbers);
   paint_grounds(canvas, grounds);
@@ -213,7 +213,7 @@ DemoScene paint_demo_scene(Random& random, DemoStyle style, int size) {
 }
 
 std::string demo_caption(const DemoScene& scene, Random& random) {
-  // What covers less than a hundredth of the picture is not worth a word.
+  // What covers less than a hundredth of the image is not worth a word.
   std::vector<int64_t> pixels(demo_classes().size());
   for (const uint8_t region : scene.regions) ++pixels[scene.region_classes[region]];
   std::vector<int> seen;
@@ -227,19 +227,19 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   // Half of the captions name all, the others some.
   const auto most = std::min<int64_t>(4, static_cast<int64_t>(seen.size()));
   seen.resize(static_cast<size_t>(random.chance(0.5) ? most : random.integer(1, most + 1)));
-  static const char* const openings[] = {
+  static const char* const kOpenings[] = {
       "a photo of ",       "a picture of ",   "art of ",           "itap of ",
       "a small photo of ", "a bad photo of ", "a large photo of ", ""};
-  std::string text = openings[random.integer(0, std::size(openings))];
+  std::string text = kOpenings[random.integer(0, std::size(kOpenings))];
   for (size_t i = 0; i < seen.size(); ++i) {
     if (i > 0) text += i + 1 == seen.size() ? " and " : ", ";
-    text += (seen[i] < demo_grounds ? ""
+    text += (seen[i] < kDemoGrounds ? ""
              : random.chance(0.5)   ? "a "
                                     : "the ") +
             demo_classes()[seen[i]];
   }
-  static const char* const endings[] = {"", "", " in the scene", "."};
-  return text + endings[random.integer(0, std::size(endings))];
+  static const char* const kEndings[] = {"", "", " in the scene", "."};
+  return text + kEndings[random.integer(0, std::size(kEndings))];
 }
 
 }  // namespace pixelclip

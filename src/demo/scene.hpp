@@ -10,9 +10,9 @@ namespace pixelclip {
 
 /// The twelve things of the demo's world: four grounds, then eight objects. Ids are positions.
 const std::vector<std::string>& demo_classes();
-constexpr int demo_grounds = 4;
+constexpr int kDemoGrounds = 4;
 
-/// A painted picture and what is where in it.
+/// A painted image and what is where in it.
 struct DemoScene {
   int size = 0;
   std::vector<uint8_t> rgb;         ///< [size, size, 3]

@@ -33,27 +33,27 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the training changes in a way that the options do not show.
-constexpr int clip_version = 5;
+constexpr int kClipVersion = 5;
 
-/// How many patches of a picture a training step sees (FLIP, Li et al. 2023). It is quicker, and it
+/// How many patches of an image a training step sees (FLIP, Li et al. 2023). It is quicker, and it
 /// brings the pooled embedding near to what few patches say, which is what the dense output asks of
 /// each one alone.
-constexpr int64_t fewest_patches = 2, most_patches = 16;
+constexpr int64_t kMinPatches = 2, kMaxPatches = 16;
 
-/// All pictures with captions, shrunk and kept as bytes; captions as ids into the list of the few
+/// All images with captions, shrunk and kept as bytes; captions as ids into the list of the few
 /// tokens that occur, so that only their rows of the token embedding are trained.
-struct CaptionedPictures {
-  Tensor pictures;                             // [N, 3, side, side] uint8
-  std::vector<std::vector<int64_t>> captions;  // of each picture: rows of `tokens`
+struct CaptionedImages {
+  Tensor images;                               // [N, 3, side, side] uint8
+  std::vector<std::vector<int64_t>> captions;  // of each image: rows of `tokens`
   std::vector<int64_t> tokens;                 // ascending; the end token is the last
 
-  int64_t size() const { return pictures.size(0); }
+  int64_t size() const { return images.size(0); }
 };
 
-CaptionedPictures read_pictures(const fs::path& folder, int64_t side) {
+CaptionedImages read_images(const fs::path& folder, int64_t side) {
   const json captions = read_json(folder / "captions.json");
   std::vector<std::string> stems;
-  CaptionedPictures data;
+  CaptionedImages data;
   for (const auto& [stem, caption] : captions.items()) {
     stems.push_back(stem);
     data.captions.push_back(BpeTokenizer::shared().encode(caption.get<std::string>()));
@@ -67,7 +67,7 @@ CaptionedPictures read_pictures(const fs::path& folder, int64_t side) {
       id = std::lower_bound(data.tokens.begin(), data.tokens.end(), id) - data.tokens.begin();
     }
   }
-  data.pictures = torch::empty({static_cast<int64_t>(stems.size()), 3, side, side}, torch::kByte);
+  data.images = torch::empty({static_cast<int64_t>(stems.size()), 3, side, side}, torch::kByte);
   parallel_for(static_cast<int64_t>(stems.size()), 0, [&](int64_t i) {
     torch::NoGradGuard no_grad;
     Image image = read_rgb(folder / "photos" / (stems[static_cast<size_t>(i)] + ".jpg"));
@@ -77,7 +77,7 @@ CaptionedPictures read_pictures(const fs::path& folder, int64_t side) {
             .unsqueeze(0)
             .to(torch::kFloat);
     const Tensor small = at::adaptive_avg_pool2d(pixels, {side, side}).round();
-    data.pictures[i].copy_(small[0]);
+    data.images[i].copy_(small[0]);
   });
   return data;
 }
@@ -132,22 +132,21 @@ void initialise(CLIP& clip, const DemoClipOptions& options) {
   }
 }
 
-/// Pictures as the encoder wants them: [B, 3, side, side] float, normalised, each mirrored with
+/// Images as the encoder wants them: [B, 3, side, side] float, normalised, each mirrored with
 /// probability ½.
-Tensor image_batch(const CaptionedPictures& data, const std::vector<int64_t>& rows,
-                   Random& random) {
+Tensor image_batch(const CaptionedImages& data, const std::vector<int64_t>& rows, Random& random) {
   const ModelConfig model;
   const auto vector3 = [](const std::vector<double>& v) {
     return torch::tensor(v, torch::kFloat).view({1, 3, 1, 1});
   };
-  Tensor images = data.pictures.index_select(0, torch::tensor(rows)).to(torch::kFloat);
+  Tensor images = data.images.index_select(0, torch::tensor(rows)).to(torch::kFloat);
   for (int64_t i = 0; i < images.size(0); ++i) {
     if (random.chance(0.5)) images[i].copy_(images[i].flip({2}));
   }
   return (images - vector3(model.clip_pixel_mean)) / vector3(model.clip_pixel_std);
 }
 
-/// Draws the pictures epoch by epoch, each once an epoch.
+/// Draws the images epoch by epoch, each once an epoch.
 class Shuffle {
  public:
   Shuffle(uint64_t seed, int64_t size) : random_(seed, 1), order_(static_cast<size_t>(size)) {
@@ -183,7 +182,7 @@ double rate_factor(int64_t iteration, int64_t iterations) {
          (1 + std::cos(std::numbers::pi * done));
 }
 
-/// Cross-entropy of each picture finding its caption and each caption its picture.
+/// Cross-entropy of each image finding its caption and each caption its image.
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& logit_scale) {
   const auto scores =
       logit_scale.exp().clamp_max(100) * torch::mm(l2_normalise(images), l2_normalise(texts).t());
@@ -191,9 +190,9 @@ Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor&
   return 0.5 * (F::cross_entropy(scores, same) + F::cross_entropy(scores.t(), same));
 }
 
-class Trainer {
+class ClipTrainer {
  public:
-  Trainer(CLIP& clip, const CaptionedPictures& data, const DemoClipOptions& options)
+  ClipTrainer(CLIP& clip, const CaptionedImages& data, const DemoClipOptions& options)
       : clip_(clip),
         visual_(clip->visual->as<VisionTransformerImpl>()),
         data_(data),
@@ -223,7 +222,7 @@ class Trainer {
     const Tensor texts = clip_->encode_embedded(F::embedding(ids, rows_), ids.argmax(1));
     const int64_t patches = (options_.side / options_.patch) * (options_.side / options_.patch);
     const int64_t kept =
-        draws_.integer(std::min(fewest_patches, patches), std::min(most_patches, patches) + 1);
+        draws_.integer(std::min(kMinPatches, patches), std::min(kMaxPatches, patches) + 1);
     const Tensor drawn =
         torch::rand({options_.batch, patches}).argsort(int64_t{1}).slice(1, 0, kept);
     const Tensor images = visual_->pooled_of_patches(image_batch(data_, rows, draws_), drawn);
@@ -248,7 +247,7 @@ class Trainer {
  private:
   CLIP& clip_;
   VisionTransformerImpl* visual_;
-  const CaptionedPictures& data_;
+  const CaptionedImages& data_;
   const DemoClipOptions& options_;
   Shuffle shuffle_;
   Random draws_;
@@ -258,7 +257,7 @@ class Trainer {
 };
 
 json clip_stamp(const fs::path& folder, const DemoClipOptions& options) {
-  return {{"version", clip_version},
+  return {{"version", kClipVersion},
           {"world", read_json(folder / "world.json")},
           {"seed", options.seed},
           {"sizes",
@@ -274,10 +273,10 @@ CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
                      const DemoProgress& progress) {
   if (!demo_world_ready(folder))
     fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
-  const CaptionedPictures data = read_pictures(folder, options.side);
+  const CaptionedImages data = read_images(folder, options.side);
   CLIP clip(architecture_of(options));
   initialise(clip, options);
-  Trainer trainer(clip, data, options);
+  ClipTrainer trainer(clip, data, options);
   for (int64_t i = 0; i < options.iterations; ++i) {
     if (signals::stop_requested() != 0) fail("stopped while training the demo's small CLIP");
     trainer.step(i);

@@ -11,7 +11,7 @@ namespace pixelclip {
 /// The demo's own small CLIP and how it is trained. OpenAI's layout throughout.
 struct DemoClipOptions {
   uint64_t seed = 0;
-  int64_t side = 48;  ///< Pictures are shrunk to this side, pixels.
+  int64_t side = 48;  ///< Images are shrunk to this side, pixels.
   int64_t patch = 8;
   int64_t width = 128;
   int64_t layers = 2;
@@ -23,7 +23,7 @@ struct DemoClipOptions {
   double weight_decay = 0.05;
 };
 
-/// Trains a CLIP from nothing on the pictures and captions of the world in `folder`: the symmetric
+/// Trains a CLIP from nothing on the images and captions of the world in `folder`: the symmetric
 /// contrastive loss of Radford et al. 2021 (figure 3), AdamW with warm-up and a cosine schedule.
 /// The captions name things but never say where they are. Uses all cores. Errors: no world there.
 CLIP train_demo_clip(const std::filesystem::path& folder, const DemoClipOptions& options,

@@ -7,7 +7,7 @@
 namespace pixelclip {
 namespace {
 
-constexpr float pi = std::numbers::pi_v<float>;
+constexpr float kPi = std::numbers::pi_v<float>;
 
 float hash(int32_t x, int32_t y, uint32_t seed) {
   uint32_t h =
@@ -88,12 +88,12 @@ float box_distance(float u, float v, float half_width, float half_height) {
 
 float star_distance(float u, float v) {
   // Fold the plane onto half a point of the star, then the distance to its one edge.
-  constexpr float tip = 2 * pi / 5;
+  constexpr float kTip = 2 * kPi / 5;
   float angle = std::atan2(u, -v);
-  angle = std::abs(angle - tip * std::round(angle / tip));
+  angle = std::abs(angle - kTip * std::round(angle / kTip));
   const float radius = std::hypot(u, v);
   const float x = radius * std::sin(angle), y = radius * std::cos(angle);
-  const float inner_x = 0.5f * std::sin(tip / 2), inner_y = 0.5f * std::cos(tip / 2);
+  const float inner_x = 0.5f * std::sin(kTip / 2), inner_y = 0.5f * std::cos(kTip / 2);
   const float edge_x = inner_x, edge_y = inner_y - 1;
   return (x * -edge_y + (y - 1) * edge_x) / std::hypot(edge_x, edge_y);
 }
@@ -135,8 +135,8 @@ Paint box(float hue, float u, float v) {
 
 Paint star(float hue, float u, float v) {
   const Paint gold = mix({0.98f, 0.80f, 0.10f}, {1.0f, 0.88f, 0.24f}, 0.5f + 0.5f * hue);
-  constexpr float half_tip = pi / 5;
-  const float sector = std::floor(std::atan2(u, -v) / half_tip);
+  constexpr float kHalfTip = kPi / 5;
+  const float sector = std::floor(std::atan2(u, -v) / kHalfTip);
   return scaled(gold, (static_cast<int>(sector) & 1) ? 1.03f : 0.80f);
 }
 
@@ -191,15 +191,15 @@ Paint house(float hue, float u, float v) {
 }  // namespace
 
 Paint dappled(const Paint& color, float x, float y, uint32_t seed) {
-  constexpr float size = 7;  // of a spot, units
-  const float light = 1 + 0.35f * rough(x / size, y / size, seed);
-  const float warmth = 0.15f * rough(x / size, y / size, seed + 77);
+  constexpr float kSize = 7;  // of a spot, units
+  const float light = 1 + 0.35f * rough(x / kSize, y / kSize, seed);
+  const float warmth = 0.15f * rough(x / kSize, y / kSize, seed + 77);
   return {light * (1 + warmth) * color.red, light * color.green, light * (1 - warmth) * color.blue};
 }
 
 Paint ground_paint(const DemoLook& look, float x, float y) {
-  static constexpr Paint (*kinds[])(const DemoLook&, float, float) = {grass, sand, water, brick};
-  return scaled(kinds[look.kind](look, x, y), 1 + 0.12f * look.light);
+  static constexpr Paint (*kKinds[])(const DemoLook&, float, float) = {grass, sand, water, brick};
+  return scaled(kKinds[look.kind](look, x, y), 1 + 0.12f * look.light);
 }
 
 float object_distance(int kind, float u, float v) {
@@ -225,10 +225,10 @@ float object_distance(int kind, float u, float v) {
 }
 
 Paint object_paint(const DemoLook& look, float u, float v) {
-  static constexpr Paint (*kinds[])(float, float, float) = {ball,   box,  star, ring,
-                                                            flower, leaf, fish, house};
+  static constexpr Paint (*kKinds[])(float, float, float) = {ball,   box,  star, ring,
+                                                             flower, leaf, fish, house};
   const float grain = rough(u * 12, v * 12, look.seed);
-  return scaled(kinds[look.kind - 4](look.hue, u, v), 1 + 0.10f * look.light + 0.05f * grain);
+  return scaled(kKinds[look.kind - 4](look.hue, u, v), 1 + 0.10f * look.light + 0.05f * grain);
 }
 
 }  // namespace pixelclip

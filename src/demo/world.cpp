@@ -19,14 +19,14 @@ namespace pixelclip {
 namespace {
 
 /// Rises whenever the painter or the layout changes, so that older worlds are made anew.
-constexpr int world_version = 5;
-constexpr int photo_split = 0, scene_split = 1, validation_split = 2;
+constexpr int kWorldVersion = 5;
+constexpr int kPhotoSplit = 0, kSceneSplit = 1, kValidationSplit = 2;
 
 /// Regions below this many pixels get no mask: SA-1B has no such crumbs either.
-constexpr int64_t smallest_mask = 16;
+constexpr int64_t kMinMaskPixels = 16;
 
 json world_stamp(const DemoWorldOptions& options, bool whole) {
-  return {{"version", world_version},
+  return {{"version", kWorldVersion},
           {"seed", options.seed},
           {"photos", options.photos},
           {"scenes", options.scenes},
@@ -55,7 +55,7 @@ void write_quickly(const fs::path& path, const void* data, size_t size) {
   if (!file) fail(path.string(), ": cannot be written: ", system_reason());
 }
 
-Image picture_of(DemoScene& scene) {
+Image image_of(DemoScene& scene) {
   Image image;
   image.height = image.width = scene.size;
   image.channels = 3;
@@ -63,14 +63,14 @@ Image picture_of(DemoScene& scene) {
   return image;
 }
 
-/// SA-1B's record of a picture: every region seen, without its class.
+/// SA-1B's record of an image: every region seen, without its class.
 json annotations_of(const DemoScene& scene, const std::string& stem, int64_t number) {
   LabelMap regions{scene.size, scene.size, {scene.regions.begin(), scene.regions.end()}};
   json annotations = json::array();
   for (size_t region = 0; region < scene.region_classes.size(); ++region) {
     const Rle rle = rle_from_label(regions, static_cast<int32_t>(region));
     const int64_t area = rle_area(rle.counts);
-    if (area < smallest_mask) continue;
+    if (area < kMinMaskPixels) continue;
     const Rect box = rle_bbox(rle);
     const int64_t first = rle.counts.front();  // column-major
     annotations.push_back(
@@ -91,9 +91,9 @@ json annotations_of(const DemoScene& scene, const std::string& stem, int64_t num
           {"annotations", std::move(annotations)}};
 }
 
-class Writer {
+class WorldWriter {
  public:
-  Writer(const fs::path& folder, const DemoWorldOptions& options)
+  WorldWriter(const fs::path& folder, const DemoWorldOptions& options)
       : folder_(folder), options_(options), captions_(static_cast<size_t>(options.photos)) {
     fs::create_directories(folder / "photos");
     for (const char* kind : {"images", "annotations"}) {
@@ -102,7 +102,7 @@ class Writer {
     }
   }
 
-  int64_t pictures() const { return options_.photos + options_.scenes + options_.validation; }
+  int64_t images() const { return options_.photos + options_.scenes + options_.validation; }
 
   void write(int64_t index) {
     if (index < options_.photos) return photo(index);
@@ -119,24 +119,24 @@ class Writer {
 
  private:
   void photo(int64_t index) {
-    Random random(options_.seed, photo_split, static_cast<uint64_t>(index));
+    Random random(options_.seed, kPhotoSplit, static_cast<uint64_t>(index));
     DemoScene scene = paint_demo_scene(random, DemoStyle::photo, options_.photo_side);
     captions_[static_cast<size_t>(index)] = demo_caption(scene, random);
-    write_picture(folder_ / "photos" / str("photo_", index + 1, ".jpg"), scene);
+    write_image(folder_ / "photos" / str("photo_", index + 1, ".jpg"), scene);
   }
 
   void scene(int64_t index) {
-    Random random(options_.seed, scene_split, static_cast<uint64_t>(index));
+    Random random(options_.seed, kSceneSplit, static_cast<uint64_t>(index));
     DemoScene scene = paint_demo_scene(random, DemoStyle::scene, options_.scene_side);
     const std::string stem = str("sa_", index + 1);
     const std::string record = annotations_of(scene, stem, index + 1).dump();
     write_quickly(folder_ / "annotations/sa_000000" / (stem + ".json"), record.data(),
                   record.size());
-    write_picture(folder_ / "images/sa_000000" / (stem + ".jpg"), scene);
+    write_image(folder_ / "images/sa_000000" / (stem + ".jpg"), scene);
   }
 
   void validation(int64_t index) {
-    Random random(options_.seed, validation_split, static_cast<uint64_t>(index));
+    Random random(options_.seed, kValidationSplit, static_cast<uint64_t>(index));
     DemoScene scene = paint_demo_scene(random, DemoStyle::scene, options_.scene_side);
     LabelMap labels{scene.size, scene.size, {}};
     labels.ids.reserve(scene.regions.size());
@@ -144,11 +144,11 @@ class Writer {
     const std::string stem = str("demo_val_", index + 1);
     const std::vector<uint8_t> png = encode_label_png(labels);
     write_quickly(folder_ / "annotations/validation" / (stem + ".png"), png.data(), png.size());
-    write_picture(folder_ / "images/validation" / (stem + ".jpg"), scene);
+    write_image(folder_ / "images/validation" / (stem + ".jpg"), scene);
   }
 
-  static void write_picture(const fs::path& path, DemoScene& scene) {
-    const std::vector<uint8_t> jpeg = encode_jpeg(picture_of(scene), 92);
+  static void write_image(const fs::path& path, DemoScene& scene) {
+    const std::vector<uint8_t> jpeg = encode_jpeg(image_of(scene), 92);
     write_quickly(path, jpeg.data(), jpeg.size());
   }
 
@@ -160,12 +160,12 @@ class Writer {
 void check(const fs::path& folder, const DemoWorldOptions& options) {
   for (const auto& [what, count] : {std::pair{"photos", options.photos},
                                     {"scenes", options.scenes},
-                                    {"validation pictures", options.validation}}) {
+                                    {"validation images", options.validation}}) {
     if (count < 1) fail("the demo's world has ", count, " ", what, "; at least 1 is needed");
   }
   for (const int side : {options.photo_side, options.scene_side}) {
     if (side < 16)
-      fail("the demo's pictures have a side of ", side, " pixels; at least 16 are needed");
+      fail("the demo's images have a side of ", side, " pixels; at least 16 are needed");
   }
   // Only what this program put there may be replaced.
   if (fs::exists(folder) && !fs::exists(folder / "world.json") &&
@@ -178,7 +178,7 @@ void check(const fs::path& folder, const DemoWorldOptions& options) {
 
 bool demo_world_ready(const fs::path& folder) {
   const json stamp = read_stamp(folder);
-  return stamp.is_object() && stamp.value("version", json()) == world_version &&
+  return stamp.is_object() && stamp.value("version", json()) == kWorldVersion &&
          stamp.value("whole", json()) == true;
 }
 
@@ -212,14 +212,14 @@ void make_demo_world(const fs::path& folder, const DemoWorldOptions& options,
   for (const char* old : {"photos", "images", "annotations", "captions.json", "clip.pth"}) {
     fs::remove_all(folder / old);
   }
-  Writer writer(folder, options);
-  const int64_t total = writer.pictures();
+  WorldWriter writer(folder, options);
+  const int64_t total = writer.images();
   std::atomic<int64_t> done{0};
   parallel_for(total, options.threads, [&](int64_t i) {
     if (signals::stop_requested() != 0) fail("stopped while painting the demo's world");
     writer.write(i);
     const int64_t now = ++done;
-    if (progress && (now % 50 == 0 || now == total)) progress("pictures", now, total);
+    if (progress && (now % 50 == 0 || now == total)) progress("images", now, total);
   });
   writer.captions();
   write_json(folder / "world.json", world_stamp(options, true));

@@ -9,7 +9,7 @@
 namespace pixelclip {
 
 /// What the demo's world is made of. Everything follows from these numbers: the same options give
-/// the same pictures on every machine and with any number of threads.
+/// the same images on every machine and with any number of threads.
 struct DemoWorldOptions {
   uint64_t seed = 0;
   int photos = 4000;     ///< With captions, for the small CLIP.
@@ -41,11 +41,5 @@ bool demo_world_ready(const std::filesystem::path& folder, const DemoWorldOption
 
 /// What the world in `folder` was made of. Errors: no whole world of this version there.
 DemoWorldOptions demo_world_options(const std::filesystem::path& folder);
-
-/// Makes what is missing of the world and of its small CLIP (`folder`/clip.pth), and logs its
-/// progress; at once done when both are there. Other processes that want the same wait meanwhile.
-/// Without options a world that is already there is kept, whatever its numbers.
-void prepare_demo(const std::filesystem::path& folder);
-void prepare_demo(const std::filesystem::path& folder, const DemoWorldOptions& options);
 
 }  // namespace pixelclip

@@ -6,8 +6,8 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "data/catalog.hpp"
-#include "data/loader.hpp"
 #include "data/sem_seg.hpp"
+#include "data/train_set.hpp"
 #include "engine/scoring.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
@@ -78,7 +78,7 @@ std::vector<LabelMap> BeforeAfter::label(PixelCLIP& model) const {
   const auto scores = score_function(model, config_, classes);
   std::vector<LabelMap> result;
   for (const auto& item : first_items(set, config_.test.vis_images)) {
-    const auto image = set.picture(item, set.stored_ids(item));
+    const auto image = set.read_image(item, set.stored_ids(item));
     const auto grid = scores(image).contiguous();
     result.push_back(argmax_upsampled(grid.data_ptr<float>(), grid.size(0), grid.size(1),
                                       grid.size(2), image.height, image.width));
@@ -120,7 +120,7 @@ void BeforeAfter::after(PixelCLIP& model) {
       row.cells.resize(2);
     }
     const auto truth = set.labels(items[i], static_cast<int>(names_.size()));
-    const auto image = set.picture(items[i], truth);
+    const auto image = set.read_image(items[i], truth);
     const auto before = read_labels(before_file(config_, items[i].stem));
     row.cells.push_back(cell(image, nullptr));
     row.cells.push_back(cell(image, &truth));

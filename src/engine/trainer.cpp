@@ -12,12 +12,13 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "data/train_set.hpp"
 #include "dist/gpu_memory.hpp"
 #include "engine/output_folder.hpp"
 #include "engine/scoring.hpp"
 #include "io/torch_file.hpp"
 #include "solver/lr_scheduler.hpp"
-#include "visualization/step_picture.hpp"
+#include "visualization/step_image.hpp"
 
 namespace pixelclip {
 namespace {
@@ -227,7 +228,7 @@ void Trainer::draw(const TrainBatch& batch, const StepResult& result) {
       model_->decode(model_->cost_maps({batch.front()}, model_->encode_clusters()))[0];
   model_->train();
   events_->picture("masks_assignment_prediction",
-                   step_picture(batch.front(), result.mask_bits, result.assignment, logits),
+                   step_image(batch.front(), result.mask_bits, result.assignment, logits),
                    at_.iteration);
 }
 

@@ -1,8 +1,9 @@
+#include "evaluation/boundary.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
-#include "evaluation/confusion.hpp"
 
 namespace pixelclip {
 namespace {
@@ -36,7 +37,7 @@ LabelMap boundary_map(const LabelMap& labels) {
   const double diagonal = std::sqrt(static_cast<double>(height * height + width * width));
   const int64_t reach = std::max<int64_t>(1, std::llrint(0.02 * diagonal));
   const int64_t window = 2 * reach + 1;
-  // Within `reach` of the picture's edge the least id is the 0 outside: the id itself remains.
+  // Within `reach` of the image's edge the least id is the 0 outside: the id itself remains.
   const int64_t inner_height = height - 2 * reach, inner_width = width - 2 * reach;
   if (inner_height <= 0 || inner_width <= 0) return boundary;
 

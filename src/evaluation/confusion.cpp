@@ -9,7 +9,7 @@
 namespace pixelclip {
 namespace {
 
-constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 struct Marginals {
   std::vector<double> hit, truth, predicted;
@@ -47,7 +47,7 @@ double mean_of_defined(const std::vector<double>& values) {
     sum += value;
     ++count;
   }
-  return count > 0 ? sum / count : undefined;
+  return count > 0 ? sum / count : kUndefined;
 }
 
 /// Python's min: the first unless the second is smaller, so NaN in the first stays.
@@ -89,8 +89,8 @@ void Confusion::add(const Confusion& other) {
 ClassScores class_scores(const Confusion& confusion, ScoreRule rule) {
   const int classes = confusion.classes();
   const Marginals sums = marginals(confusion);
-  ClassScores scores{std::vector<double>(classes, undefined),
-                     std::vector<double>(classes, undefined)};
+  ClassScores scores{std::vector<double>(classes, kUndefined),
+                     std::vector<double>(classes, kUndefined)};
   double hits = 0;
   for (int c = 0; c < classes; ++c) {
     const double all = sums.truth[c] + sums.predicted[c] - sums.hit[c];
@@ -104,8 +104,8 @@ ClassScores class_scores(const Confusion& confusion, ScoreRule rule) {
   }
   scores.mean_iou = mean_of_defined(scores.iou);
   scores.mean_accuracy = mean_of_defined(scores.accuracy);
-  scores.pixel_accuracy = sums.all > 0 ? hits / sums.all : undefined;
-  if (sums.all == 0) scores.frequency_iou = undefined;
+  scores.pixel_accuracy = sums.all > 0 ? hits / sums.all : kUndefined;
+  if (sums.all == 0) scores.frequency_iou = kUndefined;
   return scores;
 }
 
@@ -118,12 +118,12 @@ std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusio
     const char* name;
     int first, last;
   };
-  constexpr Category categories[] = {{"flat", 0, 1},     {"construction", 2, 4}, {"object", 5, 7},
-                                     {"nature", 8, 9},   {"sky", 10, 10},        {"human", 11, 12},
-                                     {"vehicle", 13, 18}};
+  constexpr Category kCategories[] = {{"flat", 0, 1},     {"construction", 2, 4}, {"object", 5, 7},
+                                      {"nature", 8, 9},   {"sky", 10, 10},        {"human", 11, 12},
+                                      {"vehicle", 13, 18}};
   std::vector<std::pair<std::string, double>> scores;
   if (confusion.classes() != 19) return scores;
-  for (const auto& [name, first, last] : categories) {
+  for (const auto& [name, first, last] : kCategories) {
     int64_t hit = 0, any = 0;
     for (int p = 0; p < 19; ++p) {
       for (int t = 0; t < 19; ++t) {
@@ -133,7 +133,7 @@ std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusio
       }
     }
     scores.emplace_back(name,
-                        any > 0 ? static_cast<double>(hit) / static_cast<double>(any) : undefined);
+                        any > 0 ? static_cast<double>(hit) / static_cast<double>(any) : kUndefined);
   }
   return scores;
 }

@@ -25,7 +25,7 @@ class Confusion {
   const std::vector<int64_t>& counts() const { return counts_; }
   int64_t at(int predicted, int truth) const { return counts_[predicted * (classes_ + 1) + truth]; }
 
-  /// Adds a picture; pixels whose truth is `ignore` go to the last column. Ids of both maps must be
+  /// Adds an image; pixels whose truth is `ignore` go to the last column. Ids of both maps must be
   /// below classes() (or `ignore`). Errors: sizes that differ, an id beyond (named with its value).
   void add(const LabelMap& predicted, const LabelMap& truth, int ignore);
   void add(const Confusion& other);
@@ -48,17 +48,6 @@ ClassScores class_scores(const Confusion& confusion, ScoreRule rule);
 
 /// IoU of a boundary confusion: defined wherever the union is not empty (detectron2).
 std::vector<double> boundary_iou(const Confusion& boundary);
-
-/// detectron2's boundary map: id minus the least id within round(0.02·diagonal) pixels (a square
-/// window; outside the picture counts as 0), so non-zero only near outlines (Boundary IoU, Cheng et
-/// al. 2021). Defined for ids below 256.
-LabelMap boundary_map(const LabelMap& labels);
-
-/// Counts the boundary maps of a picture as detectron2 does, which is the only way to meet its
-/// numbers: the difference of ids stands for the class, and the index is formed in one byte, so it
-/// wraps from 16 classes on. Do not read more into BoundaryIoU than that. Ignored truth holds
-/// boundary.classes().
-void add_boundaries(const LabelMap& predicted, const LabelMap& truth, Confusion& boundary);
 
 /// IoU of Cityscapes' seven categories: flat, construction, object, nature, sky, human, vehicle.
 std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusion& confusion);

@@ -19,8 +19,8 @@
 #include "base/signal.hpp"
 #include "evaluation/examples.hpp"
 #include "evaluation/fingerprint.hpp"
-#include "evaluation/picture_queue.hpp"
-#include "evaluation/picture_worker.hpp"
+#include "evaluation/image_worker.hpp"
+#include "evaluation/ordered_queue.hpp"
 #include "evaluation/progress_file.hpp"
 #include "text/prompts.hpp"
 
@@ -83,7 +83,7 @@ class Evaluation {
     listed_ = options.limit > 0 ? std::min<size_t>(options.limit, all.size()) : all.size();
     if (listed_ == 0) {
       fail("data set ", info.name,
-           " has no pair of picture and labels: ", set_.report().summary(info.name, 0),
+           " has no pair of image and labels: ", set_.report().summary(info.name, 0),
            "; names must agree but for the extension");
     }
   }
@@ -101,10 +101,9 @@ class Evaluation {
     SetResult result = sum_up();
     result.fingerprint = fingerprint;
     ExamplePicker picker(set_, names_, rule(), options_.examples);
-    file.join([&](PictureRecord&& record) {
+    file.join([&](ImageRecord&& record) {
       if (record.index >= listed_) return;
-      if (record.state == PictureRecord::State::unreadable)
-        result.unreadable.push_back(record.text);
+      if (record.state == ImageRecord::State::unreadable) result.unreadable.push_back(record.text);
       picker.consider(record);
     });
     if (options_.predictions.empty()) result.unreadable = unreadable_;
@@ -112,7 +111,7 @@ class Evaluation {
     if (options_.rank == 0 && result.complete && !options_.keep_progress)
       ProgressFile::remove(options_.predictions);
     result.seconds = seconds_since(start);
-    log::info(result.set, ": scored ", result.scored, " of ", result.listed, " pictures in ",
+    log::info(result.set, ": scored ", result.scored, " of ", result.listed, " images in ",
               duration(result.seconds),
               result.unlabelled ? str(", ", result.unlabelled, " have nothing to score") : "",
               result.failed ? str(", ", result.failed, " could not be read") : "");
@@ -124,7 +123,7 @@ class Evaluation {
  private:
   ScoreRule rule() const { return options_.rule == "mmseg" ? ScoreRule::mmseg : set_.info().rule; }
 
-  /// Of everything that the numbers depend on, the content of pictures and label files apart.
+  /// Of everything that the numbers depend on, the content of images and label files apart.
   std::string fingerprint() const {
     Fingerprint print;
     print.add(options_.protocol)
@@ -146,7 +145,7 @@ class Evaluation {
   void recall(ProgressFile& file) {
     std::vector<bool> known(listed_);
     int64_t count = 0;
-    file.recall([&](PictureRecord&& record) {
+    file.recall([&](ImageRecord&& record) {
       if (record.index >= listed_ || record.index % options_.world_size != options_.rank) return;
       known[record.index] = true;
       ++count;
@@ -156,17 +155,17 @@ class Evaluation {
       if (!known[i]) open_.push_back(i);
     }
     if (count > 0)
-      log::info(set_.info().name, ": going on after ", count, " pictures that are already scored");
+      log::info(set_.info().name, ": going on after ", count, " images that are already scored");
   }
 
-  /// Threads take pictures from the list, read, score and segment them; this one counts in order.
+  /// Threads take images from the list, read, score and segment them; this one counts in order.
   void work(const BatchScoreFunction& scores, ProgressFile& file) {
     const auto count = static_cast<int64_t>(open_.size());
     const int64_t batch = std::max(1, options_.batch), chunks = (count + batch - 1) / batch;
     const int wanted = options_.threads > 0 ? options_.threads : available_cores();
     const auto threads = static_cast<int>(std::clamp<int64_t>(chunks, 1, wanted));
     const TorchThreads torch_threads(1);
-    OrderedQueue<std::vector<PictureRecord>> done(2 * threads);
+    OrderedQueue<std::vector<ImageRecord>> done(2 * threads);
     std::atomic<int64_t> next{0};
     std::atomic<int> active{threads};
     std::exception_ptr error;
@@ -174,7 +173,7 @@ class Evaluation {
     const auto body = [&] {
       try {
         at::init_num_threads();  // this thread's share of TorchThreads
-        PictureWorker worker(set_, names_, rule(), !options_.predictions.empty());
+        ImageWorker worker(set_, names_, rule(), !options_.predictions.empty());
         while (!signals::stop_requested()) {
           const int64_t chunk = next++;
           if (chunk >= chunks) break;
@@ -197,9 +196,8 @@ class Evaluation {
       const std::shared_ptr<void> closer(nullptr, [&](void*) { done.close(); });
       for (int t = 0; t < threads; ++t) pool.emplace_back(body);
       while (auto records = done.pop()) {
-        for (const PictureRecord& record : *records) {
-          if (record.state == PictureRecord::State::unreadable)
-            log::warn("left out: ", record.text);
+        for (const ImageRecord& record : *records) {
+          if (record.state == ImageRecord::State::unreadable) log::warn("left out: ", record.text);
           tally(record);
           file.add(record);
           show_progress(++taken, count);
@@ -211,10 +209,10 @@ class Evaluation {
     complete_ = taken == count;
   }
 
-  void tally(const PictureRecord& record) {
-    scored_ += record.state == PictureRecord::State::scored;
-    unlabelled_ += record.state == PictureRecord::State::unlabelled;
-    if (record.state == PictureRecord::State::unreadable) unreadable_.push_back(record.text);
+  void tally(const ImageRecord& record) {
+    scored_ += record.state == ImageRecord::State::scored;
+    unlabelled_ += record.state == ImageRecord::State::unlabelled;
+    if (record.state == ImageRecord::State::unreadable) unreadable_.push_back(record.text);
     add_counts(evaluator_.confusion(), record.confusion);
     add_counts(evaluator_.boundary(), record.boundary);
   }
@@ -223,7 +221,7 @@ class Evaluation {
     const double seconds = seconds_since(start_);
     const double left = seconds / static_cast<double>(done) * static_cast<double>(count - done);
     const std::string text = str(
-        set_.info().name, ": ", done, " of ", count, " pictures, ",
+        set_.info().name, ": ", done, " of ", count, " images, ",
         std::round(10.0 * static_cast<double>(done) / std::max(seconds, 1e-9)) / 10, " a second, ",
         duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
     log::progress(text);
@@ -256,7 +254,7 @@ class Evaluation {
     }
     const auto [scored, unlabelled, failed, stopped] = numbers;
     if (scored == 0 && stopped == 0) {
-      fail("data set ", set_.info().name, ": none of its ", listed_, " pictures could be scored",
+      fail("data set ", set_.info().name, ": none of its ", listed_, " images could be scored",
            unreadable_.empty() ? "" : "; the first: " + unreadable_.front());
     }
     SetResult result;

@@ -22,10 +22,10 @@ struct EvaluateOptions {
   std::string rule = {};         ///< TEST.RULE; "mmseg" scores by that rule, else by the set's own.
   std::string protocol = {};     ///< What else the numbers depend on: templates, sizes …
   std::string weights = {};      ///< Checksum of the weights; ends the fingerprint.
-  int threads = 0;               ///< Pictures in work at once; 0: all cores.
-  int batch = 1;                 ///< Pictures a call of the score function gets at most.
-  int64_t limit = 0;             ///< Score only the first pictures of the set; 0: all.
-  int examples = 0;              ///< Best, worst and random pictures kept for the report.
+  int threads = 0;               ///< Images in work at once; 0: all cores.
+  int batch = 1;                 ///< Images a call of the score function gets at most.
+  int64_t limit = 0;             ///< Score only the first images of the set; 0: all.
+  int examples = 0;              ///< Best, worst and random images kept for the report.
   bool keep_progress = false;    ///< Leave removing the progress files to forget_progress().
   int rank = 0, world_size = 1;  ///< This rank scores items rank, rank + world_size, …
   /// Sums a tensor of counts over all ranks in place; needed when world_size > 1. Only matrices and
@@ -33,17 +33,17 @@ struct EvaluateOptions {
   std::function<void(torch::Tensor&)> all_reduce = {};
 };
 
-/// float [classes, h, w] scores of a picture; h×w is the model's grid (64×64). Several threads call
+/// float [classes, h, w] scores of an image; h×w is the model's grid (64×64). Several threads call
 /// it at once.
 using ScoreFunction = std::function<torch::Tensor(const Image& rgb)>;
-/// The same of several pictures.
+/// The same of several images.
 using BatchScoreFunction = std::function<std::vector<torch::Tensor>(const std::vector<Image>& rgb)>;
 
-/// Scores a test set: threads read pictures (EXIF, RGB), ask `scores`, take the argmax at the
-/// picture's own size and compare with the labels. Each picture is worked off by one thread with
+/// Scores a test set: threads read images (EXIF, RGB), ask `scores`, take the argmax at the
+/// image's own size and compare with the labels. Each image is worked off by one thread with
 /// LibTorch's own threads at one, so that on a CPU the counts do not depend on how many there are.
 /// Shows progress with ETA; stops at a signal with what is known so far, and goes on from there
-/// when it is called again with the same `predictions` and everything else equal. Pictures that
+/// when it is called again with the same `predictions` and everything else equal. Images that
 /// cannot be read are logged, listed and left out. Errors: the set is missing or empty, names that
 /// disagree with the labels.
 SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores,

@@ -13,14 +13,14 @@
 namespace pixelclip {
 namespace {
 
-/// Pages show pictures no larger than this, pixels.
-constexpr int64_t longest_side = 480;
+/// Pages show images no larger than this, pixels.
+constexpr int64_t kMaxExampleSide = 480;
 
 /// `ids` are the categories of the classes; empty: the classes themselves.
 LabelMap read_predictions(const std::string& elements, const std::vector<int32_t>& ids,
                           int64_t height, int64_t width) {
   LabelMap labels{height, width, std::vector<int32_t>(height * width)};
-  for (const auto& element : parse_json("[" + elements + "]", "a picture's predictions")) {
+  for (const auto& element : parse_json("[" + elements + "]", "an image's predictions")) {
     const auto bitmap = rle_to_bitmap(
         decode_rle(element["segmentation"]["counts"].get<std::string>(), height, width));
     const int32_t category = element["category_id"];
@@ -51,8 +51,8 @@ ExamplePicker::ExamplePicker(const SemSegSet& set, const std::vector<std::string
                              ScoreRule rule, int count)
     : set_(set), names_(names), rule_(rule), count_(count) {}
 
-void ExamplePicker::consider(const PictureRecord& record) {
-  if (count_ == 0 || record.state != PictureRecord::State::scored) return;
+void ExamplePicker::consider(const ImageRecord& record) {
+  if (count_ == 0 || record.state != ImageRecord::State::scored) return;
   Confusion confusion(static_cast<int>(names_.size()));
   for (const auto& [place, pixels] : record.confusion) confusion.counts().at(place) = pixels;
   const double score = class_scores(confusion, rule_).mean_iou;
@@ -63,7 +63,7 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
   auto order = scored_;
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.score > b.score; });
-  // A small set shows each picture once: the best, the worst, then any of the rest.
+  // A small set shows each image once: the best, the worst, then any of the rest.
   const auto best = std::min<size_t>(count_, order.size());
   const auto worst = std::min<size_t>(count_, order.size() - best);
   Random random(0);
@@ -76,10 +76,10 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
     const SemSegItem& item = set_.items()[index];
     Example example{.kind = kind, .stem = item.stem, .score = 100 * score};
     const LabelMap truth = set_.labels(item, static_cast<int>(names_.size()));
-    example.image = set_.picture(item, truth);
+    example.image = set_.read_image(item, truth);
     const int64_t height = example.image.height, width = example.image.width;
     const double scale = std::min(
-        1.0, static_cast<double>(longest_side) / static_cast<double>(std::max(height, width)));
+        1.0, static_cast<double>(kMaxExampleSide) / static_cast<double>(std::max(height, width)));
     const auto small_height =
         std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
     const auto small_width = std::max<int64_t>(1, std::llround(scale * static_cast<double>(width)));

@@ -9,15 +9,15 @@
 
 namespace pixelclip {
 
-/// Chooses the best, the worst and some random pictures of a set by their own mean IoU.
+/// Chooses the best, the worst and some random images of a set by their own mean IoU.
 class ExamplePicker {
  public:
   /// `count` of each kind; 0: none.
   ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
                 int count);
 
-  void consider(const PictureRecord& record);
-  /// Reads the chosen pictures again; their predictions come from `file`.
+  void consider(const ImageRecord& record);
+  /// Reads the chosen images again; their predictions come from `file`.
   std::vector<Example> pick(const ProgressFile& file) const;
 
  private:

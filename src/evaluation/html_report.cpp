@@ -144,7 +144,7 @@ std::string confused_table(const SetResult& result) {
 
 using Paint = std::function<Color(size_t pixel, uint8_t grey)>;
 
-/// The picture in grey, each pixel painted.
+/// The image in grey, each pixel painted.
 Image painted(const Image& image, const Paint& paint) {
   Image out(image.height, image.width, 3);
   for (size_t i = 0; i < out.pixels.size() / 3; ++i) {
@@ -157,7 +157,7 @@ Image painted(const Image& image, const Paint& paint) {
   return out;
 }
 
-/// `share` of the colour over the grey picture.
+/// `share` of the color over the grey image.
 Color over(const Color& color, double share, uint8_t grey) {
   const auto mix = [&](uint8_t value) {
     return static_cast<uint8_t>(share * value + (1 - share) * grey);
@@ -182,19 +182,19 @@ std::string swatch(const Color& color, const std::string& name) {
 
 std::string example_card(const Example& example, const SetResult& result,
                          const std::vector<Color>& colors) {
-  // Darker, lighter and greyer than any colour of a class.
-  constexpr Color wrong = {150, 0, 30}, right = {235, 240, 245}, ignored = {0, 0, 0};
+  // Darker, lighter and greyer than any color of a class.
+  constexpr Color kWrong = {150, 0, 30}, kRight = {235, 240, 245}, kIgnored = {0, 0, 0};
   const int classes = result.confusion.classes();
   const auto is_class = [&](int32_t id) { return id >= 0 && id < classes; };
   const auto labels = [&](const LabelMap& map) {
     return painted(example.image, [&](size_t i, uint8_t grey) {
       return is_class(map.ids[i]) ? over(colors[map.ids[i]], 0.65, grey)
-                                  : over(ignored, 0.55, grey);
+                                  : over(kIgnored, 0.55, grey);
     });
   };
   const auto errors = painted(example.image, [&](size_t i, uint8_t grey) {
-    if (!is_class(example.truth.ids[i])) return over(ignored, 0.55, grey);
-    return over(example.truth.ids[i] == example.prediction.ids[i] ? right : wrong, 0.7, grey);
+    if (!is_class(example.truth.ids[i])) return over(kIgnored, 0.55, grey);
+    return over(example.truth.ids[i] == example.prediction.ids[i] ? kRight : kWrong, 0.7, grey);
   });
   std::string legend;
   std::set<int32_t> seen(example.truth.ids.begin(), example.truth.ids.end());
@@ -202,10 +202,10 @@ std::string example_card(const Example& example, const SetResult& result,
   for (const int32_t id : seen) {
     if (is_class(id)) legend += swatch(colors[id], result.names[id]);
   }
-  legend += swatch(wrong, "wrong") + swatch(over(ignored, 0.55, 128), "not scored");
+  legend += swatch(kWrong, "kWrong") + swatch(over(kIgnored, 0.55, 128), "not scored");
   return str("<article><header><span><span class=\"kind\">", example.kind, "</span> ",
              escaped(example.stem), "</span><b>", shown(example.score, 1),
-             "</b></header><div class=\"panels\">", panel(example.image, "picture", example.stem),
+             "</b></header><div class=\"panels\">", panel(example.image, "image", example.stem),
              panel(labels(example.truth), "truth", example.stem),
              panel(labels(example.prediction), "prediction", example.stem),
              panel(errors, "errors", example.stem), "</div><ul class=\"legend\">", legend,
@@ -223,7 +223,7 @@ std::string set_section(const SetResult& result, size_t index) {
     if (!std::isnan(value))
       figure(shown(value, 2), std::string(name) == "IoU_sup" ? "IoU of categories" : name);
   }
-  figure(str(result.scored), "pictures scored");
+  figure(str(result.scored), "images scored");
   const int64_t missing = result.listed - result.unlabelled - result.scored;
   if (missing > 0) figure(str(missing), "missing");
   out += "</ul>";
@@ -236,21 +236,21 @@ std::string set_section(const SetResult& result, size_t index) {
         "set.</p>";
   if (!result.unreadable.empty()) {
     out += str("<details class=\"warning\"><summary>",
-               "unreadable pictures: ", result.unreadable.size(), "</summary><pre>");
+               "unreadable images: ", result.unreadable.size(), "</summary><pre>");
     for (const auto& reason : result.unreadable) out += escaped(reason) + '\n';
     out += "</pre></details>";
   }
   out += str("<div class=\"columns\"><div><h3>Classes</h3>", class_table(result),
              "</div><div><h3>Most confused</h3>", confused_table(result), "</div></div>");
   if (result.examples.empty()) return out + "</section>";
-  out += "<h3>Pictures, with their own mean IoU</h3><div class=\"examples\">";
+  out += "<h3>Images, with their own mean IoU</h3><div class=\"examples\">";
   const auto colors = distinct_colors(result.confusion.classes());
   for (const Example& example : result.examples) out += example_card(example, result, colors);
   return out + "</div></section>";
 }
 
 std::string chart(const Curve& curve) {
-  constexpr double width = 360, height = 180, left = 64, right = 10, top = 10, bottom = 24;
+  constexpr double kWidth = 360, kHeight = 180, kLeft = 64, kRight = 10, kTop = 10, kBottom = 24;
   double low_x = curve.points[0].first, high_x = low_x, low = curve.points[0].second, high = low;
   for (const auto& [x, y] : curve.points) {
     low_x = std::min(low_x, x), high_x = std::max(high_x, x), low = std::min(low, y),
@@ -260,10 +260,10 @@ std::string chart(const Curve& curve) {
     return to > from ? (value - from) / (to - from) : 0.5;
   };
   const auto across = [&](double x) {
-    return left + place(x, low_x, high_x) * (width - left - right);
+    return kLeft + place(x, low_x, high_x) * (kWidth - kLeft - kRight);
   };
   const auto down = [&](double y) {
-    return height - bottom - place(y, low, high) * (height - top - bottom);
+    return kHeight - kBottom - place(y, low, high) * (kHeight - kTop - kBottom);
   };
   const auto label = [](double value) {
     std::ostringstream text;
@@ -281,16 +281,16 @@ std::string chart(const Curve& curve) {
                                : str("<circle class=\"curve\" r=\"3\" cx=\"", across(low_x),
                                      "\" cy=\"", down(low), "\"/>");
   return str(
-      "<article><h3 style=\"margin-top:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ",
-      width, ' ', height, "\" role=\"img\" aria-label=\"", escaped(curve.name),
+      "<article><h3 style=\"margin-kTop:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ",
+      kWidth, ' ', kHeight, "\" role=\"img\" aria-label=\"", escaped(curve.name),
       " over the iterations, from ", label(curve.points.front().second), " to ",
-      label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", left, ' ',
-      top, 'V', height - bottom, 'H', width - right, "\"/>", line,
-      high > low ? text(left - 6, top + 8, "end", label(high)) +
-                       text(left - 6, height - bottom, "end", label(low))
-                 : text(left - 6, down(low) + 4, "end", label(low)),
-      high_x > low_x ? text(left, height - 8, "start", label(low_x)) : "",
-      text(width - right, height - 8, "end", "iteration " + label(high_x)), "</svg></article>");
+      label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", kLeft, ' ',
+      kTop, 'V', kHeight - kBottom, 'H', kWidth - kRight, "\"/>", line,
+      high > low ? text(kLeft - 6, kTop + 8, "end", label(high)) +
+                       text(kLeft - 6, kHeight - kBottom, "end", label(low))
+                 : text(kLeft - 6, down(low) + 4, "end", label(low)),
+      high_x > low_x ? text(kLeft, kHeight - 8, "start", label(low_x)) : "",
+      text(kWidth - kRight, kHeight - 8, "end", "iteration " + label(high_x)), "</svg></article>");
 }
 
 }  // namespace
@@ -323,7 +323,7 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
            "content=\"width=device-width, "
            "initial-scale=1\"><title>PixelCLIP evaluation</title><link rel=\"icon\" "
            "href=\"data:,\"><style>"
-        << page_style
+        << kPageStyle
         << "</style></head><body><a class=\"skip\" href=\"#results\">to the "
            "results</a><header><div>"
         << "<h1>PixelCLIP evaluation</h1><p class=\"subject\">" << escaped(report.subject)
@@ -354,11 +354,11 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
            "beside weights and data"
            "</summary><pre>"
         << escaped(report.protocol) << "</pre></details></section></main>"
-        << "<dialog aria-label=\"picture\"><img alt=\"\"><p><span></span><span><button "
+        << "<dialog aria-label=\"image\"><img alt=\"\"><p><span></span><span><button "
            "id=\"previous\">previous</button> "
            "<button id=\"next\">next</button> <button "
            "id=\"close\">close</button></span></p></dialog><script>"
-        << page_script << "</script></body></html>\n";
+        << kPageScript << "</script></body></html>\n";
   });
 }
 

@@ -27,7 +27,7 @@ struct HtmlReport {
   std::vector<Curve> curves = {};
 };
 
-/// One page that needs nothing else: tables, bars of each class, confused pairs, example pictures,
+/// One page that needs nothing else: tables, bars of each class, confused pairs, example images,
 /// curves.
 void write_html_report(const std::filesystem::path& path, const HtmlReport& report);
 

@@ -12,13 +12,13 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* prefix = ".progress.";
+constexpr const char* kPrefix = ".progress.";
 
 std::vector<fs::path> parts_in(const fs::path& folder) {
   std::vector<fs::path> parts;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (entry.path().filename().string().starts_with(prefix)) parts.push_back(entry.path());
+    if (entry.path().filename().string().starts_with(kPrefix)) parts.push_back(entry.path());
   }
   return parts;
 }
@@ -55,14 +55,14 @@ bool read_counts(std::string_view field, SparseCounts& counts) {
   return true;
 }
 
-bool parse(std::string_view line, PictureRecord& record) {
+bool parse(std::string_view line, ImageRecord& record) {
   std::vector<int64_t> index;
   if (!read_numbers(take_field(line), index) || index.size() != 1) return false;
   record.index = index[0];
   const auto state = take_field(line);
   if (state.size() != 1 || std::string_view("sux").find(state[0]) == std::string_view::npos)
     return false;
-  record.state = static_cast<PictureRecord::State>(state[0]);
+  record.state = static_cast<ImageRecord::State>(state[0]);
   if (!read_counts(take_field(line), record.confusion) ||
       !read_counts(take_field(line), record.boundary))
     return false;
@@ -81,18 +81,18 @@ ProgressFile::ProgressFile(fs::path folder, const std::string& fingerprint, int 
   if (!folder_.empty()) make_writable_folder(folder_);
 }
 
-fs::path ProgressFile::part(int rank) const { return folder_ / str(prefix, rank); }
+fs::path ProgressFile::part(int rank) const { return folder_ / str(kPrefix, rank); }
 
 /// Calls `visit` for each whole line; a torn or damaged one ends the file.
 void ProgressFile::scan(const fs::path& file,
-                        const std::function<void(PictureRecord&&, Place)>& visit) const {
+                        const std::function<void(ImageRecord&&, Place)>& visit) const {
   std::ifstream lines(file, std::ios::binary);
   std::string line;
   if (!std::getline(lines, line) || line != head_) return;
   while (true) {
     const std::streamoff begin = lines.tellg();
     if (!std::getline(lines, line) || lines.eof()) return;
-    PictureRecord record;
+    ImageRecord record;
     if (!parse(line, record)) return;
     visit(std::move(record), {file, begin, lines.tellg()});
   }
@@ -103,9 +103,9 @@ void ProgressFile::recall(const Visitor& visit) {
   std::set<int64_t> seen;
   std::streamoff own_end = 0;
   for (const auto& file : parts_in(folder_)) {
-    scan(file, [&](PictureRecord&& record, const Place& place) {
+    scan(file, [&](ImageRecord&& record, const Place& place) {
       if (file == part(rank_)) own_end = place.end;  // writing goes on behind the last whole line
-      if (record.state != PictureRecord::State::unreadable && seen.insert(record.index).second)
+      if (record.state != ImageRecord::State::unreadable && seen.insert(record.index).second)
         visit(std::move(record));
     });
   }
@@ -116,7 +116,7 @@ void ProgressFile::recall(const Visitor& visit) {
   if (!lines_) fail("cannot write ", own.string(), ": ", system_reason());
 }
 
-void ProgressFile::add(const PictureRecord& record) {
+void ProgressFile::add(const ImageRecord& record) {
   if (folder_.empty()) return;
   lines_ << record.index << '\t' << static_cast<char>(record.state) << '\t';
   write_counts(lines_, record.confusion);
@@ -142,9 +142,9 @@ void ProgressFile::join(const Visitor& visit) {
     }
   }
   for (const auto& file : parts_in(folder_)) {
-    // A picture that an earlier run could not read may have been read by a later one.
-    scan(file, [&](PictureRecord&& record, Place place) {
-      if (record.state == PictureRecord::State::unreadable) {
+    // An image that an earlier run could not read may have been read by a later one.
+    scan(file, [&](ImageRecord&& record, Place place) {
+      if (record.state == ImageRecord::State::unreadable) {
         places_.try_emplace(record.index, std::move(place));
       } else {
         places_.insert_or_assign(record.index, std::move(place));
@@ -155,8 +155,8 @@ void ProgressFile::join(const Visitor& visit) {
     out << '[';
     bool first = true;
     for (const auto& [index, place] : places_) {
-      PictureRecord record = read(index);
-      if (record.state == PictureRecord::State::scored && !record.text.empty()) {
+      ImageRecord record = read(index);
+      if (record.state == ImageRecord::State::scored && !record.text.empty()) {
         out << (first ? "" : ", ") << record.text;
         first = false;
       }
@@ -166,12 +166,12 @@ void ProgressFile::join(const Visitor& visit) {
   });
 }
 
-PictureRecord ProgressFile::read(int64_t index) const {
+ImageRecord ProgressFile::read(int64_t index) const {
   const auto& [file, begin, end] = places_.at(index);
   std::ifstream lines(file, std::ios::binary);
   lines.seekg(begin);
   std::string line;
-  PictureRecord record;
+  ImageRecord record;
   if (!std::getline(lines, line) || !parse(line, record))
     fail("cannot read ", file.string(), " again");
   return record;

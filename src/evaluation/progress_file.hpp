@@ -14,8 +14,8 @@ namespace pixelclip {
 /// The entries of a matrix of counts that are not 0: (place, pixels).
 using SparseCounts = std::vector<std::pair<int64_t, int64_t>>;
 
-/// What became of one picture of a set.
-struct PictureRecord {
+/// What became of one image of a set.
+struct ImageRecord {
   enum class State : char { scored = 's', unlabelled = 'u', unreadable = 'x' };
   int64_t index = 0;  ///< in the set
   State state = State::scored;
@@ -23,29 +23,29 @@ struct PictureRecord {
   std::string text;  ///< scored: see predictions_json; unreadable: the reason
 };
 
-/// Keeps what an evaluation has found out, a line a picture and a file a rank
+/// Keeps what an evaluation has found out, a line an image and a file a rank
 /// (FOLDER/.progress.RANK), while it runs: an interrupted one goes on from there, with any number
 /// of ranks, and sem_seg_predictions.json is made of it. Lines count only under the same
 /// fingerprint.
 class ProgressFile {
  public:
-  using Visitor = std::function<void(PictureRecord&&)>;
+  using Visitor = std::function<void(ImageRecord&&)>;
 
   /// An empty folder: nothing is kept.
   ProgressFile(std::filesystem::path folder, const std::string& fingerprint, int rank,
                int world_size);
 
-  /// Calls `visit` once for each picture that an earlier run has scored or found unlabelled; to be
+  /// Calls `visit` once for each image that an earlier run has scored or found unlabelled; to be
   /// called before add().
   void recall(const Visitor& visit);
-  void add(const PictureRecord& record);
+  void add(const ImageRecord& record);
   /// To be called before join() on any rank. Errors: a full disk.
   void finish();
   /// Rank 0, when all ranks have finished: writes FOLDER/sem_seg_predictions.json in the order of
   /// the set, so that it does not depend on the number of ranks; `visit` sees each record.
   void join(const Visitor& visit);
-  /// The record of one picture, after join().
-  PictureRecord read(int64_t index) const;
+  /// The record of one image, after join().
+  ImageRecord read(int64_t index) const;
 
   /// Removes what is kept in `folder`.
   static void remove(const std::filesystem::path& folder);
@@ -56,7 +56,7 @@ class ProgressFile {
     std::streamoff begin, end;
   };
   void scan(const std::filesystem::path& file,
-            const std::function<void(PictureRecord&&, Place)>& visit) const;
+            const std::function<void(ImageRecord&&, Place)>& visit) const;
   std::filesystem::path part(int rank) const;
 
   std::filesystem::path folder_;

@@ -114,7 +114,7 @@ std::string coverage_remark(const SetResult& result) {
   if (result.scored >= meant) return "";
   const double share = 100.0 * static_cast<double>(result.scored) / static_cast<double>(meant);
   return str("ONLY ", number(std::min(share, 99.9), 1), " % OF THE SET: ", result.scored, " of ",
-             meant, " pictures");
+             meant, " images");
 }
 
 double score_of(const Results& results, const std::string& name) {

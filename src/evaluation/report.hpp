@@ -9,7 +9,7 @@
 
 namespace pixelclip {
 
-/// A picture of a set for people to look at, at most 480 pixels wide and high.
+/// An image of a set for people to look at, at most 480 pixels wide and high.
 struct Example {
   std::string kind = {};  ///< "best", "worst" or "random"
   std::string stem = {};
@@ -24,13 +24,13 @@ struct SetResult {
   Results scores = {};
   std::vector<std::string> names = {};  ///< Of the classes.
   Confusion confusion = Confusion();
-  int64_t scored = 0;      ///< Pictures that count.
+  int64_t scored = 0;      ///< Images that count.
   int64_t listed = 0;      ///< Pairs of the set.
   int64_t unlabelled = 0;  ///< Left out because every pixel is ignored, where the set says so.
-  int64_t failed = 0;      ///< Pictures that could not be read, over all ranks.
-  int64_t unpaired = 0;    ///< Pictures without labels, the reverse, and unclear pairs: not listed.
-  int64_t expected = 0;    ///< Pictures that belong to the set, listed or not; 0: unknown.
-  /// "path: reason" of the unreadable pictures; those of all ranks where predictions are kept.
+  int64_t failed = 0;      ///< Images that could not be read, over all ranks.
+  int64_t unpaired = 0;    ///< Images without labels, the reverse, and unclear pairs: not listed.
+  int64_t expected = 0;    ///< Images that belong to the set, listed or not; 0: unknown.
+  /// "path: reason" of the unreadable images; those of all ranks where predictions are kept.
   std::vector<std::string> unreadable = {};
   bool complete = true;     ///< False when the evaluation was stopped before its end.
   bool plain_clip = false;  ///< Measured on CLIP's own weights, before any training.
@@ -41,7 +41,7 @@ struct SetResult {
   std::vector<Example> examples = {};  ///< On rank 0.
 };
 
-/// "ONLY 48.3 % OF THE SET: 700 of 1449 pictures" where a score stands for a part of its set; else
+/// "ONLY 48.3 % OF THE SET: 700 of 1449 images" where a score stands for a part of its set; else
 /// empty.
 std::string coverage_remark(const SetResult& result);
 
@@ -75,7 +75,7 @@ double score_of(const Results& results, const std::string& name);
 /// The score that stands for a set: IoU by Cityscapes' rule, else mIoU.
 double headline(const SetResult& result);
 
-/// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, pictures, …}}},
+/// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, images, …}}},
 /// results.md and results.csv. An undefined score is null in JSON, nan in the others.
 void write_results(const std::filesystem::path& folder, const std::vector<SetResult>& results,
                    const std::vector<ComparedRow>& compared = {});

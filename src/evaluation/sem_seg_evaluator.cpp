@@ -4,13 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "evaluation/boundary.hpp"
 #include "image/rle.hpp"
 
 namespace pixelclip {
 namespace {
 
 /// detectron2 keeps boundaries in bytes and leaves them out for 255 classes and more.
-constexpr size_t most_classes_with_boundaries = 254;
+constexpr size_t kMaxBoundaryClasses = 254;
 
 }  // namespace
 
@@ -20,7 +21,7 @@ SemSegEvaluator::SemSegEvaluator(std::vector<std::string> names, ScoreRule rule,
       ignore_(ignore),
       confusion_(static_cast<int>(names_.size())) {
   if (names_.empty()) fail("there is nothing to score: the class list is empty");
-  if (rule_ == ScoreRule::detectron2 && names_.size() <= most_classes_with_boundaries) {
+  if (rule_ == ScoreRule::detectron2 && names_.size() <= kMaxBoundaryClasses) {
     boundary_ = Confusion(static_cast<int>(names_.size()));
   }
 }
@@ -37,13 +38,13 @@ void SemSegEvaluator::process(const std::string& file_name, const LabelMap& pred
   } catch (const Error& e) {
     fail(file_name, ": ", e.what());
   }
-  ++pictures_;
+  ++images_;
 }
 
 void SemSegEvaluator::merge(const SemSegEvaluator& other) {
   confusion_.add(other.confusion_);
   if (boundary_.classes() > 0) boundary_.add(other.boundary_);
-  pictures_ += other.pictures_;
+  images_ += other.images_;
 }
 
 Results SemSegEvaluator::finish() const {

@@ -13,7 +13,7 @@ class SemSegEvaluator {
  public:
   SemSegEvaluator(std::vector<std::string> names, ScoreRule rule, int ignore);
 
-  /// Adds one picture. `file_name` goes into the predictions' JSON; errors name it too.
+  /// Adds one image. `file_name` goes into the predictions' JSON; errors name it too.
   void process(const std::string& file_name, const LabelMap& prediction, const LabelMap& truth);
   /// Adds another evaluator's matrices (not its predictions).
   void merge(const SemSegEvaluator& other);
@@ -24,7 +24,7 @@ class SemSegEvaluator {
   /// Without classes by other rules than detectron2's, or when there are too many for it.
   Confusion& boundary() { return boundary_; }
   const Confusion& boundary() const { return boundary_; }
-  int64_t pictures() const { return pictures_; }
+  int64_t images() const { return images_; }
   const std::vector<std::string>& names() const { return names_; }
 
  private:
@@ -32,10 +32,10 @@ class SemSegEvaluator {
   ScoreRule rule_;
   int ignore_;
   Confusion confusion_, boundary_;
-  int64_t pictures_ = 0;
+  int64_t images_ = 0;
 };
 
-/// The predictions of one picture as the elements of detectron2's sem_seg_predictions.json without
+/// The predictions of one image as the elements of detectron2's sem_seg_predictions.json without
 /// the brackets around them: file_name, category_id, COCO RLE; one for each class present,
 /// ascending. `ids` holds the category_id of each class; empty: the class's number, as detectron2
 /// writes for sets without stuff_dataset_id_to_contiguous_id.

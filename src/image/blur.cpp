@@ -1,11 +1,12 @@
+#include "image/blur.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "base/error.hpp"
-#include "image/augment.hpp"
-#include "image/pixel_tile.hpp"
+#include "image/planes.hpp"
 #include "image/weigh.hpp"
 
 namespace pixelclip {
@@ -89,7 +90,7 @@ struct Rows {
 }  // namespace
 
 void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, float sigma,
-                AugmentScratch& scratch) {
+                BlurScratch& scratch) {
   constexpr float kMost = 100;
   if (!(sigma >= 0 && sigma <= kMost)) {
     fail("a blur of sigma ", sigma, " is not offered; 0 to ", kMost, " pixels are");
@@ -119,7 +120,7 @@ void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, 
   }
 }
 
-void gaussian_blur(Image& image, float sigma, AugmentScratch& scratch) {
+void gaussian_blur(Image& image, float sigma, BlurScratch& scratch) {
   if (image.channels == 1) {
     return blur_plane(image.pixels.data(), image.height, image.width, image.width, sigma, scratch);
   }

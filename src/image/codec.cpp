@@ -1,54 +1,19 @@
 #include "image/codec.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <ostream>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/log.hpp"
-#include "image/formats.hpp"
+#include "image/exif.hpp"
+#include "image/jpeg.hpp"
+#include "image/other_formats.hpp"
+#include "image/png.hpp"
 
 namespace pixelclip {
 
 using formats::Bytes;
-
-void formats::check_size(int64_t height, int64_t width, const std::string& name,
-                         int64_t max_pixels) {
-  if (height <= 0 || width <= 0) {
-    fail(name, ": the picture is empty (", height, " x ", width, ")");
-  }
-  if (height > max_pixels / width) {
-    fail(name, ": the picture claims ", height, " x ", width, " pixels, more than the ", max_pixels,
-         " that are read; a damaged or malicious file, or make it smaller");
-  }
-}
-
-void formats::remark(const DecodeOptions& options, const std::string& text) {
-  if (options.remarks) {
-    options.remarks->push_back(text);
-    return;
-  }
-  constexpr int kNamed = 3;
-  static std::atomic<int> count{0};
-  const int before = count.fetch_add(1);
-  if (before < kNamed) log::warn(text);
-  if (before == kNamed)
-    log::warn("more such pictures are not named; `pixelclip doctor` counts them");
-}
-
-void formats::remark_dark_16_bits(const Image& rgb, const std::string& name,
-                                  const DecodeOptions& options) {
-  constexpr int kFew = 64;  // of 256: less than 15 of 16 bits are used
-  if (rgb.pixels.empty()) return;
-  const int most = *std::max_element(rgb.pixels.begin(), rgb.pixels.end());
-  if (most >= kFew) return;
-  int bits = 8;
-  while (bits < 14 && most >> (bits - 8) > 0) ++bits;
-  remark(options, str(name, ": of its 16 bits only the lower ", bits, most == 0 ? " or fewer" : "",
-                      " are used, so that it is nearly black; stretch its values to 0 … 65535"));
-}
 
 namespace {
 
@@ -71,7 +36,7 @@ struct Turn {
         mirror_x(orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7),
         mirror_y(orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) {}
 
-  /// The stored rectangle that is shown at `shown` in a picture shown as height × width.
+  /// The stored rectangle that is shown at `shown` in an image shown as height × width.
   Rect to_stored(const Rect& shown, int64_t height, int64_t width) const {
     Rect r = shown;
     if (mirror_x) r.x = width - shown.x - shown.width;
@@ -141,7 +106,7 @@ ImageInfo probe(Bytes bytes, const std::string& name, const DecodeOptions& optio
     info = formats::probe_png(bytes, name, options);
   } else {
     DecodeOptions quiet = options;
-    std::vector<std::string> remarks;  // made again when the picture is wanted
+    std::vector<std::string> remarks;  // made again when the image is wanted
     quiet.remarks = &remarks;
     const Image image = formats::decode_other(bytes, name, quiet);
     info = {image.height, image.width, formats::other_orientation(bytes), false};
@@ -186,7 +151,7 @@ Image decode_rgb_cropped(Bytes bytes, const std::string& name, const Rect& wante
       wanted.x > region.source_width - wanted.width ||
       wanted.y > region.source_height - wanted.height) {
     fail(name, ": the crop at (", wanted.x, ", ", wanted.y, ") of ", wanted.width, " x ",
-         wanted.height, " is not inside the picture of ", region.source_width, " x ",
+         wanted.height, " is not inside the image of ", region.source_width, " x ",
          region.source_height);
   }
   Image out(wanted.height, wanted.width, 3);

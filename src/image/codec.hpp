@@ -13,13 +13,13 @@
 namespace pixelclip {
 
 struct DecodeOptions {
-  /// Turn the picture as its EXIF orientation says.
+  /// Turn the image as its EXIF orientation says.
   bool orient = true;
   /// Decode at 1/1, 1/2, 1/4 or 1/8 of the size (rounded up). JPEG only: others ignore it.
   int scale = 1;
-  /// Larger pictures are refused before memory is taken for them.
+  /// Larger images are refused before memory is taken for them.
   int64_t max_pixels = 178956970;  // Pillow's limit
-  /// Takes doubts about a picture's values ("NAME: of its 16 bits only …"); null: the first few are
+  /// Takes doubts about an image's values ("NAME: of its 16 bits only …"); null: the first few are
   /// logged.
   std::vector<std::string>* remarks = nullptr;
 };
@@ -43,15 +43,15 @@ ImageInfo probe(std::span<const uint8_t> bytes, const std::string& name,
 Image decode_rgb(std::span<const uint8_t> bytes, const std::string& name,
                  const DecodeOptions& options = {});
 
-/// Decodes at least the pixels `wanted` (cut to the picture), in coordinates of the oriented and
-/// scaled picture, into `out`, whose rect may be larger and whose memory is reused. Inside `wanted`
+/// Decodes at least the pixels `wanted` (cut to the image), in coordinates of the oriented and
+/// scaled image, into `out`, whose rect may be larger and whose memory is reused. Inside `wanted`
 /// the pixels equal those of decode_rgb. A JPEG's rows below `wanted` are not read: damage there
 /// goes unnoticed, but not that the file is cut short: whatever `wanted` is, a JPEG without its end
 /// mark is read when all its rows are there, else an error. An empty `wanted` means everything.
 void decode_rgb_region(std::span<const uint8_t> bytes, const std::string& name, const Rect& wanted,
                        const DecodeOptions& options, ImageRegion& out);
 
-/// The same in a new image with exactly the pixels `wanted`, which must lie inside the picture.
+/// The same in a new image with exactly the pixels `wanted`, which must lie inside the image.
 Image decode_rgb_cropped(std::span<const uint8_t> bytes, const std::string& name,
                          const Rect& wanted, const DecodeOptions& options = {});
 
@@ -60,8 +60,8 @@ int decode_scale(int64_t size, int64_t target);
 /// The size that decoding at `scale` gives.
 inline int64_t scaled_size(int64_t size, int scale) { return (size + scale - 1) / scale; }
 
-/// Ids as the file holds them: grey of up to 16 bits, or a palette's index (never its colour).
-/// The orientation in such a file is not looked at. Errors: colours, alpha beside colours.
+/// Ids as the file holds them: grey of up to 16 bits, or a palette's index (never its color).
+/// The orientation in such a file is not looked at. Errors: colors, alpha beside colors.
 LabelMap decode_labels(std::span<const uint8_t> bytes, const std::string& name);
 
 Image read_rgb(const std::filesystem::path& path, const DecodeOptions& options = {});

@@ -1,6 +1,6 @@
-#include <cstring>
+#include "image/exif.hpp"
 
-#include "image/formats.hpp"
+#include <cstring>
 
 namespace pixelclip::formats {
 namespace {

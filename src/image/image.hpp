@@ -32,7 +32,7 @@ struct Image {
   const uint8_t* row(int64_t y) const { return pixels.data() + y * stride(); }
 };
 
-/// The pixels `rect` of a picture of `source_height` × `source_width`.
+/// The pixels `rect` of an image of `source_height` × `source_width`.
 struct ImageRegion {
   Image image;
   Rect rect;

@@ -1,3 +1,5 @@
+#include "image/jpeg.hpp"
+
 #include <cstdio>  // jpeglib.h needs it first
 
 #include <jpeglib.h>
@@ -12,7 +14,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "image/formats.hpp"
+#include "image/exif.hpp"
 
 namespace pixelclip {
 namespace formats {
@@ -70,7 +72,7 @@ struct ErrorManager {
     }
   }
 
-  /// A progressive file of a few bytes can ask for millions of passes over the picture.
+  /// A progressive file of a few bytes can ask for millions of passes over the image.
   static void on_progress(j_common_ptr codec) {
     constexpr int kMostScans = 500;
     if (!codec->is_decompressor) return;
@@ -182,7 +184,7 @@ class JpegReader {
       run([&] { read_rows(rect, out.image); });
     }
     if (!complete_)
-      fail(name_, ": truncated JPEG (it has no end mark, and parts of the picture are missing)");
+      fail(name_, ": truncated JPEG (it has no end mark, and parts of the image are missing)");
   }
 
  private:
@@ -196,7 +198,7 @@ class JpegReader {
   void start(int scale) {
     if (codec_.num_components == 2 || codec_.num_components > 4) {
       fail(name_, ": a JPEG of ", codec_.num_components,
-           " components; 1 (grey), 3 (colour) or 4 (CMYK) were expected");
+           " components; 1 (grey), 3 (color) or 4 (CMYK) were expected");
     }
     run([&] {
       codec_.out_color_space = codec_.num_components == 4 ? JCS_CMYK : JCS_RGB;

@@ -40,7 +40,7 @@ class AxisMap {
   std::vector<int32_t> source_, previous_;
 };
 
-/// The cells of a grid_height × grid_width grid whose sampled pixel (AxisMap::sample of a picture
+/// The cells of a grid_height × grid_width grid whose sampled pixel (AxisMap::sample of an image
 /// of height × width) lies in `cut`.
 Rect covered_cells(const Rect& cut, int64_t height, int64_t width, int64_t grid_height,
                    int64_t grid_width);

@@ -1,3 +1,5 @@
+#include "image/other_formats.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -7,7 +9,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "base/error.hpp"
-#include "image/formats.hpp"
+#include "image/exif.hpp"
 
 /// Formats beside JPEG and PNG; the only file that needs OpenCV's imgcodecs.
 namespace pixelclip::formats {
@@ -18,7 +20,7 @@ bool begins_with(Bytes bytes, const char* text, size_t size, size_t offset = 0) 
 }
 
 /// OpenCV may be built with readers that follow references to other files or addresses, so that
-/// only formats known to be plain pictures are given to it.
+/// only formats known to be plain images are given to it.
 bool is_known(Bytes bytes) {
   const bool netpbm = bytes.size() >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
                       std::strchr(" \t\r\n", bytes[2]) && bytes[2] != 0;
@@ -28,7 +30,7 @@ bool is_known(Bytes bytes) {
          begins_with(bytes, "\0\0\0\x0CjP  ", 8);
 }
 
-/// The file as stored: OpenCV turns a TIFF picture by its orientation, asked or not.
+/// The file as stored: OpenCV turns a TIFF image by its orientation, asked or not.
 class Unturned {
  public:
   explicit Unturned(Bytes bytes) : bytes_(bytes) {
@@ -50,7 +52,7 @@ class Unturned {
   Bytes bytes_;
 };
 
-/// The indices of an uncompressed BMP with a palette of up to 256 colours, which OpenCV looks up;
+/// The indices of an uncompressed BMP with a palette of up to 256 colors, which OpenCV looks up;
 /// without a size for other files.
 LabelMap bmp_indices(Bytes bytes) {
   LabelMap labels{0, 0, {}};
@@ -133,7 +135,7 @@ Image decode_other(Bytes bytes, const std::string& name, const DecodeOptions& op
   TiffLayout layout;
   if (is_tiff(bytes)) layout = tiff_layout(bytes);
   if (layout.samples > 4) {
-    fail(name, ": a TIFF picture of ", layout.samples,
+    fail(name, ": a TIFF image of ", layout.samples,
          " bands; 1, 3 or 4 are read (write red, green and blue to a file of their own)");
   }
   const bool wide = layout.fractions || layout.bits > 16;
@@ -165,7 +167,7 @@ LabelMap decode_other_labels(Bytes bytes, const std::string& name) {
   }
   if (mat.channels() != 1 || (mat.depth() != CV_8U && mat.depth() != CV_16U &&
                               mat.depth() != CV_16S && mat.depth() != CV_32S)) {
-    fail(name, ": the labels are colours or fractions; an image of whole ids was expected");
+    fail(name, ": the labels are colors or fractions; an image of whole ids was expected");
   }
   LabelMap labels{mat.rows, mat.cols, {}};
   cv::Mat ids(mat.rows, mat.cols, CV_32S);

@@ -5,7 +5,7 @@
 namespace pixelclip {
 
 // Pillow computes partly in float32 and partly in double, and cuts where others round. The float32
-// expressions below, in this very order of operations, give the same integers for every colour and
+// expressions below, in this very order of operations, give the same integers for every color and
 // every shift (checked for all of them).
 PIXELCLIP_CLONES void shift_pillow_hue(PixelTile& t, int32_t shift) {
   constexpr int kSize = PixelTile::kSize;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "image/augment.hpp"
+#include "image/image.hpp"
 #include "image/planes.hpp"
 
 namespace pixelclip {
@@ -46,12 +46,5 @@ void for_each_tile(Image& image, const Body& body) {
   tile.store(rest);
   std::copy(rest, rest + (size - at), pixels + at);
 }
-
-/// SSD's jitter of one tile (ssd_jitter.cpp).
-void apply(const SsdJitter& jitter, PixelTile& tile);
-
-/// Three passes of a box that stand for a Gaussian, in place (blur.cpp).
-void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, float sigma,
-                AugmentScratch& scratch);
 
 }  // namespace pixelclip

@@ -17,7 +17,10 @@ struct Planes {
   uint8_t* row(int channel, int64_t y) const { return plane[channel] + y * stride; }
 };
 
-/// The planes of an RGB picture in memory of their own.
+/// Errors: the image does not have three channels.
+void check_rgb(const Image& image);
+
+/// The planes of an RGB image in memory of their own.
 class PlanarImage {
  public:
   explicit PlanarImage(const Image& rgb);

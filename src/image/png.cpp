@@ -1,3 +1,5 @@
+#include "image/png.hpp"
+
 #include <png.h>
 
 #include <algorithm>
@@ -6,7 +8,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "image/formats.hpp"
+#include "image/exif.hpp"
 
 namespace pixelclip {
 namespace formats {
@@ -78,7 +80,7 @@ class PngReader {
 
   int64_t height() const { return png_get_image_height(png_, info_); }
   int64_t width() const { return png_get_image_width(png_, info_); }
-  int colour() const { return png_get_color_type(png_, info_); }
+  int color() const { return png_get_color_type(png_, info_); }
   int depth() const { return png_get_bit_depth(png_, info_); }
 
   int orientation() {
@@ -94,17 +96,17 @@ class PngReader {
       png_set_expand(png_);
       png_set_strip_16(png_);
       png_set_strip_alpha(png_);
-      if (!(colour() & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(png_);
+      if (!(color() & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(png_);
       read_rows(image.pixels.data(), image.stride());
     });
     return image;
   }
 
   LabelMap read_labels() {
-    if ((colour() & PNG_COLOR_MASK_COLOR) && !(colour() & PNG_COLOR_MASK_PALETTE)) {
+    if ((color() & PNG_COLOR_MASK_COLOR) && !(color() & PNG_COLOR_MASK_PALETTE)) {
       fail(name_,
-           ": the labels are colours; a grey or palette image of ids was expected "
-           "(convert each colour to its id)");
+           ": the labels are colors; a grey or palette image of ids was expected "
+           "(convert each color to its id)");
     }
     const int bytes = depth() == 16 ? 2 : 1;
     std::vector<uint8_t> raw(static_cast<size_t>(height() * width() * bytes));

@@ -32,7 +32,7 @@ struct Window {
 
 /// `mirror` lists the outputs from last to first.
 void set_axis(int64_t source, int64_t target, int64_t first, int64_t count, bool mirror,
-              Axis& axis) {
+              AxisWeights& axis) {
   const Window window(source, target);
   const auto most = static_cast<int64_t>(std::ceil(window.filter_scale)) * 2 + 1;
   std::vector<double> triangle(most);
@@ -78,8 +78,8 @@ void set_axis(int64_t source, int64_t target, int64_t first, int64_t count, bool
 std::pair<int64_t, int64_t> shortest_edge_size(int64_t height, int64_t width, int64_t short_side,
                                                int64_t max_side) {
   if (height <= 0 || width <= 0 || short_side <= 0 || max_side <= 0) {
-    fail("a picture of ", height, " x ", width, " cannot be resized to a short side of ",
-         short_side, " and a long side of at most ", max_side);
+    fail("an image of ", height, " x ", width, " cannot be resized to a short side of ", short_side,
+         " and a long side of at most ", max_side);
   }
   const auto size = static_cast<double>(short_side);
   double scale = size / static_cast<double>(std::min(height, width));
@@ -109,7 +109,7 @@ Rect source_rect(int64_t source_height, int64_t source_width, int64_t height, in
 }
 
 struct Resizer::Scratch {
-  Axis rows, columns;
+  AxisWeights rows, columns;
   RowResizer row;
   std::vector<uint8_t> lines, last_row;
   std::vector<const uint8_t*> pointers;
@@ -126,10 +126,10 @@ void check_crop(const ImageRegion& source, int64_t height, int64_t width, const 
   if (crop.empty() || crop.x < 0 || crop.y < 0 || crop.x > width - crop.width ||
       crop.y > height - crop.height) {
     fail("the crop at (", crop.x, ", ", crop.y, ") of ", crop.width, " x ", crop.height,
-         " is not inside a picture of ", height, " x ", width);
+         " is not inside an image of ", height, " x ", width);
   }
   if (source.source_height <= 0 || source.source_width <= 0)
-    fail("an empty picture cannot be resized");
+    fail("an empty image cannot be resized");
 }
 
 }  // namespace
@@ -145,7 +145,7 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
   const Rect& have = source.rect;
   if (need.x < have.x || need.y < have.y || need.x + need.width > have.x + have.width ||
       need.y + need.height > have.y + have.height) {
-    fail("the decoded part of a picture does not hold all that its crop needs");
+    fail("the decoded part of an image does not hold all that its crop needs");
   }
   out.reshape(crop.height, crop.width, image.channels);
   const int64_t size = out.stride();

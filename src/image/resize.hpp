@@ -9,7 +9,7 @@
 
 /// Pillow's bilinear resize, bit for bit: antialiased when shrinking, horizontally first, then
 /// vertically, coefficients in 22-bit fixed point, eight bits in between. (Pillow from version 11
-/// on may begin with the other axis where the picture's shape changes much; that rounds otherwise.)
+/// on may begin with the other axis where the image's shape changes much; that rounds otherwise.)
 namespace pixelclip {
 
 /// detectron2's ResizeShortestEdge: the size whose short side is `short_side`, unless the long side
@@ -24,7 +24,7 @@ struct SourceRange {
 };
 SourceRange source_range(int64_t source, int64_t target, int64_t first, int64_t count);
 
-/// The same for both axes: what must be decoded for `crop` of the picture resized to height ×
+/// The same for both axes: what must be decoded for `crop` of the image resized to height ×
 /// width.
 Rect source_rect(int64_t source_height, int64_t source_width, int64_t height, int64_t width,
                  const Rect& crop);
@@ -42,7 +42,7 @@ class Resizer {
   Resizer(Resizer&&) noexcept;
   Resizer& operator=(Resizer&&) noexcept;
 
-  /// As resize_crop, from a part of the source picture that must hold source_rect(); mirrored left
+  /// As resize_crop, from a part of the source image that must hold source_rect(); mirrored left
   /// to right when `flip`. `out` becomes crop.height × crop.width.
   void resize_crop(const ImageRegion& source, int64_t height, int64_t width, const Rect& crop,
                    bool flip, Image& out);

@@ -39,7 +39,7 @@ bool can_be_fast() { return false; }
 
 }  // namespace
 
-void RowResizer::prepare(const Axis& axis, int64_t count, int64_t channels) {
+void RowResizer::prepare(const AxisWeights& axis, int64_t count, int64_t channels) {
   axis_ = &axis;
   count_ = count;
   channels_ = channels;

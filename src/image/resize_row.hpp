@@ -9,7 +9,7 @@ inline constexpr int kBits = 22;  // of a coefficient's fraction, as in Pillow
 
 /// The outputs [first, first + count) of one axis: output i is the weighted sum of the source
 /// pixels from begin[i] on, `taps` weights each (0 where fewer are needed).
-struct Axis {
+struct AxisWeights {
   int64_t taps = 0;
   std::vector<int32_t> begin;
   std::vector<int32_t> weights;
@@ -24,7 +24,7 @@ class RowResizer {
   static constexpr int64_t kSpare = 32;
 
   /// For rows of 1 or 3 channels; `axis` must stay.
-  void prepare(const Axis& axis, int64_t count, int64_t channels);
+  void prepare(const AxisWeights& axis, int64_t count, int64_t channels);
   void run(const uint8_t* in, uint8_t* out);
 
  private:
@@ -34,7 +34,7 @@ class RowResizer {
   void prepare_fast();
   void run_fast(const uint8_t* in, uint8_t* out) const;
 
-  const Axis* axis_ = nullptr;
+  const AxisWeights* axis_ = nullptr;
   int64_t count_ = 0, channels_ = 0;
   bool fast_ = false;
   // Plain: pixels of four bytes, the last of them unused, so that the arithmetic runs over arrays.

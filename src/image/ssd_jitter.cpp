@@ -1,7 +1,6 @@
-#include "base/error.hpp"
+#include "image/ssd_jitter.hpp"
+
 #include "base/instruction_sets.hpp"
-#include "image/augment.hpp"
-#include "image/pixel_tile.hpp"
 
 namespace pixelclip {
 
@@ -73,7 +72,7 @@ PIXELCLIP_INLINE float one_minus_product(float a, float b) {
 /// OpenCV's COLOR_HSV2RGB on 8 bits: its vector code cuts the result where its scalar code rounds,
 /// and a crop's rows go through the former. Each channel lies between the largest value and the
 /// smallest by a weight that rises and falls along the six sectors of the hue circle; that gives
-/// OpenCV's integers for every colour (checked for all of them).
+/// OpenCV's integers for every color (checked for all of them).
 template <bool kFused>
 PIXELCLIP_INLINE void to_rgb(const HsvTile& hsv, PixelTile& rgb) {
   const auto limit = [](float x) { return std::min(std::max(x, 0.0f), 1.0f); };
@@ -135,7 +134,7 @@ void apply(const SsdJitter& jitter, PixelTile& tile) {
 }
 
 void apply(const SsdJitter& jitter, Image& image) {
-  if (image.channels != 3) fail("colour jitter needs RGB, not ", image.channels, " channels");
+  check_rgb(image);
   for_each_tile(image, [&](PixelTile& tile, int) { apply(jitter, tile); });
 }
 

@@ -17,7 +17,7 @@ struct TrainSample {
   torch::Tensor image_strong;  // [3, H, W] uint8, or undefined when INPUT.STRONG_AUG is off
   torch::Tensor mask_bits;     // [M, Hm, ceil(Wm / 8)] uint8 on the MASK_RESOLUTION grid, MSB first
   std::string file_name;
-  Size2 picture = {0, 0};  // the size of the file's picture, before it was resized and cropped
+  Size2 source_size = {0, 0};  // of the image file, before resizing and cropping
   Size2 frame = {
       0, 0};  // pixels the crop is padded to on the right and below; less than the crop: not at all
   bool annotated = true;  // the whole picture has a mask, though the crop may have none

@@ -10,8 +10,8 @@
 /// What pages for people are made of; pages are RGB.
 namespace pixelclip::drawing {
 
-constexpr int gap = 12;
-inline const cv::Scalar paper(255, 255, 255), ink(40, 40, 40);
+constexpr int kGap = 12;
+inline const cv::Scalar kPaper(255, 255, 255), kInk(40, 40, 40);
 
 /// Text with its left end and vertical middle at `at`. OpenCV's letters are lines: drawn four times
 /// as large and shrunk they look like print.
@@ -30,9 +30,9 @@ class Lettering {
 /// the class's number in its place where that is not enough.
 std::string drawable(const std::string& name, size_t id);
 
-/// Colours the labelled pixels half, so that the picture's texture shows, and draws a white line
+/// Colors the labelled pixels half, so that the image's texture shows, and draws a white line
 /// where two labels meet.
-void lay_over(cv::Mat& picture, const cv::Mat& labels, const std::vector<Color>& palette);
+void lay_over(cv::Mat& image, const cv::Mat& labels, const std::vector<Color>& palette);
 /// Labels -1 and 255 are no classes, unless there are as many as that.
 bool is_label(int32_t id, const std::vector<Color>& palette);
 /// [height, width] ids as CV_32S, the nearest one for each pixel of `size`.

@@ -39,26 +39,26 @@ std::vector<Legend::Entry> shares(const LabelMap& labels, const std::vector<std:
 
 Image overlay_page(const Image& rgb, const LabelMap& labels, const std::vector<std::string>& names,
                    const std::vector<Color>& palette, int64_t max_side) {
-  constexpr int least_width = 480;
+  constexpr int kMinWidth = 480;
   const auto longest = static_cast<double>(std::max(rgb.height, rgb.width));
   const double scale =
-      std::min(std::max(1.0, least_width / longest), static_cast<double>(max_side) / longest);
+      std::min(std::max(1.0, kMinWidth / longest), static_cast<double>(max_side) / longest);
   const cv::Size size(std::max(1, cvRound(scale * rgb.width)),
                       std::max(1, cvRound(scale * rgb.height)));
   const cv::Mat source(static_cast<int>(rgb.height), static_cast<int>(rgb.width), CV_8UC3,
                        const_cast<uint8_t*>(rgb.pixels.data()));
-  cv::Mat picture;
-  cv::resize(source, picture, size, 0, 0, scale > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
-  lay_over(picture,
+  cv::Mat image;
+  cv::resize(source, image, size, 0, 0, scale > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
+  lay_over(image,
            enlarged_labels(labels.ids.data(), static_cast<int>(labels.height),
                            static_cast<int>(labels.width), size),
            palette);
   const Lettering letters(15);
-  const int width = std::max(size.width, least_width);
-  const Legend legend(shares(labels, names, palette), letters, width - 2 * gap);
-  cv::Mat page(size.height + legend.height() + 2 * gap, width, CV_8UC3, paper);
-  picture.copyTo(page(cv::Rect(0, 0, size.width, size.height)));
-  legend.draw(page, {gap, size.height + gap});
+  const int width = std::max(size.width, kMinWidth);
+  const Legend legend(shares(labels, names, palette), letters, width - 2 * kGap);
+  cv::Mat page(size.height + legend.height() + 2 * kGap, width, CV_8UC3, kPaper);
+  image.copyTo(page(cv::Rect(0, 0, size.width, size.height)));
+  legend.draw(page, {kGap, size.height + kGap});
   return to_image(page);
 }
 

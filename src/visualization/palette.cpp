@@ -15,7 +15,7 @@ using Matrix = std::array<Vec3, 3>;
 
 /// How the three kinds of eyes see linear RGB: usual, protanopic and deuteranopic (Machado,
 /// Oliveira and Fernandes 2009, severity 1).
-constexpr std::array<Matrix, 3> eyes = {{
+constexpr std::array<Matrix, 3> kEyes = {{
     {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
     {{{0.152286, 1.052583, -0.204868},
       {0.114503, 0.786281, 0.099216},
@@ -37,15 +37,15 @@ double to_linear(double value) {
 
 /// Ottosson's OKLab: distances in it follow what people see.
 Vec3 oklab(const Vec3& rgb) {
-  constexpr Matrix to_cones = {{{0.4122214708, 0.5363325363, 0.0514459929},
+  constexpr Matrix kToCones = {{{0.4122214708, 0.5363325363, 0.0514459929},
                                 {0.2119034982, 0.6806995451, 0.1073969566},
                                 {0.0883024619, 0.2817188376, 0.6299787005}}};
-  constexpr Matrix to_lab = {{{0.2104542553, 0.7936177850, -0.0040720468},
+  constexpr Matrix kToLab = {{{0.2104542553, 0.7936177850, -0.0040720468},
                               {1.9779984951, -2.4285922050, 0.4505937099},
                               {0.0259040371, 0.7827717662, -0.8086757660}}};
-  Vec3 cones = times(to_cones, rgb);
+  Vec3 cones = times(kToCones, rgb);
   for (double& c : cones) c = std::cbrt(std::max(c, 0.0));
-  return times(to_lab, cones);
+  return times(kToLab, cones);
 }
 
 struct Candidate {
@@ -56,7 +56,7 @@ struct Candidate {
 
 double distance(const Candidate& a, const Candidate& b) {
   double least = std::numeric_limits<double>::max();
-  for (size_t eye = 0; eye < eyes.size(); ++eye) {
+  for (size_t eye = 0; eye < kEyes.size(); ++eye) {
     double sum = 0;
     for (int i = 0; i < 3; ++i) sum += std::pow(a.seen[eye][i] - b.seen[eye][i], 2);
     least = std::min(least, sum);
@@ -67,8 +67,8 @@ double distance(const Candidate& a, const Candidate& b) {
 Candidate make_candidate(uint8_t red, uint8_t green, uint8_t blue) {
   Candidate candidate{{red, green, blue}, {}};
   const Vec3 linear = {to_linear(red / 255.0), to_linear(green / 255.0), to_linear(blue / 255.0)};
-  for (size_t eye = 0; eye < eyes.size(); ++eye)
-    candidate.seen[eye] = oklab(times(eyes[eye], linear));
+  for (size_t eye = 0; eye < kEyes.size(); ++eye)
+    candidate.seen[eye] = oklab(times(kEyes[eye], linear));
   return candidate;
 }
 
@@ -91,7 +91,7 @@ std::vector<Candidate> candidates() {
 }  // namespace
 
 std::vector<Color> distinct_colors(int count) {
-  // Farthest first: each colour is the one least like those already taken.
+  // Farthest first: each color is the one least like those already taken.
   std::vector<Candidate> left = candidates();
   std::vector<Color> colors;
   Candidate taken = make_candidate(230, 159, 0);

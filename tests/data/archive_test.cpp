@@ -1,14 +1,14 @@
-#include "data/archive.hpp"
-
 #include <torch/types.h>
 
 #include <chrono>
 
 #include "base/file.hpp"
-#include "data/loader.hpp"
-#include "data/made_tar.hpp"
 #include "data/mapper.hpp"
-#include "data/prepare.hpp"
+#include "data/prepare_sa1b.hpp"
+#include "data/shard.hpp"
+#include "data/synthetic_tar.hpp"
+#include "data/tar.hpp"
+#include "data/train_set.hpp"
 
 namespace pixelclip {
 namespace {
@@ -106,7 +106,7 @@ TEST(Tar, LongNamesSizesAndStrangersAreUnderstood) {
   for (const char* suffix : {".jpg", ".json"}) {
     tar += tar_member("././@LongLink", deep + suffix + '\0', 'L') + tar_member("short", "content");
   }
-  tar += tar_member("pax", pax, 'x') + tar_member("short.jpg", "picture");
+  tar += tar_member("pax", pax, 'x') + tar_member("short.jpg", "image");
   tar += tar_member("sa_7.JPG", "first") + tar_member("sa_7.json", "{}") +
          tar_member("sa_7.JPG", "second!");
   write_file(folder / "a.tar", tar);  // without an end, as some writers leave it
@@ -309,7 +309,7 @@ TEST(PrepareSa1b, GoesOnWhereItWasAndLeavesOutWhatIsNotUsable) {
   make_published(folder);
   make_sample(folder.path(), "sa_4", 40, 60, 4, "sa_000001");
   make_sample(folder.path(), "sa_5", 40, 60, 4, "sa_000001");
-  write_file(folder / "images/sa_000001/sa_5.jpg", "no picture");
+  write_file(folder / "images/sa_000001/sa_5.jpg", "no image");
   const PrepareSa1bOptions options{.root = folder.path(), .out = folder / "out", .compact = true};
   PrepareReport report = prepare_sa1b(options);
   EXPECT_EQ(report.written, 4);

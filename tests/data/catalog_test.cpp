@@ -109,7 +109,7 @@ TEST(Catalog, KnowsEveryNameThatThePublicCodeRegisters) {
   EXPECT_EQ(catalog.find("context_459_test_sem_seg").ignore, 459);
 }
 
-TEST(Catalog, MasksOfCocosPicturesLieWhereCocoSamSays) {
+TEST(Catalog, MasksOfCocosImagesLieWhereCocoSamSays) {
   setenv("COCO_SAM", "masks", 1);
   EXPECT_EQ(Catalog(DatasetRoots{"a", "b"}).find("coco_sam_train_stuff_all_sem_seg").labels[0].path,
             "b/masks");
@@ -146,7 +146,7 @@ TEST(Catalog, FindsCocoStuffInEveryPlaceWhereItIsKept) {
   }
 }
 
-TEST(Catalog, AnEmptyFolderOfPicturesGivesWayToAnotherPlace) {
+TEST(Catalog, AnEmptyFolderOfImagesGivesWayToAnotherPlace) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "coco-stuff/images/val2017");
   for (const char* name : {"coco/val2017/1.jpg", "coco/annotations_detectron2/val2017/1.png"}) {
@@ -247,7 +247,7 @@ TEST(Catalog, PreparedLabelsComeBeforePublishedOnesAndAnEmptyFolderDoesNotCount)
 TEST(Catalog, ADeclaredTestSetMapsItsIdsAndIgnoresTheRest) {
   CustomDataset custom;
   custom.name = "mine";
-  custom.images = "pictures";
+  custom.images = "images";
   custom.labels = "labels";
   custom.names = {"cat", "dog"};
   custom.ignore = 7;

@@ -1,7 +1,7 @@
 #include "data/coco_masks.hpp"
 
 #include "base/file.hpp"
-#include "data/made_coco.hpp"
+#include "data/synthetic_coco.hpp"
 
 namespace pixelclip {
 namespace {
@@ -11,11 +11,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using namespace testing;
 
-/// Masks of one picture of a COCO file.
-MaskRuns read_coco(const CocoMasks& coco, int64_t picture, const MaskSource& source = {}) {
+/// Masks of one image of a COCO file.
+MaskRuns read_coco(const CocoMasks& coco, int64_t image, const MaskSource& source = {}) {
   Sa1bMaskReader reader;
   MaskRuns masks;
-  coco.read(picture, 512, source, reader, masks);
+  coco.read(image, 512, source, reader, masks);
   return masks;
 }
 
@@ -25,10 +25,10 @@ CocoMasks open_coco(const fs::path& path, const json& file,
   return CocoMasks(path, crowds);
 }
 
-TEST(Coco, ReadsPolygonsAndRunsOfEachPicture) {
+TEST(Coco, ReadsPolygonsAndRunsOfEachImage) {
   const TempFolder folder;
   const CocoMasks coco = open_coco(folder / "a.json", made_coco());
-  ASSERT_EQ(coco.pictures().size(), 3u);
+  ASSERT_EQ(coco.images().size(), 3u);
   EXPECT_EQ(coco.strays(), 1);
   const MaskRuns masks = read_coco(coco, 1);
   EXPECT_THAT(areas_of(masks), ElementsAre(40, 30, 30, 8));  // what lies outside is empty
@@ -65,17 +65,17 @@ TEST(Coco, CrowdRegionsAreMasksButNotInCocosOwnFilesUnlessTheKeySays) {
 TEST(Coco, IdsAreNumbersOrTextsOfAnyLength) {
   const TempFolder folder;
   const json square = {{0, 0, 4, 0, 4, 4, 0, 4}};
-  const auto masks_of_ids = [&](const std::string& picture_id, const std::string& image_id) {
+  const auto masks_of_ids = [&](const std::string& listed, const std::string& image_id) {
     write_file(
         folder / "a.json",
-        R"({"images":[{"id":)" + picture_id +
+        R"({"images":[{"id":)" + listed +
             R"(,"file_name":"a.jpg","height":9,"width":9},{"id":"other","file_name":"b.jpg"}],
                                       "annotations":[{"image_id":)" +
             image_id + R"(,"segmentation":)" + square.dump() +
             R"(},{"image_id":"other","bbox":[1,2,3,4]}]})");
     return read_coco(CocoMasks(folder / "a.json"), 0, {.height = 9, .width = 9}).masks.size();
   };
-  for (const auto& [picture, image] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& [listed, image] : std::vector<std::pair<std::string, std::string>>{
            {"7", "7"},
            {"\"7\"", "7"},
            {"7", "\"7\""},
@@ -89,9 +89,9 @@ TEST(Coco, IdsAreNumbersOrTextsOfAnyLength) {
            {"\"a1b2-c3\"", "\"a1b2-c3\""},
            {"\"007\"", "\"007\""},
            {"\"\\u00e9\"", "\"\u00e9\""}}) {
-    EXPECT_EQ(masks_of_ids(picture, image), 1u) << picture << " " << image;
+    EXPECT_EQ(masks_of_ids(listed, image), 1u) << listed << " " << image;
   }
-  for (const auto& [picture, image] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& [listed, image] : std::vector<std::pair<std::string, std::string>>{
            {"7", "8"},
            {"7", "\"007\""},
            {"9007199254740993", "9007199254740992"},
@@ -100,17 +100,17 @@ TEST(Coco, IdsAreNumbersOrTextsOfAnyLength) {
            {"123456789012345678901234567890", "123456789012345678901234567891"},
            {"0", "1e300"},
            {"1", "true"}}) {
-    EXPECT_EQ(masks_of_ids(picture, image), 0u) << picture << " " << image;
+    EXPECT_EQ(masks_of_ids(listed, image), 0u) << listed << " " << image;
   }
 }
 
-TEST(Coco, EntriesOfPicturesAreReadAsToolsWriteThem) {
+TEST(Coco, EntriesOfImagesAreReadAsToolsWriteThem) {
   const TempFolder folder;
   const Rle left = rle_from_bitmap(rectangle(20, 30, {0, 0, 5, 20}), 20, 30);
   json file = {{"images", json::array()}, {"annotations", json::array()}};
-  const auto add = [&](json picture, const json& segmentation) {
-    file["annotations"].push_back({{"image_id", picture["id"]}, {"segmentation", segmentation}});
-    file["images"].push_back(std::move(picture));
+  const auto add = [&](json entry, const json& segmentation) {
+    file["annotations"].push_back({{"image_id", entry["id"]}, {"segmentation", segmentation}});
+    file["images"].push_back(std::move(entry));
   };
   const json runs = {{"size", {20, 30}}, {"counts", encode_rle(left)}},
              square = {{0, 0, 4, 0, 4, 4, 0, 4}};
@@ -126,7 +126,7 @@ TEST(Coco, EntriesOfPicturesAreReadAsToolsWriteThem) {
   add({{"id", 5}, {"file_name", "two.jpg"}, {"height", 20}, {"width", 30}},
       square);  // under another id
   const CocoMasks coco = open_coco(folder / "a.json", file);
-  ASSERT_EQ(coco.pictures().size(), 4u);
+  ASSERT_EQ(coco.images().size(), 4u);
   EXPECT_EQ(coco.unusable(), 0);
   const MaskSource source{.height = 9, .width = 9};
   EXPECT_THAT(areas_of(read_coco(coco, 0, source)), ElementsAre(100));
@@ -138,20 +138,19 @@ TEST(Coco, EntriesOfPicturesAreReadAsToolsWriteThem) {
 
 TEST(Coco, EntriesThatCanNotBeUnderstoodAreLeftOutAlone) {
   const TempFolder folder;
-  for (const json& picture :
+  for (const json& image :
        {json{{"file_name", "b.jpg"}}, json{{"id", 5}},
         json{{"id", nullptr}, {"file_name", "b.jpg"}}, json{{"id", 7}, {"file_name", "other.jpg"}},
         json(nullptr), json(3),
         json{{"id", 8}, {"file_name", "deep/b.jpg"}, {"height", 11}, {"width", 12}}}) {
     json file = made_coco();
-    file["images"].push_back(picture);
+    file["images"].push_back(image);
     const CocoMasks coco = open_coco(folder / "a.json", file);
-    EXPECT_EQ(coco.unusable(), 1) << picture;
-    EXPECT_THAT(coco.first_unusable(), AllOf(HasSubstr("a.json"), HasSubstr("picture 3 ")))
-        << picture;
-    const auto named = std::count_if(coco.pictures().begin(), coco.pictures().end(),
+    EXPECT_EQ(coco.unusable(), 1) << image;
+    EXPECT_THAT(coco.first_unusable(), AllOf(HasSubstr("a.json"), HasSubstr("image 3 "))) << image;
+    const auto named = std::count_if(coco.images().begin(), coco.images().end(),
                                      [](const auto& p) { return !p.name.empty(); });
-    EXPECT_GE(named, 2) << picture;
+    EXPECT_GE(named, 2) << image;
   }
 }
 
@@ -168,12 +167,12 @@ TEST(Coco, DamagedFilesAreNamed) {
     EXPECT_ERROR(CocoMasks{path}, AllOf(HasSubstr("a.json"), HasSubstr(text)));
   };
   expect({{"images", json::array()}, {"annotations", json::array()}}, "COCO's instance JSON");
-  expect({{"images", {picture(1, "a.jpg", 5, 5)}}}, "COCO's instance JSON");
-  expect({{"images", {picture(1, "a.jpg", 5, 5), picture(1, "b.jpg", 5, 5)}},
+  expect({{"images", {image_entry(1, "a.jpg", 5, 5)}}}, "COCO's instance JSON");
+  expect({{"images", {image_entry(1, "a.jpg", 5, 5), image_entry(1, "b.jpg", 5, 5)}},
           {"annotations", json::array()}},
          "one id");
-  expect({{"images", {picture(1, "a.jpg", 5, 5)}}, {"annotations", {{{"id", 1}}}}}, "image_id");
-  expect({{"images", {picture(1, "a.jpg", 5, 5)}}, {"annotations", {{{"image_id", 2}}}}},
+  expect({{"images", {image_entry(1, "a.jpg", 5, 5)}}, {"annotations", {{{"id", 1}}}}}, "image_id");
+  expect({{"images", {image_entry(1, "a.jpg", 5, 5)}}, {"annotations", {{{"image_id", 2}}}}},
          "image_id");
   json wrong = made_coco();
   wrong["annotations"][2]["segmentation"]["size"] = {21, 30};
@@ -189,7 +188,7 @@ TEST(Coco, DamagedFilesAreNamed) {
   std::string text = made_coco().dump();
   text.replace(text.find("\"deep/b.jpg\""), 12, "deep/b.jpg");
   write_file(path, text);
-  EXPECT_ERROR(CocoMasks{path}, AllOf(HasSubstr("in picture 0"), HasSubstr("a.json")));
+  EXPECT_ERROR(CocoMasks{path}, AllOf(HasSubstr("in image 0"), HasSubstr("a.json")));
 }
 
 TEST(Coco, MutatedFilesAreErrorsOrHarmless) {
@@ -216,7 +215,7 @@ TEST(Coco, MutatedFilesAreErrorsOrHarmless) {
     std::ofstream(path, std::ios::binary) << damaged;
     try {
       const CocoMasks coco(path);
-      for (size_t p = 0; p < coco.pictures().size(); ++p) {
+      for (size_t p = 0; p < coco.images().size(); ++p) {
         coco.read(static_cast<int64_t>(p), 512, {.height = 20, .width = 30}, reader, masks);
         for (const auto& mask : masks.masks) check_rle(masks.runs(mask), masks.height, masks.width);
       }

@@ -1,7 +1,7 @@
 #include "data/doctor.hpp"
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 
 namespace pixelclip {
 namespace {
@@ -14,30 +14,30 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using namespace testing;
 
-/// A test set of `count` pictures of 8×10 with four classes; `fill(i)` gives the labels' ids.
-struct MadeSet {
+/// A test set of `count` images of 8×10 with four classes; `fill(i)` gives the labels' ids.
+struct SyntheticSet {
   TempFolder folder;
   DatasetInfo info{.name = "made", .names = {"wall", "sky", "tree", "car"}};
 
-  explicit MadeSet(
+  explicit SyntheticSet(
       int count, const std::function<int32_t(int64_t)>& id = [](int64_t i) { return i % 4; }) {
     info.images = {folder / "images"};
     info.labels = {{.path = folder / "labels"}};
     fs::create_directories(folder / "images");
     fs::create_directories(folder / "labels");
     for (int i = 0; i < count; ++i) {
-      write_jpeg(picture(i), made_image(8, 10, i));
+      write_jpeg(image(i), synthetic_image(8, 10, i));
       LabelMap labels{8, 10, {}};
       for (int64_t p = 0; p < 80; ++p) labels.ids.push_back(id(p));
       write_label_png(label(i), labels);
     }
   }
-  fs::path picture(int i) const { return folder / str("images/p", i, ".jpg"); }
+  fs::path image(int i) const { return folder / str("images/p", i, ".jpg"); }
   fs::path label(int i) const { return folder / str("labels/p", i, ".png"); }
 };
 
 TEST(Doctor, AGoodSetGetsAGoodVerdictInOneLine) {
-  const MadeSet set(5, [](int64_t p) { return p < 8 ? 255 : static_cast<int32_t>(p % 4); });
+  const SyntheticSet set(5, [](int64_t p) { return p < 8 ? 255 : static_cast<int32_t>(p % 4); });
   const Checkup checkup = examine_test_set(set.info);
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.hints, IsEmpty());
@@ -48,122 +48,123 @@ TEST(Doctor, AGoodSetGetsAGoodVerdictInOneLine) {
 }
 
 TEST(Doctor, TheChecksumIsOfTheNamesAlone) {
-  const MadeSet a(3), b(3), c(4);
+  const SyntheticSet a(3), b(3), c(4);
   EXPECT_EQ(examine_test_set(a.info).list, examine_test_set(b.info).list);
   EXPECT_NE(examine_test_set(a.info).list, examine_test_set(c.info).list);
 }
 
 TEST(Doctor, UnreadableMissingAndUnequalFilesAreCountedAndNamed) {
-  const MadeSet set(8);
-  write_file(set.picture(1), "no picture");
+  const SyntheticSet set(8);
+  write_file(set.image(1), "no image");
   write_file(set.label(2), "no labels");
   fs::remove(set.label(3));
-  fs::remove(set.picture(4));
+  fs::remove(set.image(4));
   write_label_png(set.label(5), LabelMap{10, 8, std::vector<int32_t>(80)});
-  const std::string whole = read_text(set.picture(6));
-  write_file(set.picture(6), whole.substr(0, whole.size() / 2));
+  const std::string whole = read_text(set.image(6));
+  write_file(set.image(6), whole.substr(0, whole.size() / 2));
   const Checkup checkup = examine_test_set(set.info);
   EXPECT_FALSE(checkup.good());
-  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("2 pictures can not be read"),
+  EXPECT_THAT(checkup.problems, Contains(AllOf(HasSubstr("2 images can not be read"),
                                                HasSubstr("p1.jpg"), HasSubstr("p6.jpg"))));
   EXPECT_THAT(checkup.problems,
               Contains(AllOf(HasSubstr("1 labels can not be read"), HasSubstr("p2.png"))));
-  EXPECT_THAT(checkup.problems, Contains(HasSubstr("1 pictures have no labels")));
+  EXPECT_THAT(checkup.problems, Contains(HasSubstr("1 images have no labels")));
   EXPECT_THAT(checkup.problems,
               Contains(AllOf(HasSubstr("another size"), HasSubstr("p5: labels 10×8"))));
-  EXPECT_THAT(checkup.hints, Contains(HasSubstr("1 labels have no picture")));
+  EXPECT_THAT(checkup.hints, Contains(HasSubstr("1 labels have no image")));
   EXPECT_THAT(checkup.verdict(), HasSubstr("4 problems: "));
 }
 
 TEST(Doctor, ShiftedIdsAreSeen) {
-  const MadeSet high(2, [](int64_t p) { return static_cast<int32_t>(1 + p % 4); });
+  const SyntheticSet high(2, [](int64_t p) { return static_cast<int32_t>(1 + p % 4); });
   EXPECT_THAT(examine_test_set(high.info).problems,
               ElementsAre(AllOf(HasSubstr("ids without meaning: 4"), HasSubstr("count from 0"))));
   // Published ids would be 1 to 4 with 0 ignored: these are prepared ones.
-  MadeSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
+  SyntheticSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
   low.info.labels[0].map.classes = {255, 0, 1, 2, 3};
   EXPECT_THAT(
       examine_test_set(low.info).problems,
       ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
-  MadeSet voc(2, [](int64_t p) { return p < 40 ? 255 : static_cast<int32_t>(p % 4); });
+  SyntheticSet voc(2, [](int64_t p) { return p < 40 ? 255 : static_cast<int32_t>(p % 4); });
   voc.info.labels[0].map = {{255, 0, 1, 2, 3},
                             /*rest_ignored=*/true};  // 255 has a meaning among published ids, too
   EXPECT_TRUE(examine_test_set(voc.info).problems.empty());
   EXPECT_THAT(examine_test_set(voc.info).hints,
               Contains(HasSubstr("prepared labels where published ones belong")));
-  MadeSet published(2, [](int64_t p) {
+  SyntheticSet published(2, [](int64_t p) {
     return p < 9 ? 255 : p < 30 ? 0 : static_cast<int32_t>(1 + p % 3);
   });
   published.info.labels[0].map = {{255, 0, 1, 2, 3}, /*rest_ignored=*/true};
   EXPECT_TRUE(examine_test_set(published.info).hints.empty());
-  const MadeSet lower(20, [](int64_t p) { return static_cast<int32_t>(1 + p % 3); });
+  const SyntheticSet lower(20, [](int64_t p) { return static_cast<int32_t>(1 + p % 3); });
   EXPECT_THAT(examine_test_set(lower.info).hints,
               Contains(HasSubstr("class 0 (wall) never occurs")));
 }
 
 TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
-  const MadeSet zero(2, [](int64_t p) { return p < 60 ? 0 : static_cast<int32_t>(p % 4); });
+  const SyntheticSet zero(2, [](int64_t p) { return p < 60 ? 0 : static_cast<int32_t>(p % 4); });
   EXPECT_THAT(examine_test_set(zero.info).hints,
               Contains(HasSubstr("is 0 meant to be ignored (255)?")));
-  const MadeSet binary(2, [](int64_t p) { return p < 60 ? 0 : 255; });
+  const SyntheticSet binary(2, [](int64_t p) { return p < 60 ? 0 : 255; });
   EXPECT_THAT(examine_test_set(binary.info).problems, Contains(HasSubstr("nothing but 0 and 255")));
-  const MadeSet all(2, [](int64_t) { return 255; });
+  const SyntheticSet all(2, [](int64_t) { return 255; });
   EXPECT_THAT(examine_test_set(all.info).problems,
               Contains(HasSubstr("no pixel belongs to a class")));
-  const MadeSet wrapped(20, [](int64_t p) { return p < 9 ? 254 : static_cast<int32_t>(p % 4); });
+  const SyntheticSet wrapped(20,
+                             [](int64_t p) { return p < 9 ? 254 : static_cast<int32_t>(p % 4); });
   EXPECT_FALSE(examine_test_set(wrapped.info).good());
 }
 
 TEST(Doctor, LabelsOf16BitsThatIgnore65535AreSeen) {
-  MadeSet set(2, [](int64_t p) { return p < 9 ? 65535 : static_cast<int32_t>(p % 4); });
+  SyntheticSet set(2, [](int64_t p) { return p < 9 ? 65535 : static_cast<int32_t>(p % 4); });
   EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("(ignore: 65535)?")));
   set.info.ignore = 65535;
   EXPECT_TRUE(examine_test_set(set.info).good());
 }
 
-TEST(Doctor, PalettesThatBecameColoursOrGreyAreSeen) {
-  const MadeSet set(2);
-  Image colours(8, 10, 3);
-  for (int64_t p = 0; p < 80; ++p) {  // VOC's colours of 0, 1 and 15
+TEST(Doctor, PalettesThatBecameColorsOrGreyAreSeen) {
+  const SyntheticSet set(2);
+  Image colors(8, 10, 3);
+  for (int64_t p = 0; p < 80; ++p) {  // VOC's colors of 0, 1 and 15
     const std::array<uint8_t, 3> c = p < 30   ? std::array<uint8_t, 3>{0, 0, 0}
                                      : p < 60 ? std::array<uint8_t, 3>{128, 0, 0}
                                               : std::array<uint8_t, 3>{192, 128, 128};
-    std::copy(c.begin(), c.end(), colours.pixels.begin() + 3 * p);
+    std::copy(c.begin(), c.end(), colors.pixels.begin() + 3 * p);
   }
-  write_png(set.label(0), colours);
+  write_png(set.label(0), colors);
   EXPECT_THAT(examine_test_set(set.info).problems,
-              Contains(HasSubstr("PASCAL's palette as colours")));
-  colours.pixels[5] = 77;
-  write_png(set.label(0), colours);
+              Contains(HasSubstr("PASCAL's palette as colors")));
+  colors.pixels[5] = 77;
+  write_png(set.label(0), colors);
   EXPECT_THAT(examine_test_set(set.info).problems,
-              Contains(HasSubstr("labels are colours, not ids")));
+              Contains(HasSubstr("labels are colors, not ids")));
 
-  const MadeSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
+  const SyntheticSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
   EXPECT_THAT(examine_test_set(grey.info).problems,
               Contains(HasSubstr("grey levels of PASCAL's palette")));
 }
 
 TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
-  const MadeSet set(3);
+  const SyntheticSet set(3);
   const auto turn = [&](int i, uint8_t orientation) {
-    std::string jpeg = read_text(set.picture(i));
+    std::string jpeg = read_text(set.image(i));
     const std::string exif(
         "\xFF\xE1\0\x22"
         "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0",
         36);
     jpeg.insert(2, exif);
     jpeg[2 + 29] = static_cast<char>(orientation);
-    write_file(set.picture(i), jpeg);
+    write_file(set.image(i), jpeg);
   };
   turn(0, 3);  // by half a circle
   turn(1, 6);  // by a quarter, as its labels are not
   Checkup checkup = examine_test_set(set.info);
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.hints,
-              Contains(AllOf(HasSubstr("1 pictures are turned or mirrored by EXIF"),
+              Contains(AllOf(HasSubstr("1 images are turned or mirrored by EXIF"),
                              HasSubstr("(p0)"), HasSubstr("DATASETS.EXIF_ORIENTATION"))));
   EXPECT_THAT(checkup.facts,
-              Contains(AllOf(HasSubstr("1 pictures are read unturned"), HasSubstr("(p1)"))));
+              Contains(AllOf(HasSubstr("1 images are read unturned"), HasSubstr("(p1)"))));
   DatasetInfo ignoring = set.info;
   ignoring.exif_orientation = false;
   checkup = examine_test_set(ignoring);
@@ -171,20 +172,20 @@ TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
   EXPECT_TRUE(checkup.good());
 }
 
-TEST(Doctor, DarkPicturesAndMissingPartsOfASetAreNamed) {
-  MadeSet set(2);
-  set.info.pictures = 5;
-  fs::remove(set.picture(1));
+TEST(Doctor, DarkImagesAndMissingPartsOfASetAreNamed) {
+  SyntheticSet set(2);
+  set.info.published_images = 5;
+  fs::remove(set.image(1));
   LabelMap few{8, 10, std::vector<int32_t>(80, 900)};  // a grey PNG of 16 bits
   write_label_png(set.folder / "images/p1.png", few);
   const Checkup checkup = examine_test_set(set.info);
   EXPECT_THAT(checkup.hints,
-              Contains(AllOf(HasSubstr("1 pictures may look wrong"), HasSubstr("p1.png"))));
-  EXPECT_THAT(checkup.hints, Contains(HasSubstr("only 2 of 5 pictures of the set")));
+              Contains(AllOf(HasSubstr("1 images may look wrong"), HasSubstr("p1.png"))));
+  EXPECT_THAT(checkup.hints, Contains(HasSubstr("only 2 of 5 images of the set")));
 }
 
 TEST(Doctor, ALimitReadsFewerPairsAndTheBriefFormNeverThrowsForBadOnes) {
-  const MadeSet set(10);
+  const SyntheticSet set(10);
   write_file(set.label(7), "no labels");
   EXPECT_TRUE(examine_test_set(set.info, {.limit = 1}).good());
   EXPECT_FALSE(examine_test_set(set.info).good());
@@ -199,7 +200,7 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
   Checkup checkup = examine_training_set(config, "sam_resized");
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.verdict(), HasSubstr("sam_resized: good: 4 samples"));
-  EXPECT_THAT(checkup.facts, Contains(HasSubstr("masks a picture: 3 to 3")));
+  EXPECT_THAT(checkup.facts, Contains(HasSubstr("masks an image: 3 to 3")));
   write_file(folder / "annotations/sa_000000/sa_1.json", sa1b_json(40, 60, {}).dump());
   write_file(folder / "annotations/sa_000000/sa_2.json",
              sa1b_json(60, 40, {rectangle(60, 40, {0, 0, 9, 9})}).dump());
@@ -207,7 +208,7 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
   EXPECT_THAT(checkup.problems,
               ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
   EXPECT_THAT(checkup.hints,
-              ElementsAre(AllOf(HasSubstr("1 pictures have no masks"), HasSubstr("sa_1.jpg"))));
+              ElementsAre(AllOf(HasSubstr("1 images have no masks"), HasSubstr("sa_1.jpg"))));
 }
 
 TEST(Doctor, AnnotationsThatAreLeftOutAloneAreCounted) {

@@ -105,7 +105,7 @@ TEST(LabelSources, PreparingAde847WritesSixteenBitsAndShrinksToTheShortSide) {
   EXPECT_EQ(labels.height, 512);
   EXPECT_EQ(labels.width, 684);  // 801 / 600 · 512 = 683.52
   EXPECT_EQ(labels.ids, resize_nearest(full, 512, 684).ids);
-  const Image image = set.picture(set.items()[0], labels);
+  const Image image = set.read_image(set.items()[0], labels);
   EXPECT_EQ(image.height, 512);
   EXPECT_THAT(set.labels(set.items()[1], 847).ids, ElementsAre(0, 1, 65535, 846));
 }

@@ -1,4 +1,4 @@
-#include "data/loader.hpp"
+#include "data/train_set.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -99,10 +99,10 @@ TEST(TrainLoader, GoesOnExactlyFromASavedPosition) {
 
 bool is_wide(int64_t index) { return index % 3 == 0; }
 
-/// As `uneven`; every third picture is wider than high.
+/// As `uneven`; every third image is wider than high.
 TrainSample shaped(int64_t index, Random random) {
   TrainSample sample = uneven(index, random);
-  sample.picture = is_wide(index) ? Size2{3, 4} : Size2{4, index % 2 == 0 ? 4 : 3};
+  sample.source_size = is_wide(index) ? Size2{3, 4} : Size2{4, index % 2 == 0 ? 4 : 3};
   return sample;
 }
 
@@ -206,7 +206,7 @@ TEST(TrainLoader, CropsOfOneBatchShareTheFrameOfTheLargest) {
   }
 }
 
-TEST(TrainLoader, ACropWithoutMasksStaysWhereItsPictureHasSome) {
+TEST(TrainLoader, ACropWithoutMasksStaysWhereItsImageHasSome) {
   const auto make = [](int64_t index, Random random) {
     TrainSample sample = told(index, random, 0);
     sample.annotated = index != 1;

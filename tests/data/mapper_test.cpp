@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 #include "image/augment.hpp"
 #include "image/resize.hpp"
 #include "io/safetensors.hpp"
@@ -192,11 +192,11 @@ TEST(Mapper, PadsNothingButSamplesTheMasksInALargerFrame) {
   const TrainSample out = Sa1bMapper(config)(sample, Random(0));
   ASSERT_EQ(out.image.sizes(), (std::vector<int64_t>{3, 40, 60}));
   ASSERT_EQ(out.image_strong.sizes(), (std::vector<int64_t>{3, 40, 60}));
-  EXPECT_EQ(out.picture, (Size2{40, 60}));
+  EXPECT_EQ(out.source_size, (Size2{40, 60}));
   const auto mask = unpack(out.masks_in({80, 80}))[0];
   EXPECT_EQ(mask.slice(0, 40).sum().item<int64_t>(), 0);
   EXPECT_EQ(mask.slice(1, 60).sum().item<int64_t>(), 0);
-  // What is cut out of the strong picture is cut out of the mask, and nothing else is.
+  // What is cut out of the strong image is cut out of the mask, and nothing else is.
   const auto black = (out.image_strong == 0).all(0);
   const auto inside = mask.slice(0, 0, 40).slice(1, 0, 60);
   EXPECT_EQ((black & (inside == 1)).sum().item<int64_t>(), 0);
@@ -375,7 +375,7 @@ TEST(Mapper, BadFilesAreErrorsThatNameThem) {
   write_text(sample.annotation, json);
   write_text(sample.image, jpeg.substr(0, jpeg.size() / 2));
   EXPECT_ERROR(mapper(sample, Random(0)), HasSubstr("sa_1.jpg"));
-  write_text(sample.image, "not a picture");
+  write_text(sample.image, "not an image");
   EXPECT_ERROR(mapper(sample, Random(0)), HasSubstr("sa_1.jpg"));
   fs::remove(sample.image);
   EXPECT_ERROR(mapper(sample, Random(0)), HasSubstr("sa_1.jpg"));

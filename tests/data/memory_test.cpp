@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <new>
 
-#include "data/loader.hpp"
-#include "data/made_sa1b.hpp"
 #include "data/mapper.hpp"
+#include "data/synthetic_sa1b.hpp"
+#include "data/train_set.hpp"
 
 namespace {
 std::atomic<int64_t> allocations{0};

@@ -1,11 +1,11 @@
 #include <torch/types.h>
 
 #include "base/file.hpp"
-#include "data/loader.hpp"
-#include "data/made_coco.hpp"
 #include "data/mapper.hpp"
+#include "data/synthetic_coco.hpp"
+#include "data/train_set.hpp"
 
-/// Training on masks that are not SA-1B's: pictures of ids, DATASETS.CUSTOM.
+/// Training on masks that are not SA-1B's: images of ids, DATASETS.CUSTOM.
 namespace pixelclip {
 namespace {
 
@@ -57,7 +57,7 @@ Config own_masks_config(CustomDataset set) {
   return config;
 }
 
-/// Masks of every sample, by the picture's file name.
+/// Masks of every sample, by the image's file name.
 std::map<std::string, int64_t> masks_of(const Config& config) {
   const Sa1bIndex index = open_training_set(config);
   const Sa1bMapper mapper(config);
@@ -74,8 +74,8 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   using Masks = std::map<std::string, int64_t>;
   const TempFolder folder;
   fs::create_directories(folder / "images/deep");
-  write_jpeg(folder / "images/a.jpg", made_image(20, 30, 1));
-  write_jpeg(folder / "images/deep/b.jpg", made_image(10, 12, 2));
+  write_jpeg(folder / "images/a.jpg", synthetic_image(20, 30, 1));
+  write_jpeg(folder / "images/deep/b.jpg", synthetic_image(10, 12, 2));
   write_file(folder / "coco.json", made_coco().dump());
   CustomDataset set;
   set.name = "mine";
@@ -112,30 +112,30 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
 
   write_file(folder / "images/a.json",
              sa1b_json(20, 30, {rectangle(20, 30, {0, 0, 20, 20})}).dump());
-  EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the pictures
+  EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the images
   set.kind = "images";
   EXPECT_ERROR(open_training_set(own_masks_config(set)),
                AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
 }
 
-TEST(CustomSets, APictureIsFoundByWhateverPathNamesIt) {
+TEST(CustomSets, AnImageIsFoundByWhateverPathNamesIt) {
   const TempFolder folder;
   const fs::path images = folder / "images";
   fs::create_directories(images / "train2017/deep");
-  write_jpeg(images / "train2017/deep/a.jpg", made_image(20, 30, 1));
-  write_jpeg(folder / "outside.jpg", made_image(20, 30, 1));
+  write_jpeg(images / "train2017/deep/a.jpg", synthetic_image(20, 30, 1));
+  write_jpeg(folder / "outside.jpg", synthetic_image(20, 30, 1));
   CustomDataset set;
   set.name = "mine";
   set.images = images.string();
   set.masks = (folder / "coco.json").string();
   const auto found = [&](const std::string& name) {
     json file = made_coco();
-    file["images"] = {picture(7, name, 20, 30)};
+    file["images"] = {image_entry(7, name, 20, 30)};
     write_file(folder / "coco.json", file.dump());
     try {
       return open_training_set(own_masks_config(set))[0].image;
     } catch (const Error& e) {
-      EXPECT_THAT(e.what(), HasSubstr("none of the pictures"));
+      EXPECT_THAT(e.what(), HasSubstr("none of the images"));
       return std::string("none");
     }
   };
@@ -162,11 +162,11 @@ TEST(CustomSets, APictureIsFoundByWhateverPathNamesIt) {
 TEST(CustomSets, TwoPathsThatCouldOnlyMeanOneFileAreBothLeftOut) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
-  write_jpeg(folder / "images/a.jpg", made_image(20, 30, 1));
-  write_jpeg(folder / "images/b.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/a.jpg", synthetic_image(20, 30, 1));
+  write_jpeg(folder / "images/b.jpg", synthetic_image(20, 30, 1));
   json file = made_coco();
-  file["images"] = {picture(7, "/x/a.jpg", 20, 30), picture(9, "/y/a.jpg", 20, 30),
-                    picture(3, "/z/b.jpg", 20, 30)};
+  file["images"] = {image_entry(7, "/x/a.jpg", 20, 30), image_entry(9, "/y/a.jpg", 20, 30),
+                    image_entry(3, "/z/b.jpg", 20, 30)};
   write_file(folder / "coco.json", file.dump());
   CustomDataset set;
   set.name = "mine";
@@ -183,7 +183,7 @@ TEST(CustomSets, NamesThatBeginWithADotAreNoData) {
   for (const char* name : {"a", "._a", ".ipynb_checkpoints/a", "@eaDir/a"}) {
     for (const char* kind : {"images", "ids"})
       fs::create_directories((folder / kind / name).parent_path());
-    write_jpeg(folder / "images" / (std::string(name) + ".jpg"), made_image(4, 5, 1));
+    write_jpeg(folder / "images" / (std::string(name) + ".jpg"), synthetic_image(4, 5, 1));
     write_label_png(folder / "ids" / (std::string(name) + ".png"),
                     LabelMap{4, 5, std::vector<int32_t>(20, 7)});
   }
@@ -201,9 +201,9 @@ TEST(CustomSets, NamesThatBeginWithADotAreNoData) {
 TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
   const TempFolder folder;
   fs::create_directories(folder / "images/deep");
-  write_jpeg(folder / "images/a.jpg", made_image(20, 30, 1));
-  write_jpeg(folder / "images/deep/b.jpg", made_image(20, 30, 1));
-  write_jpeg(folder / "images/none.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/a.jpg", synthetic_image(20, 30, 1));
+  write_jpeg(folder / "images/deep/b.jpg", synthetic_image(20, 30, 1));
+  write_jpeg(folder / "images/none.jpg", synthetic_image(20, 30, 1));
   const auto write_mask = [&](const fs::path& path, const Rect& rect) {
     fs::create_directories(path.parent_path());
     LabelMap mask{20, 30, {}};
@@ -216,8 +216,8 @@ TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
     write_mask(folder / "masks" / stem / "._1.png", {5, 5, 10, 10});
     write_file(folder / "masks" / stem / "metadata.csv", "id,area,bbox_x0\n0,300,0\n1,100,5\n");
   }
-  write_file(folder / "masks/a/2.png", "no picture");
-  Image white(20, 30, 3);  // a mask saved as colours
+  write_file(folder / "masks/a/2.png", "no image");
+  Image white(20, 30, 3);  // a mask saved as colors
   std::fill_n(white.pixels.begin(), 3 * 30 * 2, uint8_t{255});
   write_png(folder / "masks/deep/b/2.png", white);
   CustomDataset set;
@@ -242,7 +242,7 @@ TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
 TEST(CustomSets, WhatIsNotThereIsNamed) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
-  write_jpeg(folder / "images/x.jpg", made_image(20, 30, 1));
+  write_jpeg(folder / "images/x.jpg", synthetic_image(20, 30, 1));
   write_file(folder / "coco.json", made_coco().dump());
   CustomDataset set;
   set.name = "mine";

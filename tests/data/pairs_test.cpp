@@ -1,8 +1,8 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
 #include "data/sem_seg.hpp"
+#include "data/synthetic_sa1b.hpp"
 
 namespace pixelclip {
 namespace {
@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 using namespace testing;
 
-/// A declared test set of pictures and labels that a test lays out.
+/// A declared test set of images and labels that a test lays out.
 struct Layout {
   TempFolder folder;
   CustomDataset set;
@@ -25,14 +25,14 @@ struct Layout {
     set.labels = (folder / "labels").string();
     set.names = {"wall", "sky", "tree"};
   }
-  void picture(const std::string& name) const { file(folder / "images" / name, "picture"); }
+  void image(const std::string& name) const { file(folder / "images" / name, "image"); }
   void label(const std::string& name) const { file(folder / "labels" / name, "label"); }
   void list(const std::string& text) {
     set.list = (folder / "list.txt").string();
     write_text(set.list, text);
   }
   SemSegSet open() const { return SemSegSet(custom_dataset(set)); }
-  /// "picture → label", below the folder.
+  /// "image → label", below the folder.
   std::vector<std::string> pairs(const SemSegSet& opened) const {
     std::vector<std::string> pairs;
     for (const auto& item : opened.items()) {
@@ -52,17 +52,17 @@ struct Layout {
 
 TEST(Pairs, LabelsMayBeTiffAndBmpAndEndInAnyCase) {
   Layout layout;
-  for (const char* name : {"a.jpg", "b.JPG", "c.webp", "d.tif"}) layout.picture(name);
+  for (const char* name : {"a.jpg", "b.JPG", "c.webp", "d.tif"}) layout.image(name);
   for (const char* name : {"a.tif", "b.TIFF", "c.bmp", "d.PNG", "d.tif", "e.jpg"})
     layout.label(name);
   EXPECT_THAT(layout.pairs(),
               ElementsAre("a.jpg → a.tif", "b.JPG → b.TIFF", "c.webp → c.bmp", "d.tif → d.PNG"));
 }
 
-TEST(Pairs, ASuffixOfLabelsAndOfPicturesIsNoPartOfTheName) {
+TEST(Pairs, ASuffixOfLabelsAndOfImagesIsNoPartOfTheName) {
   Layout layout;
-  layout.picture("x_image.jpg");
-  layout.picture("x_depth.png");
+  layout.image("x_image.jpg");
+  layout.image("x_depth.png");
   layout.label("x_labelIds.tif");
   layout.label("x.png");
   layout.label("x_labelIds_color.png");
@@ -77,13 +77,13 @@ TEST(Pairs, ASuffixOfLabelsAndOfPicturesIsNoPartOfTheName) {
   EXPECT_ERROR(layout.open(), HasSubstr("(files *_mask.png, *_mask.tif, *_mask.tiff, *_mask.bmp)"));
 }
 
-TEST(Pairs, PicturesAndLabelsMayShareAFolder) {
+TEST(Pairs, ImagesAndLabelsMayShareAFolder) {
   Layout layout;
   layout.set.labels = layout.set.images;
-  layout.picture("a.jpg");
-  layout.picture("a.png");
-  layout.picture("b.png");
-  layout.picture("b_mask.png");
+  layout.image("a.jpg");
+  layout.image("a.png");
+  layout.image("b.png");
+  layout.image("b_mask.png");
   EXPECT_EQ(layout.open().items().size(), 1u);
   layout.set.label_suffix = "_mask";
   const SemSegSet set = layout.open();
@@ -93,7 +93,7 @@ TEST(Pairs, PicturesAndLabelsMayShareAFolder) {
 
 TEST(Pairs, RepeatingNamesPairByTheirPathThenByTheirStemWhereItIsUnique) {
   Layout layout;
-  for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg", "deep/only.jpg"}) layout.picture(name);
+  for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg", "deep/only.jpg"}) layout.image(name);
   for (const char* name : {"seq1/0001.png", "seq2/0001.png", "only.png"}) layout.label(name);
   const SemSegSet set = layout.open();
   EXPECT_THAT(layout.pairs(set),
@@ -106,7 +106,7 @@ TEST(Pairs, RepeatingNamesPairByTheirPathThenByTheirStemWhereItIsUnique) {
 
 TEST(Pairs, ADeeperLabelFolderPairsByTheEndOfThePath) {
   Layout layout;
-  for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg"}) layout.picture(name);
+  for (const char* name : {"seq1/0001.jpg", "seq2/0001.jpg"}) layout.image(name);
   for (const char* name : {"gt/seq1/0001.png", "gt/seq2/0001.png"}) layout.label(name);
   EXPECT_THAT(layout.pairs(),
               ElementsAre("seq1/0001.jpg → gt/seq1/0001.png", "seq2/0001.jpg → gt/seq2/0001.png"));
@@ -115,7 +115,7 @@ TEST(Pairs, ADeeperLabelFolderPairsByTheEndOfThePath) {
 TEST(Pairs, ADoubleLeavesOutThatStemAloneAndIsNamed) {
   Layout layout;
   for (const char* name : {"a.jpg", "more/a.jpg", "b.jpg", "b.png", "c.jpg", "x/d.jpg", "y/d.jpg"})
-    layout.picture(name);
+    layout.image(name);
   for (const char* name : {"a.png", "b.png", "c.png", "d.png"}) layout.label(name);
   const SemSegSet set = layout.open();
   EXPECT_THAT(layout.pairs(set), ElementsAre("a.jpg → a.png", "c.jpg → c.png"));
@@ -127,11 +127,11 @@ TEST(Pairs, ADoubleLeavesOutThatStemAloneAndIsNamed) {
 
 TEST(Pairs, NamesInComposedAndDecomposedFormAreAlike) {
   Layout layout;
-  layout.picture("caf\xC3\xA9.jpg");             // é
+  layout.image("caf\xC3\xA9.jpg");               // é
   layout.label("cafe\xCC\x81.png");              // e and an accent, as macOS writes it
-  layout.picture("\xEA\xB0\x80.jpg");            // a Hangul syllable
+  layout.image("\xEA\xB0\x80.jpg");              // a Hangul syllable
   layout.label("\xE1\x84\x80\xE1\x85\xA1.png");  // and its letters
-  layout.picture("\xFF\xFE.jpg");                // no UTF-8 at all
+  layout.image("\xFF\xFE.jpg");                  // no UTF-8 at all
   layout.label("\xFF\xFE.png");
   EXPECT_EQ(layout.open().items().size(), 3u);
   layout.list("cafe\xCC\x81\n");
@@ -142,7 +142,7 @@ TEST(Pairs, AListMayHoldAMarkPathsEndingsAndTwoColumns) {
   Layout layout;
   for (const char* name :
        {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg", "5.jpg", "6.jpg", "unlisted.jpg"})
-    layout.picture(name);
+    layout.image(name);
   for (const char* name :
        {"1.png", "s/2.png", "t/2.png", "3 4.png", "five.png", "6.png", "unlisted.png"})
     layout.label(name);
@@ -165,7 +165,7 @@ TEST(Pairs, AListMayHoldAMarkPathsEndingsAndTwoColumns) {
 
 TEST(Pairs, AListThatNamesOneOfSeveralByItsStemLeavesThatOut) {
   Layout layout;
-  for (const char* name : {"s/2.jpg", "t/2.jpg", "3.jpg"}) layout.picture(name);
+  for (const char* name : {"s/2.jpg", "t/2.jpg", "3.jpg"}) layout.image(name);
   for (const char* name : {"s/2.png", "t/2.png", "3.png"}) layout.label(name);
   layout.list("2\n3\n");
   const SemSegSet set = layout.open();
@@ -175,7 +175,7 @@ TEST(Pairs, AListThatNamesOneOfSeveralByItsStemLeavesThatOut) {
 
 TEST(Pairs, MutatedListsNeverNameWhatIsNotThere) {
   Layout layout;
-  for (const char* name : {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg"}) layout.picture(name);
+  for (const char* name : {"1.jpg", "s/2.jpg", "t/2.jpg", "3 4.jpg"}) layout.image(name);
   for (const char* name : {"1.png", "s/2.png", "t/2.png", "3 4.png"}) layout.label(name);
   const std::string whole =
       "\xEF\xBB\xBF"
@@ -206,7 +206,7 @@ TEST(Pairs, MutatedListsNeverNameWhatIsNotThere) {
 
 TEST(Pairs, AMissingOrBinaryListIsAnError) {
   Layout layout;
-  layout.picture("a.jpg");
+  layout.image("a.jpg");
   layout.label("a.png");
   layout.set.list = "nowhere.txt";
   EXPECT_ERROR(layout.open(), HasSubstr("nowhere.txt"));
@@ -218,7 +218,7 @@ TEST(Pairs, LinkedFoldersAreReadAndAnUnreadableOneIsNamed) {
   Layout layout;
   fs::create_directories(layout.folder / "disk");
   write_text(layout.folder / "disk/a.jpg", "");
-  layout.picture("b.jpg");
+  layout.image("b.jpg");
   for (const char* name : {"a.png", "b.png"}) layout.label(name);
   fs::create_symlink(layout.folder / "disk", layout.folder / "images/linked");
   fs::create_symlink(layout.folder / "images", layout.folder / "images/circle");
@@ -234,16 +234,16 @@ TEST(Pairs, LinkedFoldersAreReadAndAnUnreadableOneIsNamed) {
   }
 }
 
-/// ADE's folders with pictures 1 to `count`, prepared and published labels for some of them.
+/// ADE's folders with images 1 to `count`, prepared and published labels for some of them.
 struct PartlyPrepared {
   TempFolder folder;
 
-  PartlyPrepared(std::vector<int> pictures, std::vector<int> prepared, std::vector<int> published) {
+  PartlyPrepared(std::vector<int> images, std::vector<int> prepared, std::vector<int> published) {
     const fs::path base = folder / "ADEChallengeData2016";
     fs::create_directories(base / "images/validation");
     for (const char* kind : {"annotations", "annotations_detectron2"})
       fs::create_directories(base / kind / "validation");
-    for (const int i : pictures)
+    for (const int i : images)
       write_png(base / str("images/validation/", i, ".png"), Image(1, 2, 3));
     const auto labels = [&](const char* kind, int i, std::vector<int32_t> ids) {
       write_label_png(base / kind / str("validation/", i, ".png"), {1, 2, std::move(ids)});
@@ -282,7 +282,7 @@ TEST(PartlyPreparedLabels, OneSourceFillsUpAnotherEachWithItsOwnMeaning) {
   expect_same_labels(set);
   EXPECT_THAT(set.report().summary("x", 3),
               AllOf(HasSubstr("2 labels from "), HasSubstr("1 labels from "),
-                    HasSubstr("1 pictures without labels (4)")));
+                    HasSubstr("1 images without labels (4)")));
   EXPECT_EQ(set.report().expected, 2000);  // as many as were published
 }
 
@@ -306,7 +306,7 @@ TEST(SixteenBitLabels, MoreThan255ClassesIgnore65535) {
   Layout layout;
   layout.set.names.clear();
   for (int c = 0; c < 459; ++c) layout.set.names.push_back(str("class ", c));
-  layout.picture("a.png");
+  layout.image("a.png");
   layout.label("b.png");
   write_png(layout.folder / "images/a.png", Image(1, 3, 3));
   fs::remove(layout.folder / "labels/b.png");
@@ -323,7 +323,7 @@ TEST(SixteenBitLabels, MoreThan255ClassesIgnore65535) {
 
 /// A JPEG as stored, 8×10, that EXIF turns.
 void write_turned(const fs::path& path, uint8_t orientation) {
-  std::vector<uint8_t> jpeg = encode_jpeg(made_image(8, 10, 1));
+  std::vector<uint8_t> jpeg = encode_jpeg(synthetic_image(8, 10, 1));
   const std::vector<uint8_t> exif = {
       0xFF, 0xE1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',         0, 42, 0, 0, 0, 8,
       0,    1,    0x01, 0x12, 0,   3,   0,   0,   0, 1, 0,   orientation, 0, 0,  0, 0, 0, 0};
@@ -331,22 +331,22 @@ void write_turned(const fs::path& path, uint8_t orientation) {
   write_file(path, std::string(jpeg.begin(), jpeg.end()));
 }
 
-TEST(Orientation, ThePictureIsTurnedAsItsLabelsAre) {
+TEST(Orientation, TheImageIsTurnedAsItsLabelsAre) {
   Layout layout;
-  layout.picture("a.jpg");
+  layout.image("a.jpg");
   layout.label("a.png");
-  const fs::path picture = layout.folder / "images/a.jpg";
-  write_turned(picture, 6);
+  const fs::path image = layout.folder / "images/a.jpg";
+  write_turned(image, 6);
   const SemSegSet set = layout.open();
   const auto& item = set.items().at(0);
-  const Image shown = set.picture(item, {10, 8, {}}), stored = set.picture(item, {8, 10, {}});
-  EXPECT_EQ(shown.pixels, read_rgb(picture).pixels);
-  EXPECT_EQ(stored.pixels, read_rgb(picture, {.orient = false}).pixels);
-  EXPECT_ERROR(set.picture(item, {8, 8, {}}), AllOf(HasSubstr("8×10"), HasSubstr("8×8")));
+  const Image shown = set.read_image(item, {10, 8, {}}), stored = set.read_image(item, {8, 10, {}});
+  EXPECT_EQ(shown.pixels, read_rgb(image).pixels);
+  EXPECT_EQ(stored.pixels, read_rgb(image, {.orient = false}).pixels);
+  EXPECT_ERROR(set.read_image(item, {8, 8, {}}), AllOf(HasSubstr("8×10"), HasSubstr("8×8")));
   DatasetInfo unturned = custom_dataset(layout.set);
   unturned.exif_orientation = false;
-  EXPECT_EQ(SemSegSet(unturned).picture(item, {8, 10, {}}).width, 10);
-  EXPECT_ERROR(SemSegSet(unturned).picture(item, {10, 8, {}}), HasSubstr("10×8"));
+  EXPECT_EQ(SemSegSet(unturned).read_image(item, {8, 10, {}}).width, 10);
+  EXPECT_ERROR(SemSegSet(unturned).read_image(item, {10, 8, {}}), HasSubstr("10×8"));
   DatasetsConfig config;
   config.custom = {layout.set};
   config.exif_orientation = false;

@@ -3,9 +3,9 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "base/file.hpp"
-#include "data/loader.hpp"
-#include "data/made_sa1b.hpp"
 #include "data/mapper.hpp"
+#include "data/synthetic_sa1b.hpp"
+#include "data/train_set.hpp"
 
 /// Every kind of odd or broken training sample has one defined outcome.
 namespace pixelclip {
@@ -31,9 +31,8 @@ class OddSamples : public ::testing::Test {
     fs::create_directories(root_ / "annotations");
   }
 
-  void put(const std::string& name, std::span<const uint8_t> picture,
-           const std::string& annotation) {
-    write_file(root_ / "images" / name, {picture.begin(), picture.end()});
+  void put(const std::string& name, std::span<const uint8_t> image, const std::string& annotation) {
+    write_file(root_ / "images" / name, {image.begin(), image.end()});
     write_file(annotation_of(name), annotation);
   }
   fs::path annotation_of(const std::string& name) const {
@@ -52,7 +51,7 @@ class OddSamples : public ::testing::Test {
   static std::string masks(int64_t height = kHeight, int64_t width = kWidth) {
     return sa1b_json(height, width, {rectangle(height, width, {0, 0, width, height})}).dump();
   }
-  static std::vector<uint8_t> jpeg() { return encode_jpeg(made_image(kHeight, kWidth, 3)); }
+  static std::vector<uint8_t> jpeg() { return encode_jpeg(synthetic_image(kHeight, kWidth, 3)); }
   static std::vector<uint8_t> turned_jpeg(uint8_t orientation) {
     const std::vector<uint8_t> exif = {
         0xFF, 0xE1, 0, 34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',         0, 42, 0, 0, 0, 8,
@@ -72,7 +71,7 @@ class OddSamples : public ::testing::Test {
   Config config_;
 };
 
-TEST_F(OddSamples, PicturesOfEveryKindAreUsable) {
+TEST_F(OddSamples, ImagesOfEveryKindAreUsable) {
   Image grey(kHeight, kWidth, 1);
   put("grey.jpg", encode_jpeg(grey), masks());
   put("rgb.png", png(CV_8UC3), masks());
@@ -86,7 +85,7 @@ TEST_F(OddSamples, PicturesOfEveryKindAreUsable) {
   }
 }
 
-TEST_F(OddSamples, ExifTurnsThePictureUnlessTheMasksWereDrawnOnTheStoredOne) {
+TEST_F(OddSamples, ExifTurnsTheImageUnlessTheMasksWereDrawnOnTheStoredOne) {
   config_.input.random_flip = "none";
   config_.input.crop.enabled = false;
   put("plain.jpg", jpeg(), masks());
@@ -106,8 +105,8 @@ TEST_F(OddSamples, ExifTurnsThePictureUnlessTheMasksWereDrawnOnTheStoredOne) {
 }
 
 TEST_F(OddSamples, AJpegThatIsCutIsBadAndOneWithoutEndMarkGoodWhateverCropIsDrawn) {
-  const Image picture = made_image(120, 160, 3);
-  const auto whole = encode_jpeg(picture);
+  const Image image = synthetic_image(120, 160, 3);
+  const auto whole = encode_jpeg(image);
   const std::string annotation = masks(120, 160);
   put("cut.jpg", std::span(whole).first(whole.size() * 9 / 10), annotation);
   put("unmarked.jpg", std::span(whole).first(whole.size() - 2), annotation);
@@ -128,7 +127,7 @@ TEST_F(OddSamples, AJpegThatIsCutIsBadAndOneWithoutEndMarkGoodWhateverCropIsDraw
   }
 }
 
-TEST_F(OddSamples, BrokenPicturesAreNamed) {
+TEST_F(OddSamples, BrokenImagesAreNamed) {
   const auto whole = jpeg();
   put("cut.jpg", std::span(whole).first(whole.size() * 9 / 10), masks());
   put("text.jpg", std::vector<uint8_t>{'t', 'e', 'x', 't'}, masks());
@@ -163,7 +162,7 @@ TEST_F(OddSamples, BrokenAnnotationsAreNamed) {
   EXPECT_ERROR(made("a.jpg"), AllOf(HasSubstr("a.json"), HasSubstr("1073741825 bytes")));
 }
 
-TEST_F(OddSamples, TinyPicturesAndMasksBesideTheCropAreUsable) {
+TEST_F(OddSamples, TinyImagesAndMasksBesideTheCropAreUsable) {
   put("tiny.png", encode_png(Image(1, 1, 3)), masks(1, 1));
   put("thin.png", encode_png(Image(1, 200, 3)), masks(1, 200));
   expect_usable("tiny.png");

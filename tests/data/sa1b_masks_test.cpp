@@ -1,7 +1,7 @@
 #include "data/sa1b_masks.hpp"
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 
 namespace pixelclip {
 namespace {
@@ -17,7 +17,7 @@ MaskRuns parse(const std::string& text, int64_t max_masks = 512, const MaskSourc
   return out;
 }
 
-/// A file for a picture of 10×10: the annotation with id 5, then a good mask of one pixel.
+/// A file for an image of 10×10: the annotation with id 5, then a good mask of one pixel.
 std::string beside_a_good_one(const std::string& members) {
   return R"({"image":{"height":10,"width":10},"annotations":[{"id":5,)" + members +
          R"(},{"id":6,"segmentation":{"size":[10,10],"counts":[0,1,99]}}]})";
@@ -100,7 +100,7 @@ TEST(Sa1bMasks, WhatIsNotSoIsAnErrorThatNamesThePlace) {
   EXPECT_ERROR(parse(std::string(100000, '[')), HasSubstr("levels"));
   EXPECT_ERROR(parse(R"({"x":)" + std::string(100000, '[')), HasSubstr("levels"));
   EXPECT_ERROR(parse(R"({"images":[{"id":1},{"id":2}],"annotations":[]})"),
-               HasSubstr("lists 2 pictures"));
+               HasSubstr("lists 2 images"));
   // Sizes that disagree would put masks elsewhere: no use of the file at all.
   EXPECT_ERROR(parse(beside_a_good_one(R"("segmentation":{"size":[10,11],"counts":[0,110]})")),
                AllOf(HasSubstr("annotation 0 (id 5)"), HasSubstr("10×11"), HasSubstr("10×10")));
@@ -218,7 +218,7 @@ TEST(Sa1bMasks, RunLengthsAreReadInEveryFormThatToolsWrite) {
   EXPECT_EQ(areas(parse("[" + json.dump() + "]")), (std::vector<int64_t>{9956}));
 }
 
-TEST(Sa1bMasks, TheListThatSamsScriptWritesNeedsNoPictureAroundIt) {
+TEST(Sa1bMasks, TheListThatSamsScriptWritesNeedsNoImageAroundIt) {
   const auto json = sa1b_json(4, 6, {rectangle(4, 6, {0, 0, 2, 2}), rectangle(4, 6, {1, 1, 5, 3})});
   const MaskRuns masks = parse(json["annotations"].dump());
   EXPECT_EQ(areas(masks), (std::vector<int64_t>{15, 4}));
@@ -244,7 +244,7 @@ TEST(Sa1bMasks, LabelMesPolygonsAreReadAndItsOtherShapesLeftOutAlone) {
   EXPECT_THAT(masks.left_out.first, HasSubstr("shape 1 has no mask"));
 }
 
-TEST(Sa1bMasks, AMissingSizeComesFromOtherMasksOrThePicture) {
+TEST(Sa1bMasks, AMissingSizeComesFromOtherMasksOrTheImage) {
   const std::string polygon = R"({"segmentation":[[0,0,5,0,5,2,0,2]]})";
   for (const char* image :
        {R"("image":{"height":4,"width":5})", R"("image":{"height":"4","width":"5"})",

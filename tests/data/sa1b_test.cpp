@@ -1,6 +1,6 @@
 #include "data/sa1b.hpp"
 
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 #include "io/torch_file.hpp"
 
 namespace pixelclip {

@@ -22,7 +22,7 @@ using testing::TempFolder;
 constexpr const char* ade = "ade20k_150_test_sem_seg";
 constexpr const char* voc = "voc_2012_test_sem_seg";
 
-void write_picture(const fs::path& path, int64_t height = 2, int64_t width = 3) {
+void write_image(const fs::path& path, int64_t height = 2, int64_t width = 3) {
   fs::create_directories(path.parent_path());
   write_png(path, Image(height, width, 3));
 }
@@ -54,7 +54,7 @@ TEST(SemSeg, PairsByStemInNaturalOrderAndReportsWhatHasNoPartner) {
   const TempFolder folder;
   const fs::path base = folder / "ADEChallengeData2016";
   for (const char* name : {"v_10", "v_9", "alone"}) {
-    write_picture(base / "images/validation" / str(name, ".png"));
+    write_image(base / "images/validation" / str(name, ".png"));
   }
   for (const char* name : {"v_9", "v_10", "orphan_1", "orphan_2"}) {
     write_ids(base / "annotations/validation" / str(name, ".png"), {0, 1, 2, 3, 150, 0});
@@ -65,15 +65,15 @@ TEST(SemSeg, PairsByStemInNaturalOrderAndReportsWhatHasNoPartner) {
   EXPECT_THAT(set.report().images_without_labels, ElementsAre("alone"));
   EXPECT_THAT(set.report().labels_without_image, ElementsAre("orphan_1", "orphan_2"));
   EXPECT_THAT(set.report().summary("x", 2),
-              AllOf(HasSubstr("2 pairs"), HasSubstr("1 pictures without labels (alone)"),
-                    HasSubstr("2 labels without a picture (orphan_1, orphan_2)")));
+              AllOf(HasSubstr("2 pairs"), HasSubstr("1 images without labels (alone)"),
+                    HasSubstr("2 labels without an image (orphan_1, orphan_2)")));
   EXPECT_THAT(set.labels(set.items()[0], 150).ids, ElementsAre(255, 0, 1, 2, 149, 255));
 }
 
 TEST(SemSeg, PreparedLabelsAreReadAsTheyAre) {
   const TempFolder folder;
   const fs::path base = folder / "ADEChallengeData2016";
-  write_picture(base / "images/validation/a.png");
+  write_image(base / "images/validation/a.png");
   write_ids(base / "annotations_detectron2/validation/a.png", {0, 1, 2, 149, 255, 0});
   const SemSegSet set(find(folder.path(), ade));
   EXPECT_THAT(set.labels(set.items().at(0), 150).ids, ElementsAre(0, 1, 2, 149, 255, 0));
@@ -101,13 +101,13 @@ TEST(SemSeg, AnIdWithoutMeaningIsNamedWithFileAndValue) {
 TEST(SemSeg, DamagedLabelFilesAreNamed) {
   const TempFolder folder;
   const fs::path base = folder / "ADEChallengeData2016";
-  write_picture(base / "images/validation/a.png");
-  write_picture(base / "images/validation/b.png");
-  write_picture(base / "images/validation/c.png");
+  write_image(base / "images/validation/a.png");
+  write_image(base / "images/validation/b.png");
+  write_image(base / "images/validation/c.png");
   fs::create_directories(base / "annotations/validation");
-  write_text(base / "annotations/validation/a.png", "no picture");
+  write_text(base / "annotations/validation/a.png", "no image");
   write_text(base / "annotations/validation/b.png", "");
-  write_png(base / "annotations/validation/c.png", Image(2, 3, 3));  // colours, not ids
+  write_png(base / "annotations/validation/c.png", Image(2, 3, 3));  // colors, not ids
   const SemSegSet set(find(folder.path(), ade));
   ASSERT_EQ(set.items().size(), 3u);
   for (const SemSegItem& item : set.items()) {
@@ -119,7 +119,7 @@ TEST(SemSeg, CityscapesReadsTrainIdsOrElseLabelIds) {
   const TempFolder folder;
   const fs::path images = folder / "cityscapes/leftImg8bit/val/ulm";
   const fs::path labels = folder / "cityscapes/gtFine/val/ulm";
-  write_picture(images / "ulm_000000_000019_leftImg8bit.png");
+  write_image(images / "ulm_000000_000019_leftImg8bit.png");
   write_ids(labels / "ulm_000000_000019_gtFine_labelIds.png", {7, 8, 9, 33, 0, 26});
   const DatasetInfo info = find(folder.path(), "cityscapes_fine_sem_seg_val");
   {
@@ -132,7 +132,7 @@ TEST(SemSeg, CityscapesReadsTrainIdsOrElseLabelIds) {
   EXPECT_THAT(set.labels(set.items().at(0), 19).ids, ElementsAre(5, 5, 5, 5, 5, 255));
 }
 
-/// A world of two pictures in PASCAL-Context's form: "a" with two overlapping masks, "t" for
+/// A world of two images in PASCAL-Context's form: "a" with two overlapping masks, "t" for
 /// training.
 std::string merged_json() {
   const auto runs = [](std::vector<uint32_t> counts) {
@@ -154,8 +154,8 @@ std::string merged_json() {
 TEST(SemSeg, ContextIsPaintedFromTheMergedFileInItsOrder) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
-  write_picture(base / "JPEGImages/a.png");
-  write_picture(base / "JPEGImages/t.png");
+  write_image(base / "JPEGImages/a.png");
+  write_image(base / "JPEGImages/t.png");
   write_text(base / "trainval_merged.json", merged_json());
   const SemSegSet set(find(folder.path(), "context_59_test_sem_seg"));
   EXPECT_THAT(stems(set), ElementsAre("a"));
@@ -165,11 +165,11 @@ TEST(SemSeg, ContextIsPaintedFromTheMergedFileInItsOrder) {
   EXPECT_THAT(set.labels(set.items().at(0), 59).ids, ElementsAre(0, 0, 58, 255, 58, 255));
 }
 
-TEST(SemSeg, ContextsTrainingPicturesAreThoseOfTheOtherPhase) {
+TEST(SemSeg, ContextsTrainingImagesAreThoseOfTheOtherPhase) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
-  write_picture(base / "JPEGImages/a.png");
-  write_picture(base / "JPEGImages/t.png");
+  write_image(base / "JPEGImages/a.png");
+  write_image(base / "JPEGImages/t.png");
   write_text(base / "trainval_merged.json", merged_json());
   EXPECT_THAT(stems(SemSegSet(find(folder.path(), "context_59_train_sem_seg"))), ElementsAre("t"));
 }
@@ -177,7 +177,7 @@ TEST(SemSeg, ContextsTrainingPicturesAreThoseOfTheOtherPhase) {
 TEST(SemSeg, Context459KeepsEveryCategoryFromTheMergedFileAndFromPreparedFiles) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
-  write_picture(base / "JPEGImages/a.png");
+  write_image(base / "JPEGImages/a.png");
   write_text(base / "trainval_merged.json", merged_json());
   const auto labels = [&] {
     const SemSegSet set(find(folder.path(), "context_459_test_sem_seg"));
@@ -202,23 +202,23 @@ TEST(SemSeg, ADamagedMergedFileIsNamedWithWhatIsWrong) {
   };
   EXPECT_ERROR(MergedLabels(with(merged_json().substr(0, 300))), HasSubstr("cut short"));
   EXPECT_ERROR(MergedLabels(with("")), HasSubstr("trainval_merged.json"));
-  EXPECT_ERROR(MergedLabels(with("[1, 2]")), HasSubstr("no picture"));
+  EXPECT_ERROR(MergedLabels(with("[1, 2]")), HasSubstr("no image"));
   EXPECT_ERROR(MergedLabels(with(R"({"images": [{"file_name": 3}]})")), HasSubstr("lacks"));
   EXPECT_ERROR(MergedLabels(with(R"({"images": []})")), HasSubstr("phase \"val\""));
   std::string text = merged_json();
   text.replace(text.find("\"height\": 2"), 11, "\"height\": 9");
-  EXPECT_ERROR(MergedLabels(with(text)).paint("a"), HasSubstr("its picture 3×9"));
+  EXPECT_ERROR(MergedLabels(with(text)).paint("a"), HasSubstr("its image 3×9"));
   text = merged_json();
   text.replace(text.find("[1, 1, 4]"), 9, "[1, 1, 5]");
   EXPECT_ERROR(MergedLabels(with(text)).paint("a"), HasSubstr("a mask of a"));
 }
 
-TEST(Prepare, VocWritesTheListedPicturesAndLeavesOutThoseWithNothing) {
+TEST(Prepare, VocWritesTheListedImagesAndLeavesOutThoseWithNothing) {
   const TempFolder folder;
   const fs::path root = folder / "in", out = folder / "out";
   const fs::path base = root / "VOCdevkit/VOC2012";
   for (const char* name : {"one", "empty", "unlisted"}) {
-    write_picture(base / "JPEGImages" / str(name, ".png"));
+    write_image(base / "JPEGImages" / str(name, ".png"));
   }
   write_ids(base / "SegmentationClassAug/one.png", {0, 1, 20, 255, 2, 0});
   write_ids(base / "SegmentationClassAug/empty.png", {0, 0, 0, 255, 0, 0});
@@ -237,7 +237,7 @@ TEST(Prepare, VocWritesTheListedPicturesAndLeavesOutThoseWithNothing) {
               ElementsAre(20, 0, 19, 255, 1, 20));
   EXPECT_FALSE(fs::exists(base / "annotations_detectron2"));
 
-  // The folder stands for the set: labels as prepared, pictures and list through links.
+  // The folder stands for the set: labels as prepared, images and list through links.
   const SemSegSet set(find(out, voc));
   EXPECT_THAT(stems(set), ElementsAre("one"));
   EXPECT_TRUE(set.report().images_without_labels.empty());
@@ -248,7 +248,7 @@ TEST(Prepare, ASecondCallMakesOnlyWhatIsMissingOrCutShort) {
   const TempFolder folder;
   const fs::path base = folder / "ADEChallengeData2016";
   for (const char* name : {"a", "b", "c"}) {
-    write_picture(base / "images/validation" / str(name, ".png"));
+    write_image(base / "images/validation" / str(name, ".png"));
     write_ids(base / "annotations/validation" / str(name, ".png"), {0, 1, 2, 3, 4, 150});
   }
   EXPECT_EQ(prepare_sem_seg("ade20k", {.root = folder.path()}).written, 3);
@@ -266,7 +266,7 @@ TEST(Prepare, ASecondCallMakesOnlyWhatIsMissingOrCutShort) {
 TEST(Prepare, CityscapesMakesTrainIdsBesideTheLabelIds) {
   const TempFolder folder;
   const fs::path labels = folder / "cityscapes/gtFine/val/ulm";
-  write_picture(folder / "cityscapes/leftImg8bit/val/ulm/u_1_leftImg8bit.png");
+  write_image(folder / "cityscapes/leftImg8bit/val/ulm/u_1_leftImg8bit.png");
   write_ids(labels / "u_1_gtFine_labelIds.png", {7, 8, 9, 33, 0, 26});
   EXPECT_EQ(prepare_sem_seg("cityscapes", {.root = folder.path()}).written, 1);
   EXPECT_THAT(read_labels(labels / "u_1_gtFine_labelTrainIds.png").ids,
@@ -274,10 +274,10 @@ TEST(Prepare, CityscapesMakesTrainIdsBesideTheLabelIds) {
   EXPECT_EQ(prepare_sem_seg("cityscapes", {.root = folder.path()}).kept, 1);
 }
 
-TEST(Prepare, ContextWritesThePicturesOfTheMergedFile) {
+TEST(Prepare, ContextWritesTheImagesOfTheMergedFile) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
-  write_picture(base / "JPEGImages/a.png");
+  write_image(base / "JPEGImages/a.png");
   write_text(base / "trainval_merged.json", merged_json());
   EXPECT_EQ(prepare_sem_seg("context", {.root = folder.path()}).written, 1);
   EXPECT_THAT(read_labels(base / "annotations_detectron2/pc59_val/a.png").ids,
@@ -287,8 +287,7 @@ TEST(Prepare, ContextWritesThePicturesOfTheMergedFile) {
 TEST(Prepare, ADamagedFileIsListedAndTheOthersAreMade) {
   const TempFolder folder;
   const fs::path base = folder / "coco-stuff";
-  for (const char* name : {"1", "2", "3"})
-    write_picture(base / "images/val2017" / str(name, ".png"));
+  for (const char* name : {"1", "2", "3"}) write_image(base / "images/val2017" / str(name, ".png"));
   write_ids(base / "annotations/val2017/1.png", {0, 10, 11, 12, 181, 255});
   write_text(base / "annotations/val2017/2.png", "damaged");
   write_ids(base / "annotations/val2017/3.png", {0, 0, 0, 0, 0, 0});
@@ -302,7 +301,7 @@ TEST(Prepare, ADamagedFileIsListedAndTheOthersAreMade) {
 TEST(Prepare, CocoStuffWritesBothHalvesBesideTheirPublishedLabels) {
   const TempFolder folder;
   for (const char* split : {"val2017", "train2017"}) {
-    write_picture(folder / "coco" / split / "1.png");
+    write_image(folder / "coco" / split / "1.png");
     write_ids(folder / "coco/stuffthingmaps" / split / "1.png", {0, 10, 11, 12, 181, 255});
   }
   EXPECT_EQ(prepare_sem_seg("coco-stuff", {.root = folder.path()}).written, 2);
@@ -318,7 +317,7 @@ TEST(Prepare, CocoStuffLeavesOutTheHalfThatIsNotThere) {
   const TempFolder folder;
   EXPECT_ERROR(prepare_sem_seg("coco-stuff", {.root = folder.path()}),
                HasSubstr("coco_2017_test_stuff_all_sem_seg"));
-  write_picture(folder / "coco-stuff/images/train2017/1.png");
+  write_image(folder / "coco-stuff/images/train2017/1.png");
   write_ids(folder / "coco-stuff/annotations/train2017/1.png", {0, 0, 0, 0, 0, 0});
   EXPECT_EQ(prepare_sem_seg("coco-stuff", {.root = folder.path()}).written, 1);
   EXPECT_TRUE(fs::exists(folder / "coco-stuff/annotations_detectron2/train2017/1.png"));
@@ -327,7 +326,7 @@ TEST(Prepare, CocoStuffLeavesOutTheHalfThatIsNotThere) {
 TEST(Prepare, TakesTheNameOfATestSetAndRefusesOthers) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
-  write_picture(base / "JPEGImages/t.png");
+  write_image(base / "JPEGImages/t.png");
   write_text(base / "trainval_merged.json", merged_json());
   EXPECT_EQ(prepare_sem_seg("context_59_train_sem_seg", {.root = folder.path()}).written, 1);
   EXPECT_TRUE(fs::exists(base / "annotations_detectron2/pc59_train/t.png"));

@@ -70,7 +70,7 @@ TEST(DemoScene, AllClassesOccurAndLookDifferent) {
   }
 }
 
-TEST(DemoScene, ACaptionNamesOnlyWhatIsInThePicture) {
+TEST(DemoScene, ACaptionNamesOnlyWhatIsInTheImage) {
   int words = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
@@ -109,7 +109,7 @@ TEST(DemoWorld, TheSameSeedGivesTheSameFilesWithAnyNumberOfThreads) {
   EXPECT_NE(bytes(folder / "a/photos/photo_1.jpg"), bytes(folder / "c/photos/photo_1.jpg"));
 }
 
-TEST(DemoWorld, MasksCoverThePictureWithoutNamesAndLabelsAreClasses) {
+TEST(DemoWorld, MasksCoverTheImageWithoutNamesAndLabelsAreClasses) {
   const TempFolder folder;
   make_demo_world(folder / "demo", tiny);
   const auto record = read_json(folder / "demo/annotations/sa_000000/sa_2.json");

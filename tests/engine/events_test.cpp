@@ -8,7 +8,7 @@
 #include "image/codec.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "support/tensors.hpp"
-#include "visualization/step_picture.hpp"
+#include "visualization/step_image.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -163,7 +163,7 @@ TEST(StepPicture, ShowsPictureMasksClustersAndPrediction) {
   auto logits = torch::zeros({2, 4, 8});
   logits[0].slice(1, 0, 4).fill_(1);
   logits[1].slice(1, 4, 8).fill_(1);
-  const auto image = step_picture(sample, pack_masks(masks), torch::tensor({0, 0, 1}), logits);
+  const auto image = step_image(sample, pack_masks(masks), torch::tensor({0, 0, 1}), logits);
   ASSERT_EQ(image.height, 4);
   ASSERT_EQ(image.width, 32);
   const auto pixel = [&](int64_t x) {

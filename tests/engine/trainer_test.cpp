@@ -1,8 +1,8 @@
 #include "engine/trainer.hpp"
 
 #include "base/file.hpp"
-#include "data/loader.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
+#include "data/train_set.hpp"
 #include "engine/runs.hpp"
 #include "engine/starting_point.hpp"
 #include "engine/training_step.hpp"

@@ -1,4 +1,4 @@
-#include "evaluation/confusion.hpp"
+#include "evaluation/boundary.hpp"
 
 #include <cmath>
 #include <limits>
@@ -89,7 +89,7 @@ TEST(Confusion, IdsBeyondTheClassesAndSizesThatDifferAreRefused) {
   EXPECT_ERROR(counts.add(Confusion(3)), HasSubstr("2 and 3 classes"));
 }
 
-TEST(Confusion, TheOrderOfPicturesDoesNotMatter) {
+TEST(Confusion, TheOrderOfImagesDoesNotMatter) {
   Random random(1);
   std::vector<LabelMap> predicted, truth;
   for (int i = 0; i < 6; ++i) {

@@ -24,7 +24,7 @@ using testing::shared_folder;
 using ::testing::SizeIs;
 using testing::TempFolder;
 
-/// A declared set of three classes and `count` pictures; the label of pixel (y, x) is its red / 10.
+/// A declared set of three classes and `count` images; the label of pixel (y, x) is its red / 10.
 struct SmallSet {
   TempFolder folder;
   DatasetInfo info;
@@ -182,16 +182,16 @@ TEST(Evaluate, PycocotoolsReadsThePredictions) {
   }
   const SmallSet set(3);
   const SetResult result = evaluate(set.info, oracle(true), {.predictions = set.folder / "out"});
-  // The areas of each class over all pictures, and that the masks of a picture cover it once.
+  // The areas of each class over all images, and that the masks of an image cover it once.
   write_text(set.folder / "read.py", R"(
 import json, sys
 from pycocotools import mask
-pictures, areas = {}, {}
+images, areas = {}, {}
 for entry in json.load(open(sys.argv[1])):
     bits = mask.decode(entry["segmentation"])
-    pictures[entry["file_name"]] = pictures.get(entry["file_name"], 0) + bits
+    images[entry["file_name"]] = images.get(entry["file_name"], 0) + bits
     areas[entry["category_id"]] = areas.get(entry["category_id"], 0) + int(bits.sum())
-assert len(pictures) == 3 and all((p == 1).all() for p in pictures.values())
+assert len(images) == 3 and all((p == 1).all() for p in images.values())
 print(json.dumps([areas.get(c, 0) for c in range(3)]), file=open(sys.argv[2], "w"))
 )");
   const auto quoted = [&](const char* name) { return " '" + (set.folder / name).string() + "'"; };
@@ -207,7 +207,7 @@ print(json.dumps([areas.get(c, 0) for c in range(3)]), file=open(sys.argv[2], "w
   }
 }
 
-TEST(Evaluate, AnUnreadablePictureIsListedAndCountedAndTheOthersAreScored) {
+TEST(Evaluate, AnUnreadableImageIsListedAndCountedAndTheOthersAreScored) {
   const SmallSet set(3);
   write_text(set.info.images[0] / "p1.png", "damaged");
   write_text(set.info.labels[0].path / "p2.png", "damaged too");
@@ -219,7 +219,7 @@ TEST(Evaluate, AnUnreadablePictureIsListedAndCountedAndTheOthersAreScored) {
               ElementsAre(HasSubstr("images/p1.png"), HasSubstr("labels/p2.png")));
 }
 
-TEST(Evaluate, APictureAndLabelsOfOtherSizesAreListed) {
+TEST(Evaluate, AnImageAndLabelsOfOtherSizesAreListed) {
   const SmallSet set(2);
   write_png(set.info.images[0] / "p0.png", Image(4, 4, 3));
   const SetResult result = evaluate(set.info, oracle(), {});
@@ -238,7 +238,7 @@ TEST(Evaluate, ASetWithoutPairsSaysSo) {
   EXPECT_ERROR(evaluate(set.info, oracle(), {}), HasSubstr("labels"));  // no label file at all
   write_label_png(set.info.labels[0].path / "lonely.png", {1, 1, {0}});
   EXPECT_ERROR(evaluate(set.info, oracle(), {}),
-               AllOf(HasSubstr("no pair of picture and labels"), HasSubstr("lonely")));
+               AllOf(HasSubstr("no pair of image and labels"), HasSubstr("lonely")));
 }
 
 TEST(Evaluate, ASetOfWhichNothingCanBeReadFails) {
@@ -265,7 +265,7 @@ TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
   EXPECT_THROW(evaluate(set.info, shape, {}), c10::Error);
 }
 
-TEST(Evaluate, PicturesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
+TEST(Evaluate, ImagesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
   SmallSet set(2);
   write_label_png(set.info.labels[0].path / "p0.png", {6, 9, std::vector<int32_t>(54, 255)});
   EXPECT_EQ(evaluate(set.info, oracle(), {}).scored, 2);
@@ -275,7 +275,7 @@ TEST(Evaluate, PicturesWithNothingToScoreAreLeftOutWhereTheSetSaysSo) {
   EXPECT_EQ(result.unlabelled, 1);
 }
 
-TEST(Evaluate, TheLimitTakesTheFirstPictures) {
+TEST(Evaluate, TheLimitTakesTheFirstImages) {
   const SmallSet set(4);
   EXPECT_EQ(evaluate(set.info, oracle(), {.predictions = set.folder / "out", .limit = 2}).listed,
             2);
@@ -286,7 +286,7 @@ TEST(Evaluate, TheLimitTakesTheFirstPictures) {
   EXPECT_THAT(seen, ElementsAre("p0", "p1"));
 }
 
-/// Scores `set` with a model that fails at the picture whose height is `breaks_at`.
+/// Scores `set` with a model that fails at the image whose height is `breaks_at`.
 void interrupt(const SmallSet& set, const EvaluateOptions& options, int64_t breaks_at) {
   const ScoreFunction scores = [=](const Image& image) {
     if (image.height == breaks_at) fail("power cut");
@@ -295,7 +295,7 @@ void interrupt(const SmallSet& set, const EvaluateOptions& options, int64_t brea
   EXPECT_ERROR(evaluate(set.info, scores, options), HasSubstr("power cut"));
 }
 
-/// Heights of the pictures that are asked for when the set is scored with `options`.
+/// Heights of the images that are asked for when the set is scored with `options`.
 std::vector<int64_t> asked_for(const SmallSet& set, const EvaluateOptions& options,
                                SetResult* result = nullptr) {
   std::vector<int64_t> heights;
@@ -369,7 +369,7 @@ TEST(Evaluate, ATornOrDamagedLineOfTheProgressFileIsScoredAgain) {
   }
 }
 
-TEST(Evaluate, PicturesAndLabelsWithoutTheOtherAreCounted) {
+TEST(Evaluate, ImagesAndLabelsWithoutTheOtherAreCounted) {
   const SmallSet set(4);
   fs::remove(set.info.labels[0].path / "p1.png");
   fs::remove(set.info.images[0] / "p2.png");
@@ -377,10 +377,10 @@ TEST(Evaluate, PicturesAndLabelsWithoutTheOtherAreCounted) {
   EXPECT_EQ(result.scored, 2);
   EXPECT_EQ(result.unpaired, 2);
   EXPECT_EQ(result.expected, 3);
-  EXPECT_THAT(results_table({result}), HasSubstr("ONLY 66.7 % OF THE SET: 2 of 3 pictures"));
+  EXPECT_THAT(results_table({result}), HasSubstr("ONLY 66.7 % OF THE SET: 2 of 3 images"));
 }
 
-TEST(Evaluate, APictureThatExifTurnsIsReadAsItsLabelsWereDrawn) {
+TEST(Evaluate, AnImageThatExifTurnsIsReadAsItsLabelsWereDrawn) {
   SmallSet set(1);
   std::string png = read_text(set.info.images[0] / "p0.png");
   // A chunk eXIf, orientation 6, behind the header of 33 bytes.
@@ -440,7 +440,7 @@ TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
 
 TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
   SmallSet set(5);
-  // Class c is taken for b: a picture without c is the best one.
+  // Class c is taken for b: an image without c is the best one.
   Image black(8, 9, 3);
   std::fill(black.pixels.begin(), black.pixels.end(), 0);
   write_png(set.info.images[0] / "p2.png", black);
@@ -501,7 +501,7 @@ TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
   EXPECT_EXIT(stopped(), ::testing::ExitedWithCode(0), "scored 2 of 6");
 }
 
-TEST(Evaluate, AClassListOfTheWrongLengthIsRefusedBeforeAnyPicture) {
+TEST(Evaluate, AClassListOfTheWrongLengthIsRefusedBeforeAnyImage) {
   SmallSet set(1);
   set.info.classes = 3;
   EXPECT_ERROR(evaluate(set.info, oracle(), {.names = {"a", "b"}}),

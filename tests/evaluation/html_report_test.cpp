@@ -36,8 +36,7 @@ SetResult made_result(const std::string& set, int classes, int examples) {
   result.unreadable = {"a/<p>.png: it is cut short"};
   result.fingerprint = "0123456789ab-cdef01234567";
   for (int e = 0; e < examples; ++e) {
-    Example example{
-        .kind = e == 0 ? "best" : "worst", .stem = str("picture_", e), .score = 50.0 - e};
+    Example example{.kind = e == 0 ? "best" : "worst", .stem = str("image_", e), .score = 50.0 - e};
     const int height = 120, width = 160;
     example.image = Image(height, width, 3);
     example.truth = example.prediction = {height, width, std::vector<int32_t>(height * width)};
@@ -106,7 +105,7 @@ TEST(HtmlReport, ABrowserLoadsItWithoutErrorsAndItWorksByKeyboard) {
     GTEST_SKIP() << "chromium is not installed";
   const TempFolder folder;
   write_html_report(folder / "report.html", made_report());
-  // A probe at the page's end sorts the first set's classes by IoU, opens a picture and steps on.
+  // A probe at the page's end sorts the first set's classes by IoU, opens an image and steps on.
   std::string page = read_text(folder / "report.html");
   page.replace(page.find("</body>"), 0, R"(<script>
     const table = document.querySelector('#set-0 table'), rows = () => [...table.tBodies[0].rows].map(r => r.cells[1].textContent);
@@ -116,7 +115,7 @@ TEST(HtmlReport, ABrowserLoadsItWithoutErrorsAndItWorksByKeyboard) {
     document.querySelector('figure button').click();
     dialog.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));
     root.dataset.dialog = dialog.open && caption.textContent;
-    root.dataset.pictures = [...document.images].filter(i => i.closest('figure') && i.complete && i.naturalWidth > 0).length;
+    root.dataset.images = [...document.images].filter(i => i.closest('figure') && i.complete && i.naturalWidth > 0).length;
     root.dataset.wide = document.documentElement.scrollWidth > innerWidth;
     root.dataset.focusable = [...document.querySelectorAll('th button, figure button, nav a, nav button')].every(e => e.tabIndex === 0);
   </script>)");
@@ -126,8 +125,8 @@ TEST(HtmlReport, ABrowserLoadsItWithoutErrorsAndItWorksByKeyboard) {
   EXPECT_THAT(head, HasSubstr("data-ready=\"yes\""));
   EXPECT_THAT(head, Not(HasSubstr("data-error")));
   EXPECT_THAT(head, HasSubstr("data-sorted=\"true\""));
-  EXPECT_THAT(head, HasSubstr("data-dialog=\"picture_0: truth\""));
-  EXPECT_THAT(head, HasSubstr("data-pictures=\"12\""));
+  EXPECT_THAT(head, HasSubstr("data-dialog=\"image_0: truth\""));
+  EXPECT_THAT(head, HasSubstr("data-images=\"12\""));
   EXPECT_THAT(head, HasSubstr("data-wide=\"false\""));
   EXPECT_THAT(head, HasSubstr("data-focusable=\"true\""));
   EXPECT_THAT(dom, HasSubstr("<h2>ade20k_150_test_sem_seg</h2>"));

@@ -77,12 +77,11 @@ TEST(Report, AScoreOfAPartOfASetSaysSoLoudlyInTheTableItself) {
   part.listed = part.scored = 700;
   part.failed = part.unpaired = 0;
   part.expected = 1449;
-  EXPECT_THAT(
-      results_table({part}),
-      AllOf(HasSubstr("ONLY 48.3 % OF THE SET: 700 of 1449 pictures"), HasSubstr("700 of 1449 ")));
+  EXPECT_THAT(results_table({part}), AllOf(HasSubstr("ONLY 48.3 % OF THE SET: 700 of 1449 images"),
+                                           HasSubstr("700 of 1449 ")));
   part.unlabelled = 49;
   part.listed = 749;
-  EXPECT_THAT(results_table({part}), HasSubstr("ONLY 50.0 % OF THE SET: 700 of 1400 pictures"));
+  EXPECT_THAT(results_table({part}), HasSubstr("ONLY 50.0 % OF THE SET: 700 of 1400 images"));
   part.expected = 749;
   EXPECT_EQ(coverage_remark(part), "");
   part.scored = 699;

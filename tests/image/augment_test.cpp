@@ -5,8 +5,8 @@
 #include <opencv2/imgproc.hpp>
 #include <set>
 
-#include "made_image.hpp"
 #include "support/support.hpp"
+#include "synthetic_image.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -130,9 +130,9 @@ TEST(StrongAugment, TheSameStreamDrawsTheSame) {
 
 TEST(StrongAugment, IsItsStepsInOrder) {
   Random random(23);
-  AugmentScratch scratch;
+  BlurScratch scratch;
   for (int i = 0; i < 60; ++i) {
-    const Image image = made_image(random.integer(1, 60), random.integer(1, 300), 3, i);
+    const Image image = synthetic_image(random.integer(1, 60), random.integer(1, 300), 3, i);
     const StrongAugment a = StrongAugment::draw(random, image.height, image.width);
     const SsdJitter jitter = SsdJitter::draw(random);
     const PlanarImage weak(image.height, image.width), strong(image.height, image.width);
@@ -160,7 +160,7 @@ uint8_t converted(uint8_t x, float factor, float offset) {
 }
 
 TEST(SsdJitter, BrightnessAndContrastCutToIntegers) {
-  const Image image = made_image(13, 29);
+  const Image image = synthetic_image(13, 29);
   SsdJitter j;
   j.brightness = j.contrast = true;
   j.brightness_delta = -17.3f, j.contrast_factor = 1.37f;
@@ -196,7 +196,7 @@ TEST(SsdJitter, HueAndSaturationAreThoseOfOpenCv) {
 #endif
   Random random(24);
   for (int i = 0; i < 40; ++i) {
-    const Image image = made_image(160, 320, 3, i);
+    const Image image = synthetic_image(160, 320, 3, i);
     SsdJitter saturation, hue, both;
     saturation.saturation = both.saturation = hue.hue = both.hue = true;
     const auto factor = static_cast<float>(random.uniform(0.5, 1.5));
@@ -222,19 +222,19 @@ TEST(SsdJitter, HueAndSaturationAreThoseOfOpenCv) {
 }
 
 TEST(SsdJitter, NothingDrawnChangesNothing) {
-  const Image image = made_image(10, 10);
+  const Image image = synthetic_image(10, 10);
   Image jittered = image;
   apply(SsdJitter(), jittered);
   EXPECT_EQ(jittered.pixels, image.pixels);
-  Image grey = made_image(10, 10, 1);
+  Image grey = synthetic_image(10, 10, 1);
   EXPECT_ERROR(apply(SsdJitter(), grey), ::testing::HasSubstr("needs RGB"));
 }
 
 TEST(StrongAugment, EachStepIsThatOfPillow) {
   // Fingerprints of ImageEnhance, torchvision's adjust_hue on Pillow images, convert("L") and
   // ImageFilter.GaussianBlur of Pillow 10.4 on this image.
-  const Image image = made_image(61, 83);
-  AugmentScratch scratch;
+  const Image image = synthetic_image(61, 83);
+  BlurScratch scratch;
   const auto after = [&](auto step) {
     Image copy = image;
     step(copy);
@@ -251,20 +251,20 @@ TEST(StrongAugment, EachStepIsThatOfPillow) {
   EXPECT_EQ(after([&](Image& i) { gaussian_blur(i, 7.0f, scratch); }), 0x79e1dfe15e025229ull);
 }
 
-TEST(StrongAugment, ABlurKeepsAFlatPictureAndRefusesNonsense) {
-  AugmentScratch scratch;
+TEST(StrongAugment, ABlurKeepsAFlatImageAndRefusesNonsense) {
+  BlurScratch scratch;
   for (const float sigma : {0.1f, 0.7f, 2.0f, 9.0f}) {
     Image flat(3, 5, 3);
     std::fill(flat.pixels.begin(), flat.pixels.end(), 200);
     gaussian_blur(flat, sigma, scratch);
     for (const uint8_t x : flat.pixels) EXPECT_EQ(x, 200) << sigma;
   }
-  Image image = made_image(4, 4);
+  Image image = synthetic_image(4, 4);
   EXPECT_ERROR(gaussian_blur(image, -1, scratch), ::testing::HasSubstr("not offered"));
   EXPECT_ERROR(gaussian_blur(image, NAN, scratch), ::testing::HasSubstr("not offered"));
 }
 
-TEST(StrongAugment, PaintStaysInsideThePicture) {
+TEST(StrongAugment, PaintStaysInsideTheImage) {
   Image image(4, 4, 3);
   std::fill(image.pixels.begin(), image.pixels.end(), 1);
   paint(image, {-2, 3, 4, 9}, 0);

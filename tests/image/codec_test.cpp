@@ -8,8 +8,8 @@
 #include <fstream>
 
 #include "base/file.hpp"
-#include "made_image.hpp"
 #include "support/support.hpp"
+#include "synthetic_image.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -81,8 +81,8 @@ TEST(Jpeg, APartIsBitForBitThatOfTheWhole) {
   for (int i = 0; i < 240; ++i) {
     const auto& factor = factors[i % 6];
     const JpegKind kind{factor[0], factor[1], random.chance(0.3), random.chance(0.1) ? 1 : 3};
-    const Image image =
-        made_image(random.integer(1, 150), random.integer(1, 150), kind.channels, random.next());
+    const Image image = synthetic_image(random.integer(1, 150), random.integer(1, 150),
+                                        kind.channels, random.next());
     Bytes bytes = jpeg_of(image, kind);
     if (random.chance(0.5))
       bytes = with_orientation(bytes, static_cast<uint8_t>(random.integer(1, 9)));
@@ -107,7 +107,7 @@ TEST(Jpeg, APartIsBitForBitThatOfTheWhole) {
 }
 
 TEST(Jpeg, TheScaledSizeIsRoundedUp) {
-  const Bytes bytes = encode_jpeg(made_image(67, 93));
+  const Bytes bytes = encode_jpeg(synthetic_image(67, 93));
   for (const int scale : {1, 2, 4, 8}) {
     DecodeOptions options;
     options.scale = scale;
@@ -124,7 +124,7 @@ TEST(Jpeg, TheScaledSizeIsRoundedUp) {
 }
 
 TEST(Jpeg, GreyIsRepeatedAndCmykConverted) {
-  const Image grey = decode_rgb(encode_jpeg(made_image(20, 30, 1)), "a");
+  const Image grey = decode_rgb(encode_jpeg(synthetic_image(20, 30, 1)), "a");
   for (size_t i = 0; i < grey.pixels.size(); i += 3) {
     EXPECT_EQ(grey.pixels[i], grey.pixels[i + 1]);
     EXPECT_EQ(grey.pixels[i], grey.pixels[i + 2]);
@@ -140,8 +140,8 @@ TEST(Jpeg, GreyIsRepeatedAndCmykConverted) {
   }
 }
 
-TEST(Jpeg, TheOrientationTurnsThePicture) {
-  const Image image = made_image(24, 40);
+TEST(Jpeg, TheOrientationTurnsTheImage) {
+  const Image image = synthetic_image(24, 40);
   const Bytes bytes = encode_jpeg(image);
   const Image stored = decode_rgb(bytes, "a");
   for (uint8_t o = 1; o <= 8; ++o) {
@@ -170,7 +170,7 @@ TEST(Jpeg, TheOrientationTurnsThePicture) {
   EXPECT_EQ(probe(with_orientation(bytes, 9), "a").orientation, 1);
 }
 
-/// What is decoded of every part of a picture: nothing anywhere, or everywhere what the whole file
+/// What is decoded of every part of an image: nothing anywhere, or everywhere what the whole file
 /// gives.
 void expect_cut(const Bytes& bytes, const std::string& what) {
   for (const Rect& wanted : {Rect{}, Rect{0, 0, 40, 8}, Rect{10, 60, 20, 20}}) {
@@ -191,13 +191,13 @@ void expect_whole(const Bytes& bytes, const Bytes& whole, const std::string& wha
 }
 
 TEST(Jpeg, WithoutItsEndMarkOrWithRubbishBehindItIsUsableAndACutOneIsNotWhateverIsWanted) {
-  const Image picture = made_image(100, 90);
+  const Image image = synthetic_image(100, 90);
   const std::vector<std::pair<std::string, Bytes>> files = {
-      {"baseline", encode_jpeg(picture)},
-      {"progressive", jpeg_of(picture, {.progressive = true})},
-      {"restarts", jpeg_of(picture, {.restart = 3})},
-      {"progressive with restarts", jpeg_of(picture, {.progressive = true, .restart = 3})},
-      {"separate scans", jpeg_of(picture, {.separate = true})}};
+      {"baseline", encode_jpeg(image)},
+      {"progressive", jpeg_of(image, {.progressive = true})},
+      {"restarts", jpeg_of(image, {.restart = 3})},
+      {"progressive with restarts", jpeg_of(image, {.progressive = true, .restart = 3})},
+      {"separate scans", jpeg_of(image, {.separate = true})}};
   for (const auto& [what, whole] : files) {
     const auto size = static_cast<int64_t>(whole.size());
     Bytes bytes(whole.begin(), whole.end() - 2);
@@ -226,7 +226,7 @@ TEST(Jpeg, WithoutItsEndMarkOrWithRubbishBehindItIsUsableAndACutOneIsNotWhatever
 TEST(Jpeg, AFileCutBetweenTwoScansIsCut) {
   int cuts = 0;
   for (const JpegKind& kind : {JpegKind{.progressive = true}, JpegKind{.separate = true}}) {
-    const Bytes whole = jpeg_of(made_image(100, 90), kind);
+    const Bytes whole = jpeg_of(synthetic_image(100, 90), kind);
     for (size_t at = 2; at + 1 < whole.size(); ++at) {
       if (whole[at] != 0xFF || (whole[at + 1] != 0xDA && whole[at + 1] != 0xC4)) continue;
       expect_cut(Bytes(whole.begin(), whole.begin() + static_cast<int64_t>(at)),
@@ -238,7 +238,7 @@ TEST(Jpeg, AFileCutBetweenTwoScansIsCut) {
 }
 
 TEST(Jpeg, OneThatEndsInItsHeaderIsAnError) {
-  const Bytes whole = encode_jpeg(made_image(20, 20));
+  const Bytes whole = encode_jpeg(synthetic_image(20, 20));
   const Bytes bytes(whole.begin(), whole.begin() + 20);
   EXPECT_ERROR(probe(bytes, "head.jpg"), AllOf(StartsWith("head.jpg: "), HasSubstr("JPEG")));
 }
@@ -254,23 +254,23 @@ TEST(Codec, WhatIsNoImageIsAnErrorWithItsName) {
   EXPECT_ERROR(read_rgb("/nowhere/x.jpg"), HasSubstr("/nowhere/x.jpg"));
 }
 
-TEST(Codec, AnAbsurdlyLargePictureIsRefusedBeforeItsMemoryIsTaken) {
-  Bytes jpeg = encode_jpeg(made_image(16, 16));
+TEST(Codec, AnAbsurdlyLargeImageIsRefusedBeforeItsMemoryIsTaken) {
+  Bytes jpeg = encode_jpeg(synthetic_image(16, 16));
   for (size_t i = 0; i + 9 < jpeg.size(); ++i) {
     if (jpeg[i] != 0xFF || jpeg[i + 1] != 0xC0) continue;
     jpeg[i + 5] = jpeg[i + 7] = 0xF0;  // 61456 x 61456
     break;
   }
-  EXPECT_ERROR(decode_rgb(jpeg, "bomb.jpg"),
-               HasSubstr("bomb.jpg: the picture claims 61456 x 61456"));
+  EXPECT_ERROR(decode_rgb(jpeg, "bomb.jpg"), HasSubstr("bomb.jpg: the image claims 61456 x 61456"));
   DecodeOptions small;
   small.max_pixels = 399;
-  EXPECT_ERROR(decode_rgb(encode_png(made_image(20, 20)), "a.png", small), HasSubstr("20 x 20"));
-  EXPECT_ERROR(probe(encode_jpeg(made_image(20, 20)), "a.jpg", small), HasSubstr("20 x 20"));
+  EXPECT_ERROR(decode_rgb(encode_png(synthetic_image(20, 20)), "a.png", small),
+               HasSubstr("20 x 20"));
+  EXPECT_ERROR(probe(encode_jpeg(synthetic_image(20, 20)), "a.jpg", small), HasSubstr("20 x 20"));
 }
 
 TEST(Png, ImagesSurviveWritingAndReading) {
-  const Image image = made_image(33, 21), grey = made_image(5, 7, 1);
+  const Image image = synthetic_image(33, 21), grey = synthetic_image(5, 7, 1);
   EXPECT_EQ(largest_difference(decode_rgb(encode_png(image), "a"), image), 0);
   const Image back = decode_rgb(encode_png(grey), "a");
   for (size_t i = 0; i < grey.pixels.size(); ++i) EXPECT_EQ(back.pixels[3 * i + 1], grey.pixels[i]);
@@ -283,7 +283,7 @@ TEST(Png, ImagesSurviveWritingAndReading) {
 }
 
 /// A PNG of one row with the given header; `rows` as libpng packs them.
-Bytes png_of(int colour, int depth, int width, Bytes row) {
+Bytes png_of(int color, int depth, int width, Bytes row) {
   Bytes bytes;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
@@ -294,10 +294,10 @@ Bytes png_of(int colour, int depth, int width, Bytes row) {
         out->insert(out->end(), data, data + size);
       },
       nullptr);
-  png_set_IHDR(png, info, static_cast<png_uint_32>(width), 1, depth, colour, 0, 0, 0);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(width), 1, depth, color, 0, 0, 0);
   const png_color palette[4] = {{9, 8, 7}, {255, 0, 0}, {0, 255, 0}, {1, 2, 3}};
   const png_byte alpha[2] = {0, 128};
-  if (colour == PNG_COLOR_TYPE_PALETTE) {
+  if (color == PNG_COLOR_TYPE_PALETTE) {
     png_set_PLTE(png, info, palette, 4);
     png_set_tRNS(png, info, alpha, 2, nullptr);
   }
@@ -308,7 +308,7 @@ Bytes png_of(int colour, int depth, int width, Bytes row) {
   return bytes;
 }
 
-TEST(Png, LabelsAreIdsAndNeverColours) {
+TEST(Png, LabelsAreIdsAndNeverColors) {
   using ::testing::ElementsAre;
   const Bytes palette = png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0b00'01'10'11});
   EXPECT_THAT(decode_labels(palette, "a").ids, ElementsAre(0, 1, 2, 3));
@@ -324,8 +324,8 @@ TEST(Png, LabelsAreIdsAndNeverColours) {
   EXPECT_THAT(decode_rgb(png_of(PNG_COLOR_TYPE_RGBA, 8, 1, {1, 2, 3, 0}), "a").pixels,
               ElementsAre(1, 2, 3));
   EXPECT_ERROR(decode_labels(png_of(PNG_COLOR_TYPE_RGB, 8, 1, {1, 2, 3}), "c.png"),
-               HasSubstr("c.png: the labels are colours"));
-  EXPECT_ERROR(decode_labels(encode_jpeg(made_image(8, 8)), "l.jpg"),
+               HasSubstr("c.png: the labels are colors"));
+  EXPECT_ERROR(decode_labels(encode_jpeg(synthetic_image(8, 8)), "l.jpg"),
                HasSubstr("cannot hold labels"));
 }
 
@@ -343,14 +343,14 @@ TEST(Png, LabelsSurviveWritingAndReading) {
 }
 
 TEST(Png, ATruncatedFileIsAnError) {
-  Bytes bytes = encode_png(made_image(60, 60));
+  Bytes bytes = encode_png(synthetic_image(60, 60));
   bytes.resize(bytes.size() / 2);
   EXPECT_ERROR(decode_rgb(bytes, "half.png"), HasSubstr("half.png: truncated PNG"));
   EXPECT_ERROR(decode_labels(encode_png({}), "empty"), HasSubstr("cannot be written"));
 }
 
 TEST(Codec, OtherFormatsAreReadToo) {
-  const Image image = made_image(6, 5);
+  const Image image = synthetic_image(6, 5);
   std::string ppm = "P6\n5 6\n255\n";
   ppm.append(image.pixels.begin(), image.pixels.end());
   const std::span bytes(reinterpret_cast<const uint8_t*>(ppm.data()), ppm.size());
@@ -425,7 +425,7 @@ Bytes bmp_of(const std::vector<Bytes>& rows) {
       number(static_cast<uint32_t>(rows.size()), 4);
   number(1, 2), number(8, 2), number(0, 4), number(0, 4), number(0, 4), number(0, 4), number(4, 4),
       number(4, 4);
-  for (const uint32_t colour : {0x000000u, 0xFF0000u, 0x00FF00u, 0x0000FFu}) number(colour, 4);
+  for (const uint32_t color : {0x000000u, 0xFF0000u, 0x00FF00u, 0x0000FFu}) number(color, 4);
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // from the bottom up
     Bytes padded = *row;
     padded.resize((padded.size() + 3) / 4 * 4);
@@ -434,7 +434,7 @@ Bytes bmp_of(const std::vector<Bytes>& rows) {
   return file;
 }
 
-TEST(Bmp, LabelsAreThePalettesIndicesAndNeverColours) {
+TEST(Bmp, LabelsAreThePalettesIndicesAndNeverColors) {
   EXPECT_THAT(decode_labels(bmp_of({{0, 1, 2}, {3, 0, 1}}), "a.bmp").ids,
               ::testing::ElementsAre(0, 1, 2, 3, 0, 1));
   Bytes cut = bmp_of({{0, 1, 2}, {3, 0, 1}});
@@ -442,12 +442,12 @@ TEST(Bmp, LabelsAreThePalettesIndicesAndNeverColours) {
   EXPECT_ERROR(decode_labels(cut, "a.bmp"), StartsWith("a.bmp: "));
 }
 
-TEST(Tiff, TheOrientationTurnsThePictureAsItTurnsAJpeg) {
-  const Image image = made_image(6, 4);
+TEST(Tiff, TheOrientationTurnsTheImageAsItTurnsAJpeg) {
+  const Image image = synthetic_image(6, 4);
   const Bytes pixels(image.pixels.begin(), image.pixels.end());
   const Image stored = decode_rgb(tiff_of(6, 4, {.samples = 3}, pixels), "a.tif");
   EXPECT_EQ(largest_difference(stored, image), 0);
-  const Bytes jpeg = encode_jpeg(made_image(6, 4));
+  const Bytes jpeg = encode_jpeg(synthetic_image(6, 4));
   for (uint16_t o = 1; o <= 8; ++o) {
     for (const bool little : {true, false}) {
       const Bytes tiff = tiff_of(6, 4, {.samples = 3, .orientation = o, .little = little}, pixels);
@@ -457,7 +457,7 @@ TEST(Tiff, TheOrientationTurnsThePictureAsItTurnsAJpeg) {
       EXPECT_EQ(info.height, like.height);
       EXPECT_EQ(info.width, like.width);
       EXPECT_EQ(largest_difference(decode_rgb(tiff, "a.tif", {.orient = false}), image), 0) << o;
-      // The stored picture's first pixel is shown where a JPEG's is.
+      // The stored image's first pixel is shown where a JPEG's is.
       const Image shown = decode_rgb(tiff, "a.tif");
       const bool first_row_last = o == 3 || o == 4 || o == 7 || o == 8;
       const bool first_column_last = o == 2 || o == 3 || o == 6 || o == 7;
@@ -470,7 +470,7 @@ TEST(Tiff, TheOrientationTurnsThePictureAsItTurnsAJpeg) {
   }
 }
 
-/// A lossless WebP of one colour, which needs few bytes, with an EXIF chunk.
+/// A lossless WebP of one color, which needs few bytes, with an EXIF chunk.
 Bytes webp_of(uint8_t orientation) {
   // 2 wide, 3 high, one transform-free image of five single-symbol codes: (red, green, blue, alpha)
   // = (9, 8, 7, 255).
@@ -484,7 +484,7 @@ Bytes webp_of(uint8_t orientation) {
   };
   put(0x2F, 8), put(2 - 1, 14), put(3 - 1, 14), put(0, 1), put(0, 3);
   put(0, 1);                                              // no transforms
-  put(0, 1);                                              // no colour cache
+  put(0, 1);                                              // no color cache
   put(0, 1);                                              // one group of codes
   for (const uint32_t symbol : {8u, 9u, 7u, 255u, 0u}) {  // green, red, blue, alpha, distance
     put(1, 1), put(0, 1), put(1, 1), put(symbol, 8);      // simple, one symbol, of 8 bits
@@ -510,7 +510,7 @@ Bytes webp_of(uint8_t orientation) {
   return file;
 }
 
-TEST(WebP, TheOrientationTurnsThePicture) {
+TEST(WebP, TheOrientationTurnsTheImage) {
   for (const uint8_t o : {1, 3, 6, 8}) {
     const ImageInfo info = probe(webp_of(o), "a.webp");
     EXPECT_EQ(info.orientation, o);
@@ -558,11 +558,11 @@ TEST(Remarks, FractionsOfATiffBecomeLevels) {
 TEST(Codec, MutatedFilesNeverCrash) {
   Random random(8);
   std::vector<Bytes> seeds = {
-      encode_jpeg(made_image(40, 50)),
-      encode_png(made_image(20, 20)),
-      jpeg_of(made_image(33, 40), {2, 1, true, 3}),
-      jpeg_of(made_image(20, 20, 4), {2, 2, false, 4}),
-      with_orientation(encode_jpeg(made_image(16, 20, 1)), 6),
+      encode_jpeg(synthetic_image(40, 50)),
+      encode_png(synthetic_image(20, 20)),
+      jpeg_of(synthetic_image(33, 40), {2, 1, true, 3}),
+      jpeg_of(synthetic_image(20, 20, 4), {2, 2, false, 4}),
+      with_orientation(encode_jpeg(synthetic_image(16, 20, 1)), 6),
       encode_label_png({3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 999}}),
       tiff_of(6, 4, {.samples = 3, .orientation = 6}, Bytes(72, 9)),
       tiff_of(1, 2, {.bits = 32, .format = 3, .little = false}, Bytes(8, 60)),

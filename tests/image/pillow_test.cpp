@@ -5,8 +5,8 @@
 #include "image/augment.hpp"
 #include "image/codec.hpp"
 #include "image/resize.hpp"
-#include "made_image.hpp"
 #include "support/support.hpp"
+#include "synthetic_image.hpp"
 
 /// The image functions against Pillow itself, where $PIXELCLIP_PYTHON (default python3) has it.
 namespace pixelclip::testing {
@@ -23,7 +23,7 @@ struct Case {
 
 Image our_answer(const Case& c, const fs::path& out) {
   Image image = c.image;
-  AugmentScratch scratch;
+  BlurScratch scratch;
   if (c.op == "resize") return resize_bilinear(image, c.value[0], c.value[1]);
   if (c.op == "jpeg") return read_rgb(out.string() + ".jpg");
   if (c.op == "grey") make_grey(image);
@@ -44,7 +44,7 @@ std::vector<Case> make_cases() {
   Random random(31);
   std::vector<Case> cases;
   for (int i = 0; i < 25; ++i) {
-    const Image image = made_image(random.integer(1, 90), random.integer(1, 90), 3, i);
+    const Image image = synthetic_image(random.integer(1, 90), random.integer(1, 90), 3, i);
     const auto add = [&](const char* op, json value) { cases.push_back({op, value, image}); };
     add("resize", {random.integer(1, 150), random.integer(1, 150)});
     add("brightness", factor(random, 0.5, 1.5));

@@ -33,8 +33,7 @@ TEST(Polygon, HoldsThePixelsWhoseCentreLiesInside) {
     std::vector<uint32_t> corners;
     for (int64_t polygons = random.integer(0, 4); polygons > 0; --polygons) {
       corners.push_back(static_cast<uint32_t>(random.integer(0, 9)));
-      for (uint32_t i = 0; i < corners.back();
-           ++i) {  // they cross themselves and leave the picture
+      for (uint32_t i = 0; i < corners.back(); ++i) {  // they cross themselves and leave the image
         points.push_back(random.uniform(-6, static_cast<double>(width) + 6));
         points.push_back(random.uniform(-6, static_cast<double>(height) + 6));
       }

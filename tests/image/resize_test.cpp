@@ -5,8 +5,8 @@
 
 #include "golden_file.hpp"
 #include "image/codec.hpp"
-#include "made_image.hpp"
 #include "support/support.hpp"
+#include "synthetic_image.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -62,7 +62,7 @@ TEST(Resize, EqualsItsDefinition) {
   for (int i = 0; i < 300; ++i) {
     const int64_t channels = random.chance(0.3) ? 1 : 3;
     const Image image =
-        made_image(random.integer(1, 70), random.integer(1, 70), channels, random.next());
+        synthetic_image(random.integer(1, 70), random.integer(1, 70), channels, random.next());
     const int64_t height = random.integer(1, 100), width = random.integer(1, 100);
     ASSERT_EQ(largest_difference(resize_bilinear(image, height, width),
                                  resize_by_definition(image, height, width)),
@@ -73,7 +73,7 @@ TEST(Resize, EqualsItsDefinition) {
 
 TEST(Resize, EqualsPillow) {
   // Fingerprints of Image.resize(BILINEAR) of Pillow 10.4.
-  const Image image = made_image(75, 113);
+  const Image image = synthetic_image(75, 113);
   EXPECT_EQ(fingerprint(image.pixels), 0x3a06fca00552c318ull);
   EXPECT_EQ(fingerprint(resize_bilinear(image, 102, 154).pixels), 0x8bc08362fa08c926ull);
   EXPECT_EQ(fingerprint(resize_bilinear(image, 30, 47).pixels), 0xc25150cd3fef0af0ull);
@@ -85,8 +85,8 @@ TEST(Resize, ACropOfAPartIsACropOfTheWhole) {
   Resizer resizer;
   Image out;
   for (int i = 0; i < 1000; ++i) {
-    const Image image =
-        made_image(random.integer(1, 50), random.integer(1, 50), random.chance(0.3) ? 1 : 3, i);
+    const Image image = synthetic_image(random.integer(1, 50), random.integer(1, 50),
+                                        random.chance(0.3) ? 1 : 3, i);
     const int64_t height = random.integer(1, 90), width = random.integer(1, 90);
     Rect crop{0, 0, random.integer(1, width + 1), random.integer(1, height + 1)};
     crop.x = random.integer(0, width - crop.width + 1);
@@ -130,7 +130,7 @@ TEST(Resize, GivesTheGoldenCropsOfSa1b) {
 }
 
 TEST(Resize, RefusesCropsOutsideAndPartsThatAreTooSmall) {
-  const Image image = made_image(10, 10);
+  const Image image = synthetic_image(10, 10);
   EXPECT_ERROR(resize_crop(image, 20, 20, {15, 0, 6, 5}), HasSubstr("not inside"));
   EXPECT_ERROR(resize_crop(image, 20, 20, {0, 0, 0, 5}), HasSubstr("not inside"));
   EXPECT_ERROR(resize_crop(Image(), 20, 20, {0, 0, 5, 5}), HasSubstr("empty"));
@@ -150,7 +150,7 @@ TEST(Resize, ShortestEdgeRoundsAsDetectron2) {
 }
 
 TEST(Resize, PaddingKeepsTheImageAndFillsTheRest) {
-  const Image image = made_image(7, 9);
+  const Image image = synthetic_image(7, 9);
   Image padded = image;
   pad(padded, 12, 10, 128);
   EXPECT_EQ(largest_difference(cut(padded, {0, 0, 9, 7}), image), 0);

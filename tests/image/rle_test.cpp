@@ -133,7 +133,7 @@ TEST(Rle, BackgroundToTheEndMayBeMissingWhereThatIsAllowed) {
   EXPECT_EQ(counts, (std::vector<uint32_t>{0, 5, 1}));
   complete_rle(counts, 2, 3);
   EXPECT_EQ(counts.size(), 3u);
-  // Runs that end with background, hold none, or go beyond the size are of another picture.
+  // Runs that end with background, hold none, or go beyond the size are of another image.
   for (const std::vector<uint32_t>& wrong :
        {std::vector<uint32_t>{1, 2, 2}, {5}, {}, {0, 7}, {3, 3, 1}, {4294967295u, 4294967295u}}) {
     counts = wrong;

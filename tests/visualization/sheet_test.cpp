@@ -34,15 +34,15 @@ std::array<double, 3> deuteranopic(const Color& color) {
   return {yellow, yellow, -0.02234 * red + 0.02234 * green + blue};
 }
 
-TEST(Palette, ColoursStayApart) {
+TEST(Palette, ColorsStayApart) {
   const auto colors = distinct_colors(12), more = distinct_colors(20);
   ASSERT_EQ(colors.size(), 12u);
   for (size_t a = 0; a < colors.size(); ++a) {
-    EXPECT_EQ(to_hex(colors[a]), to_hex(more[a])) << "a class keeps its colour when others join";
+    EXPECT_EQ(to_hex(colors[a]), to_hex(more[a])) << "a class keeps its color when others join";
     for (size_t b = 0; b < a; ++b) {
       const auto x = deuteranopic(colors[a]), y = deuteranopic(colors[b]);
       EXPECT_GT(std::abs(x[0] - y[0]) + std::abs(x[2] - y[2]), 0.08)
-          << a << " and " << b << " for colour-blind readers";
+          << a << " and " << b << " for color-blind readers";
     }
   }
   for (size_t a = 0; a < colors.size(); ++a) {
@@ -62,13 +62,13 @@ TEST(Sheet, LabelsAreTintedAndIgnoredPixelsAreNot) {
   std::vector<int32_t> labels(64 * 64, 0);
   for (size_t i = 32 * 64; i < labels.size(); ++i) labels[i] = 255;
   write_sheet(folder / "sheet.png", {{{grey_cell(64, 64), grey_cell(64, 64, labels)}}},
-              {"picture", "truth"}, {"grass"}, {{255, 0, 0}}, 64);
+              {"image", "truth"}, {"grass"}, {{255, 0, 0}}, 64);
   const Image sheet = read_rgb(folder / "sheet.png");
   EXPECT_EQ(sheet.width, 12 + 2 * (64 + 12));
   // The second cell begins at column 88, the row at line 34.
   const auto tinted = pixel(sheet, 34 + 10, 88 + 30), plain = pixel(sheet, 34 + 50, 88 + 30);
   EXPECT_GT(tinted[0], tinted[1] + 100);
-  EXPECT_GT(tinted[1], 30) << "the picture cannot be seen through the colour";
+  EXPECT_GT(tinted[1], 30) << "the image cannot be seen through the color";
   EXPECT_EQ(plain, (std::array<int, 3>{128, 128, 128}));
   EXPECT_EQ(pixel(sheet, 34 + 10, 12 + 30), (std::array<int, 3>{128, 128, 128}));
 }
@@ -103,7 +103,7 @@ TEST(Sheet, CellsWhoseNumbersDisagreeAreRefused) {
   SheetCell wrong = grey_cell(8, 8, {1, 2, 3});
   EXPECT_ERROR(write_sheet(folder / "s.png", {{{wrong}}}, {"x"}, {"a"}, distinct_colors(1)),
                HasSubstr("labels"));
-  EXPECT_ERROR(write_sheet(folder / "s.png", {}, {"x"}, {"a"}, {}), HasSubstr("colours"));
+  EXPECT_ERROR(write_sheet(folder / "s.png", {}, {"x"}, {"a"}, {}), HasSubstr("colors"));
 }
 
 }  // namespace

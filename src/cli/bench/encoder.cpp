@@ -1,3 +1,5 @@
+#include "cli/bench/encoder.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -6,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
 #include "clip/clip.hpp"
 #include "nn/autocast.hpp"
 

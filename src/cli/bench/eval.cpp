@@ -1,3 +1,5 @@
+#include "cli/bench/eval.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "base/parallel.hpp"
 #include "base/random.hpp"
 #include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
 #include "engine/build.hpp"
 #include "evaluation/evaluate.hpp"
 #include "image/codec.hpp"
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 using torch::Tensor;
 
 struct EvalBench {
-  int64_t pictures = 8;
+  int64_t images = 8;
   int rounds = 5;
   std::string device = "cpu";
   std::string json;
@@ -46,7 +47,7 @@ double median_time(int rounds, const std::function<void()>& work) {
 
 /// Scores as the model makes them: features of a 20×20 grid resized to 64×64, normalised, times
 /// random class embeddings; or, with `noise`, without anything in common between neighbours.
-Tensor made_scores(int64_t classes, bool noise) {
+Tensor synthetic_scores(int64_t classes, bool noise) {
   torch::manual_seed(classes);
   const auto unit = [](const Tensor& x) { return x / x.norm(2, -1, true); };
   if (noise) return torch::randn({classes, 64, 64});
@@ -57,7 +58,7 @@ Tensor made_scores(int64_t classes, bool noise) {
 }
 
 /// Square fields of classes, some of them ignored.
-LabelMap made_truth(int64_t classes, int64_t height, int64_t width) {
+LabelMap synthetic_labels(int64_t classes, int64_t height, int64_t width) {
   LabelMap truth{height, width, std::vector<int32_t>(height * width)};
   Random random(3);
   std::vector<int32_t> fields((height / 80 + 1) * (width / 80 + 1));
@@ -73,8 +74,8 @@ LabelMap made_truth(int64_t classes, int64_t height, int64_t width) {
 /// The fused step against LibTorch's upsampling, argmax and bincount, one thread each.
 void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t height, int64_t width,
                  bool noise) {
-  const auto scores = made_scores(classes, noise);
-  const LabelMap truth = made_truth(classes, height, width);
+  const auto scores = synthetic_scores(classes, noise);
+  const LabelMap truth = synthetic_labels(classes, height, width);
   LabelMap labels;
   const double fused = median_time(rounds, [&] {
     labels = argmax_upsampled(scores.const_data_ptr<float>(), static_cast<int>(classes), 64, 64,
@@ -102,8 +103,8 @@ void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t heigh
   report.add("equal_" + key, 100 * equal, "%", "  labels that are equal");
 }
 
-/// A set of made pictures in ADE's size.
-DatasetInfo make_set(const fs::path& folder, int64_t pictures) {
+/// A set of made images in ADE's size.
+DatasetInfo make_set(const fs::path& folder, int64_t images) {
   DatasetInfo info;
   info.name = "made";
   info.images = {folder / "images"};
@@ -112,16 +113,16 @@ DatasetInfo make_set(const fs::path& folder, int64_t pictures) {
   fs::create_directories(info.images[0]);
   fs::create_directories(info.labels[0].path);
   Random random(1);
-  for (int64_t i = 0; i < pictures; ++i) {
+  for (int64_t i = 0; i < images; ++i) {
     Image image(480, 640, 3);
     for (auto& value : image.pixels) value = static_cast<uint8_t>(random.integer(96, 160));
     write_jpeg(info.images[0] / str(i, ".jpg"), image);
-    write_label_png(info.labels[0].path / str(i, ".png"), made_truth(150, 480, 640));
+    write_label_png(info.labels[0].path / str(i, ".png"), synthetic_labels(150, 480, 640));
   }
   return info;
 }
 
-/// One picture after the other as the public code works: read, resize, encode with all threads in
+/// One image after the other as the public code works: read, resize, encode with all threads in
 /// each operation, upsample all scores, argmax, count.
 void score_plainly(const Inference& inference, const Config& config, const ClassBank& bank,
                    const SemSegSet& set) {
@@ -138,13 +139,13 @@ void score_plainly(const Inference& inference, const Config& config, const Class
   }
 }
 
-void bench_pictures(BenchReport& report, const EvalBench& bench) {
+void bench_images(BenchReport& report, const EvalBench& bench) {
   const fs::path folder = fs::temp_directory_path() / str("pixelclip-bench-", ::getpid());
   const std::shared_ptr<void> cleaner(nullptr, [&](void*) {
     std::error_code ignored;
     fs::remove_all(folder, ignored);
   });
-  const DatasetInfo info = make_set(folder, bench.pictures);
+  const DatasetInfo info = make_set(folder, bench.images);
   Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560",
                                    "INPUT.FORMAT", "RGB", "MODEL.DEVICE", bench.device});
   const torch::Device device = pick_device(config);
@@ -156,16 +157,16 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
   const auto classes = torch::randn({150, 512});
   ClassBank bank{(classes / classes.norm(2, -1, true)).to(device), {}};
   for (int64_t c = 0; c < 150; ++c) bank.owner.push_back(c);
-  const auto pictures = static_cast<double>(bench.pictures);
+  const auto images = static_cast<double>(bench.images);
   const int rounds = std::max(1, bench.rounds / 2);
   const SemSegSet set(info);
   std::mutex gpu;
   at::set_num_threads(available_cores());
-  const double plain = pictures / median_time(rounds, [&] {
+  const double plain = images / median_time(rounds, [&] {
                          score_plainly(Inference(model, config), config, bank, set);
                        });
   report.add("plain", plain, "images/s",
-             str("ViT-B/16, 320×320, 150 classes: one picture after the other in LibTorch"));
+             str("ViT-B/16, 320×320, 150 classes: one image after the other in LibTorch"));
   for (const char* precision : {"float32", "bfloat16"}) {
     config.model.precision = precision;
     Inference inference(model, config);
@@ -179,7 +180,7 @@ void bench_pictures(BenchReport& report, const EvalBench& bench) {
     EvaluateOptions options;
     options.predictions = folder / "out";
     options.batch = device.is_cpu() ? 1 : 8;
-    const double rate = pictures / median_time(rounds, [&] { evaluate(info, scores, options); });
+    const double rate = images / median_time(rounds, [&] { evaluate(info, scores, options); });
     report.add(precision, rate, "images/s",
                str("  evaluation in ", precision, ", predictions and boundary scores included"));
     report.add(str("ratio_", precision), rate / plain, "times", "  faster");
@@ -194,7 +195,7 @@ void run(const EvalBench& bench) {
     bench_fused(report, bench.rounds, 171, 480, 640, noise);
     bench_fused(report, bench.rounds, 19, 1024, 2048, noise);
   }
-  if (bench.pictures > 0) bench_pictures(report, bench);
+  if (bench.images > 0) bench_images(report, bench);
   report.print();
   report.write(bench.json);
 }
@@ -206,8 +207,8 @@ void add_bench_eval(CLI::App& bench) {
       bench.add_subcommand("eval", "Segmenting and scoring against LibTorch's plain operations");
   auto options = std::make_shared<EvalBench>();
   command
-      ->add_option("--pictures", options->pictures,
-                   "pictures scored from end to end, 0: none (default 8)")
+      ->add_option("--pictures", options->images,
+                   "images scored from end to end, 0: none (default 8)")
       ->check(CLI::Range(0, 100000));
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));

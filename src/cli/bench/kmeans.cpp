@@ -1,3 +1,5 @@
+#include "cli/bench/kmeans.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include "base/error.hpp"
 #include "base/listing.hpp"
 #include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
 #include "image/codec.hpp"
 #include "io/torch_file.hpp"
 #include "modeling/dino.hpp"
@@ -19,51 +20,51 @@ namespace fs = std::filesystem;
 using torch::Tensor;
 
 struct KMeansBench {
-  std::string pictures, weights, json;
+  std::string images, weights, json;
   int count = 20;
   int64_t clusters = 16;
 };
 
 /// DINO's ViT-S/16 with random values.
 StateDict random_dino() {
-  constexpr int64_t width = 384, layers = 12;
+  constexpr int64_t kWidth = 384, kLayers = 12;
   const auto drawn = [](std::vector<int64_t> shape) { return 0.05 * torch::randn(shape); };
-  StateDict weights{{"cls_token", drawn({1, 1, width})},
-                    {"pos_embed", drawn({1, 197, width})},
-                    {"patch_embed.proj.weight", drawn({width, 3, 16, 16})},
-                    {"patch_embed.proj.bias", drawn({width})}};
+  StateDict weights{{"cls_token", drawn({1, 1, kWidth})},
+                    {"pos_embed", drawn({1, 197, kWidth})},
+                    {"patch_embed.proj.weight", drawn({kWidth, 3, 16, 16})},
+                    {"patch_embed.proj.bias", drawn({kWidth})}};
   const auto norm = [&](const std::string& name) {
-    weights[name + ".weight"] = torch::ones({width});
-    weights[name + ".bias"] = torch::zeros({width});
+    weights[name + ".weight"] = torch::ones({kWidth});
+    weights[name + ".bias"] = torch::zeros({kWidth});
   };
   const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
     weights[name + ".weight"] = drawn({out, in});
     weights[name + ".bias"] = torch::zeros({out});
   };
   norm("norm");
-  for (int64_t i = 0; i < layers; ++i) {
+  for (int64_t i = 0; i < kLayers; ++i) {
     const auto block = str("blocks.", i, ".");
     norm(block + "norm1");
     norm(block + "norm2");
-    linear(block + "attn.qkv", 3 * width, width);
-    linear(block + "attn.proj", width, width);
-    linear(block + "mlp.fc1", 4 * width, width);
-    linear(block + "mlp.fc2", width, 4 * width);
+    linear(block + "attn.qkv", 3 * kWidth, kWidth);
+    linear(block + "attn.proj", kWidth, kWidth);
+    linear(block + "mlp.fc1", 4 * kWidth, kWidth);
+    linear(block + "mlp.fc2", kWidth, 4 * kWidth);
   }
   return weights;
 }
 
-std::vector<fs::path> first_pictures(const fs::path& folder, size_t count) {
-  std::vector<fs::path> pictures;
+std::vector<fs::path> first_images(const fs::path& folder, size_t count) {
+  std::vector<fs::path> images;
   for (auto& file : list_files_below(folder).files) {
-    if (file.extension() == ".jpg") pictures.push_back(std::move(file));
+    if (file.extension() == ".jpg") images.push_back(std::move(file));
   }
-  if (pictures.empty()) fail(folder.string(), ": there is no .jpg below it");
-  pictures.resize(std::min(pictures.size(), count));
-  return pictures;
+  if (images.empty()) fail(folder.string(), ": there is no .jpg below it");
+  images.resize(std::min(images.size(), count));
+  return images;
 }
 
-/// What a way to cluster comes to over all pictures.
+/// What a way to cluster comes to over all images.
 struct Tally {
   double seconds = 0, left = 0, used = 0;
 
@@ -87,11 +88,11 @@ void run(const KMeansBench& bench) {
   const ModelConfig config;
   const auto mean = torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1});
   const auto deviation = torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1});
-  const auto pictures = first_pictures(bench.pictures, static_cast<size_t>(bench.count));
+  const auto images = first_images(bench.images, static_cast<size_t>(bench.count));
   Tally random, plusplus;
   double patches = 0;
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    Image image = read_rgb(pictures[i]);
+  for (size_t i = 0; i < images.size(); ++i) {
+    Image image = read_rgb(images[i]);
     const auto pixels =
         torch::from_blob(image.pixels.data(), {image.height, image.width, 3}, torch::kUInt8);
     const auto x = ((pixels.permute({2, 0, 1}).to(torch::kFloat) - mean) / deviation).unsqueeze(0);
@@ -110,11 +111,11 @@ void run(const KMeansBench& bench) {
     plusplus.add(features, by_plusplus, bench.clusters);
   }
   BenchReport report("kmeans");
-  const double each = 1.0 / static_cast<double>(pictures.size());
-  report.add("patches", patches * each, "", str("a picture, of ", pictures.size(), " pictures"));
+  const double each = 1.0 / static_cast<double>(images.size());
+  report.add("patches", patches * each, "", str("an image, of ", images.size(), " images"));
   for (const auto& [name, tally] :
        {std::pair<std::string, Tally>("random", random), {"plusplus", plusplus}}) {
-    report.add(name + "_time", tally.seconds * each * 1e3, "ms", "a picture, k-means alone");
+    report.add(name + "_time", tally.seconds * each * 1e3, "ms", "an image, k-means alone");
     report.add(name + "_left", tally.left * each, "",
                "of the features' variance is inside the clusters");
     report.add(name + "_used", tally.used * each, "",
@@ -127,15 +128,15 @@ void run(const KMeansBench& bench) {
 }  // namespace
 
 void add_bench_kmeans(CLI::App& bench) {
-  auto* command = bench.add_subcommand(
-      "kmeans", "MODEL.DINO_KMEANS: time and quality of both kinds on pictures");
+  auto* command =
+      bench.add_subcommand("kmeans", "MODEL.DINO_KMEANS: time and quality of both kinds on images");
   auto options = std::make_shared<KMeansBench>();
-  command->add_option("--pictures", options->pictures, "folder of JPEGs")
+  command->add_option("--pictures", options->images, "folder of JPEGs")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--weights", options->weights, "DINO ViT-S/16; none: random values")
       ->check(CLI::ExistingFile);
-  command->add_option("--count", options->count, "pictures")
+  command->add_option("--count", options->count, "images")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_option("--clusters", options->clusters, "an image")

@@ -1,3 +1,5 @@
+#include "cli/bench/loader.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,10 +11,9 @@
 #include "base/parallel.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/bench/synthetic_samples.hpp"
-#include "cli/commands.hpp"
 #include "cli/overrides.hpp"
-#include "data/loader.hpp"
 #include "data/mapper.hpp"
+#include "data/train_set.hpp"
 #include "image/codec.hpp"
 
 namespace pixelclip::cli {

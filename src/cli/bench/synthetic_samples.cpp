@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kMasks = 100;
 
-/// Colours that change softly, with the grain of a camera.
+/// Colors that change softly, with the grain of a camera.
 Image make_ground(int64_t height, int64_t width, Random& random) {
   Image coarse(height / 60 + 2, width / 60 + 2, 3);
   for (uint8_t& value : coarse.pixels) value = static_cast<uint8_t>(random.integer(40, 216));
@@ -50,16 +50,16 @@ std::vector<double> make_outline(int64_t height, int64_t width, Random& random) 
   return points;
 }
 
-/// Mixes a colour into the pixels of a mask.
+/// Mixes a color into the pixels of a mask.
 void tint(Image& image, const std::vector<uint32_t>& counts, Random& random) {
-  int colour[3];
-  for (int& c : colour) c = static_cast<int>(random.integer(0, 256));
+  int color[3];
+  for (int& c : color) c = static_cast<int>(random.integer(0, 256));
   int64_t end = 0;
   for (size_t i = 1; i < counts.size(); i += 2) {
     int64_t at = end + counts[i - 1];
     for (end = at + counts[i]; at < end; ++at) {
       uint8_t* pixel = image.row(at % image.height) + at / image.height * 3;
-      for (int c = 0; c < 3; ++c) pixel[c] = static_cast<uint8_t>((pixel[c] + colour[c]) / 2);
+      for (int c = 0; c < 3; ++c) pixel[c] = static_cast<uint8_t>((pixel[c] + color[c]) / 2);
     }
   }
 }

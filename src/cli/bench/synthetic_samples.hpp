@@ -6,7 +6,7 @@
 namespace pixelclip::cli {
 
 /// Writes `count` training samples of height × width pixels in SA-1B's layout under `root`: soft
-/// colours with overlapping wavy discs, about a hundred masks each. The same every time.
+/// colors with overlapping wavy discs, about a hundred masks each. The same every time.
 void make_samples(const std::filesystem::path& root, int64_t count, int64_t height, int64_t width);
 
 }  // namespace pixelclip::cli

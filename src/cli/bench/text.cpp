@@ -1,3 +1,5 @@
+#include "cli/bench/text.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -5,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "cli/bench/report.hpp"
-#include "cli/commands.hpp"
 #include "config/config.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "nn/functional.hpp"

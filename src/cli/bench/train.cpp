@@ -1,3 +1,5 @@
+#include "cli/bench/train.hpp"
+
 #include <sys/resource.h>
 #include <torch/nn/init.h>
 #include <torch/utils.h>
@@ -11,9 +13,8 @@
 #include "base/parallel.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/bench/synthetic_samples.hpp"
-#include "cli/commands.hpp"
 #include "cli/overrides.hpp"
-#include "data/loader.hpp"
+#include "data/train_set.hpp"
 #include "dist/gpu_memory.hpp"
 #include "engine/build.hpp"
 #include "engine/training_step.hpp"
@@ -32,7 +33,7 @@ struct TrainBench {
   std::string json;
 };
 
-constexpr int64_t kPictures = 16, kSide = 1024;
+constexpr int64_t kImages = 16, kSide = 1024;
 
 double processor_seconds() {
   rusage usage{};
@@ -47,11 +48,11 @@ double peak_memory() {
   return usage.ru_maxrss / 1024.0;
 }
 
-/// Made pictures in a folder that is removed at the end.
+/// Made images in a folder that is removed at the end.
 class MadeData {
  public:
   MadeData() : folder_(fs::temp_directory_path() / str("pixelclip-bench-", getpid())) {
-    make_samples(folder_, kPictures, kSide, kSide);
+    make_samples(folder_, kImages, kSide, kSide);
   }
   ~MadeData() {
     std::error_code ignored;
@@ -70,7 +71,7 @@ Config configuration(const TrainBench& bench) {
   std::vector<std::string> overrides = {"SOLVER.IMS_PER_BATCH", str(bench.images),
                                         "MODEL.LIMIT_MASKS",    "True",
                                         "MODEL.MAX_MASKS",      str(bench.masks)};
-  // Of a picture's hundred masks more than half fall into a crop of 640 pixels.
+  // Of an image's hundred masks more than half fall into a crop of 640 pixels.
   if (!bench.own_data) overrides.insert(overrides.end(), {"INPUT.MIN_SIZE_TRAIN", "[768]"});
   overrides.insert(overrides.end(), bench.overrides.begin(), bench.overrides.end());
   return load_config(file, overrides);
@@ -168,8 +169,7 @@ void add_bench_train(CLI::App& bench) {
       ->check(CLI::Range(1, 10000));
   command->add_option("--steps", options->steps, "steps measured, after one more (default 3)")
       ->check(CLI::Range(1, 100000));
-  command->add_flag("--own-data", options->own_data,
-                    "load DATASETS.TRAIN instead of made pictures");
+  command->add_flag("--own-data", options->own_data, "load DATASETS.TRAIN instead of made images");
   command->add_option("--json", options->json, "write the figures to this file");
   add_overrides(*command, options->overrides);
   command->callback([options] { run(*options); });

@@ -115,7 +115,7 @@ async function decodeLabels(answer) {
 const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 
 /** The coloured labels with a white line where two meet. */
-function colouredLabels(opacity) {
+function coloredLabels(opacity) {
   const {width, height, labels} = result;
   const colors = [];
   for (const entry of result.classes) {
@@ -144,7 +144,7 @@ function draw() {
   context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the picture's own colours would change the labels'
   context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
   context.filter = "none";
-  if (result) context.drawImage(colouredLabels(opacity), 0, 0, canvas.width, canvas.height);
+  if (result) context.drawImage(coloredLabels(opacity), 0, 0, canvas.width, canvas.height);
 }
 
 function element(tag, text, parent) {

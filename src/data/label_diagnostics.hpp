@@ -16,23 +16,24 @@ using IdHistogram = std::map<int32_t, int64_t>;
 
 void count_ids(const LabelMap& labels, IdHistogram& histogram);
 
-struct LabelFacts {
+struct LabelStatistics {
   std::vector<int64_t> pixels;  ///< of each class
   IdHistogram unknown;          ///< ids without meaning
   double ignored_share = 0;
 };
-LabelFacts understand(const IdHistogram& histogram, const IdMap& map, int classes, int ignore);
+LabelStatistics analyze_labels(const IdHistogram& histogram, const IdMap& map, int classes,
+                               int ignore);
 
 /// Appends a sentence for each sign; `files` label files went into the histogram.
-void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdMap& map,
-                const std::vector<std::string>& names, int ignore, int64_t files,
-                std::vector<std::string>& problems, std::vector<std::string>& hints);
+void diagnose_labels(const IdHistogram& histogram, const LabelStatistics& facts, const IdMap& map,
+                     const std::vector<std::string>& names, int ignore, int64_t files,
+                     std::vector<std::string>& problems, std::vector<std::string>& hints);
 
 /// "0–149, 255".
 std::string list_of_ids(const IdHistogram& histogram);
 
-/// Whether the file is a picture in colours; whether all of them are PASCAL's palette.
-bool holds_colours(const std::filesystem::path& path);
-bool has_palette_colours(const std::filesystem::path& path);
+/// Whether the file is an image in colors; whether all of them are PASCAL's palette.
+bool holds_colors(const std::filesystem::path& path);
+bool has_palette_colors(const std::filesystem::path& path);
 
 }  // namespace pixelclip

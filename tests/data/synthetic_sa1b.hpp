@@ -43,7 +43,7 @@ inline void write_file(const fs::path& path, const std::string& text) {
 }
 
 /// Noise that is smooth enough to survive JPEG.
-inline Image made_image(int64_t height, int64_t width, uint64_t seed) {
+inline Image synthetic_image(int64_t height, int64_t width, uint64_t seed) {
   Image image(height, width, 3);
   Random random(seed);
   const auto phase = static_cast<int64_t>(random.integer(0, 64));
@@ -61,7 +61,7 @@ inline Image made_image(int64_t height, int64_t width, uint64_t seed) {
 inline void make_sample(const fs::path& root, const std::string& stem, int64_t height,
                         int64_t width, uint64_t seed, const std::string& shard = "sa_000000") {
   fs::create_directories(root / "images" / shard);
-  write_jpeg(root / "images" / shard / (stem + ".jpg"), made_image(height, width, seed));
+  write_jpeg(root / "images" / shard / (stem + ".jpg"), synthetic_image(height, width, seed));
   const int64_t h = height / 2, w = width / 2;
   write_file(root / "annotations" / shard / (stem + ".json"),
              sa1b_json(height, width,

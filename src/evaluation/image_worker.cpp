@@ -1,4 +1,4 @@
-#include "evaluation/picture_worker.hpp"
+#include "evaluation/image_worker.hpp"
 
 #include <algorithm>
 
@@ -23,41 +23,41 @@ SparseCounts take_counts(Confusion& confusion) {
 
 }  // namespace
 
-PictureWorker::PictureWorker(const SemSegSet& set, const std::vector<std::string>& names,
-                             ScoreRule rule, bool with_predictions)
+ImageWorker::ImageWorker(const SemSegSet& set, const std::vector<std::string>& names,
+                         ScoreRule rule, bool with_predictions)
     : set_(set), evaluator_(names, rule, set.info().ignore), with_predictions_(with_predictions) {}
 
-std::vector<PictureRecord> PictureWorker::operator()(const std::vector<int64_t>& indices,
-                                                     const BatchScoreFunction& scores) {
-  std::vector<PictureRecord> records(indices.size());
+std::vector<ImageRecord> ImageWorker::operator()(const std::vector<int64_t>& indices,
+                                                 const BatchScoreFunction& scores) {
+  std::vector<ImageRecord> records(indices.size());
   std::vector<Image> images;
   std::vector<LabelMap> truths;
-  std::vector<PictureRecord*> readable;
+  std::vector<ImageRecord*> readable;
   for (size_t i = 0; i < indices.size(); ++i) {
     Image image;
     LabelMap truth;
     records[i] = read(indices[i], image, truth);
-    if (records[i].state != PictureRecord::State::scored) continue;
+    if (records[i].state != ImageRecord::State::scored) continue;
     images.push_back(std::move(image));
     truths.push_back(std::move(truth));
     readable.push_back(&records[i]);
   }
   if (images.empty()) return records;
   const auto all = scores(images);
-  TORCH_CHECK(all.size() == images.size(), all.size(), " scores for ", images.size(), " pictures");
+  TORCH_CHECK(all.size() == images.size(), all.size(), " scores for ", images.size(), " images");
   for (size_t i = 0; i < readable.size(); ++i) count(*readable[i], all[i], truths[i]);
   return records;
 }
 
-PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) const {
+ImageRecord ImageWorker::read(int64_t index, Image& image, LabelMap& truth) const {
   const SemSegItem& item = set_.items()[index];
-  PictureRecord record;
+  ImageRecord record;
   record.index = index;
   try {
     truth = set_.stored_ids(item);
-    image = set_.picture(item, truth);
+    image = set_.read_image(item, truth);
   } catch (const Error& e) {
-    record.state = PictureRecord::State::unreadable;
+    record.state = ImageRecord::State::unreadable;
     record.text = e.what();
     return record;
   }
@@ -66,13 +66,12 @@ PictureRecord PictureWorker::read(int64_t index, Image& image, LabelMap& truth) 
             item.label.string());
   if (set_.info().skip_unlabelled && std::all_of(truth.ids.begin(), truth.ids.end(),
                                                  [ignore](int32_t id) { return id == ignore; })) {
-    record.state = PictureRecord::State::unlabelled;
+    record.state = ImageRecord::State::unlabelled;
   }
   return record;
 }
 
-void PictureWorker::count(PictureRecord& record, const torch::Tensor& scores,
-                          const LabelMap& truth) {
+void ImageWorker::count(ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth) {
   const std::string file = set_.items()[record.index].image.string();
   const size_t classes = evaluator_.names().size();
   TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes),

@@ -11,7 +11,8 @@
 namespace pixelclip::testing {
 
 /// Smooth waves with noise, the same everywhere (integers only).
-inline Image made_image(int64_t height, int64_t width, int64_t channels = 3, uint64_t seed = 1) {
+inline Image synthetic_image(int64_t height, int64_t width, int64_t channels = 3,
+                             uint64_t seed = 1) {
   Image image(height, width, channels);
   Random random(seed);
   for (int64_t y = 0; y < height; ++y) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "data/made_sa1b.hpp"
 #include "data/sa1b_masks.hpp"
+#include "data/synthetic_sa1b.hpp"
 
 namespace pixelclip::testing {
 using nlohmann::json;
@@ -13,11 +13,11 @@ inline std::vector<int64_t> areas_of(const MaskRuns& masks) {
   return out;
 }
 
-inline json picture(int id, const std::string& name, int64_t height, int64_t width) {
+inline json image_entry(int id, const std::string& name, int64_t height, int64_t width) {
   return {{"id", id}, {"file_name", name}, {"height", height}, {"width", width}};
 }
 
-/// Two pictures with polygons, run lengths of both kinds, a crowd, and a stray annotation.
+/// Two images with polygons, run lengths of both kinds, a crowd, and a stray annotation.
 inline json made_coco() {
   const Rle square = rle_from_bitmap(rectangle(20, 30, {2, 3, 5, 6}), 20, 30);
   return {
@@ -34,8 +34,8 @@ inline json made_coco() {
         {{"image_id", 7}, {"segmentation", {{50, 50, 60, 50, 60, 60}}}},
         {{"image_id", 1000}, {"segmentation", json::array()}}}},
       {"images",
-       {picture(9, "deep/b.jpg", 10, 12), picture(7, "a.jpg", 20, 30),
-        picture(3, "gone.jpg", 5, 5)}}};
+       {image_entry(9, "deep/b.jpg", 10, 12), image_entry(7, "a.jpg", 20, 30),
+        image_entry(3, "gone.jpg", 5, 5)}}};
 }
 
 }  // namespace pixelclip::testing

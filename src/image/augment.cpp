@@ -1,3 +1,5 @@
+#include "image/augment.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -6,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "base/instruction_sets.hpp"
-#include "image/augment.hpp"
 #include "image/pillow_hue.hpp"
 #include "image/pixel_tile.hpp"
 
@@ -48,10 +49,6 @@ StrongAugment StrongAugment::draw(Random& random, int64_t height, int64_t width)
 }
 
 namespace {
-
-void check_rgb(const Image& image) {
-  if (image.channels != 3) fail("colour jitter needs RGB, not ", image.channels, " channels");
-}
 
 /// Pillow's convert("L").
 PIXELCLIP_INLINE int32_t luma(int32_t r, int32_t g, int32_t b) {
@@ -98,7 +95,7 @@ PIXELCLIP_CLONES int64_t luma_sum(const PixelTile& t, int count) {
 /// torchvision's adjust_hue: the shift is cut to an integer of 1/255 turn and wraps at 256.
 int32_t hue_shift(double turn) { return static_cast<int32_t>(turn * 255.0); }
 
-/// The steps between two contrasts, which need the mean of the whole picture.
+/// The steps between two contrasts, which need the mean of the whole image.
 struct PointSteps {
   const StrongAugment& augment;
   int32_t mean = 0;
@@ -143,7 +140,7 @@ void for_each_part(int64_t height, int64_t width, const Body& body) {
 // Two passes over the tiles: both views up to the contrast, whose mean is summed on the way, and
 // the strong one from it on. Blur and cut-out follow plane by plane.
 void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
-                const Planes& weak, const Planes& strong, AugmentScratch& scratch) {
+                const Planes& weak, const Planes& strong, BlurScratch& scratch) {
   check_rgb(crop);
   const StrongAugment a = augment ? *augment : StrongAugment();
   const auto contrast = static_cast<size_t>(
@@ -182,27 +179,6 @@ void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment*
       std::fill_n(strong.row(c, a.cutout.y + y) + a.cutout.x, a.cutout.width, 0);
     }
   }
-}
-
-PlanarImage::PlanarImage(int64_t height, int64_t width)
-    : pixels_(static_cast<size_t>(3 * height * width)) {
-  uint8_t* const p = pixels_.data();
-  planes_ = {{p, p + height * width, p + 2 * height * width}, height, width, width};
-}
-
-PlanarImage::PlanarImage(const Image& rgb) : PlanarImage(rgb.height, rgb.width) {
-  check_rgb(rgb);
-  for (int64_t i = 0; i < rgb.height * rgb.width; ++i) {
-    for (int c = 0; c < 3; ++c) planes_.plane[c][i] = rgb.pixels[3 * i + c];
-  }
-}
-
-Image PlanarImage::interleaved() const {
-  Image rgb(planes_.height, planes_.width, 3);
-  for (int64_t i = 0; i < rgb.height * rgb.width; ++i) {
-    for (int c = 0; c < 3; ++c) rgb.pixels[3 * i + c] = planes_.plane[c][i];
-  }
-  return rgb;
 }
 
 void adjust_brightness(Image& image, float factor) {

@@ -1,4 +1,4 @@
-#include "data/label_signs.hpp"
+#include "data/label_diagnostics.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,23 +10,22 @@
 namespace pixelclip {
 namespace {
 
-using Colour = std::array<uint8_t, 3>;
+using Color = std::array<uint8_t, 3>;
 
 /// PASCAL VOC's palette: the bits of an id, dealt to red, green and blue from the highest bit on.
-Colour palette_colour(int id) {
-  Colour colour{};
+Color palette_color(int id) {
+  Color color{};
   for (int shift = 7; id > 0; --shift, id >>= 3) {
-    for (int c = 0; c < 3; ++c)
-      colour[c] = static_cast<uint8_t>(colour[c] | (id >> c & 1) << shift);
+    for (int c = 0; c < 3; ++c) color[c] = static_cast<uint8_t>(color[c] | (id >> c & 1) << shift);
   }
-  return colour;
+  return color;
 }
 
-/// The palette's colours of VOC's 21 classes and 255 as Pillow turns them into grey.
+/// The palette's colors of VOC's 21 classes and 255 as Pillow turns them into grey.
 std::set<int32_t> palette_greys() {
   std::set<int32_t> greys;
   for (int id = 0; id < 256; id = id == 20 ? 255 : id + 1) {
-    const Colour c = palette_colour(id);
+    const Color c = palette_color(id);
     greys.insert((c[0] * 19595 + c[1] * 38470 + c[2] * 7471 + 0x8000) >> 16);
   }
   return greys;
@@ -71,8 +70,9 @@ void count_ids(const LabelMap& labels, IdHistogram& histogram) {
   }
 }
 
-LabelFacts understand(const IdHistogram& histogram, const IdMap& map, int classes, int ignore) {
-  LabelFacts facts{.pixels = std::vector<int64_t>(classes), .unknown = {}};
+LabelStatistics analyze_labels(const IdHistogram& histogram, const IdMap& map, int classes,
+                               int ignore) {
+  LabelStatistics facts{.pixels = std::vector<int64_t>(classes), .unknown = {}};
   int64_t ignored = 0, all = 0;
   for (const auto& [id, pixels] : histogram) {
     const int32_t to = class_of(id, map, classes, ignore);
@@ -88,9 +88,9 @@ LabelFacts understand(const IdHistogram& histogram, const IdMap& map, int classe
   return facts;
 }
 
-void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdMap& map,
-                const std::vector<std::string>& names, int ignore, int64_t files,
-                std::vector<std::string>& problems, std::vector<std::string>& hints) {
+void diagnose_labels(const IdHistogram& histogram, const LabelStatistics& facts, const IdMap& map,
+                     const std::vector<std::string>& names, int ignore, int64_t files,
+                     std::vector<std::string>& problems, std::vector<std::string>& hints) {
   const auto classes = static_cast<int32_t>(names.size());
   const bool mapped = !map.classes.empty();
   const auto has = [&](int32_t id) { return histogram.contains(id); };
@@ -133,7 +133,7 @@ void find_signs(const IdHistogram& histogram, const LabelFacts& facts, const IdM
   }
   if (facts.ignored_share == 0 && 2 * facts.pixels[0] > scored) {
     hints.push_back(str("no pixel is ignored and class 0 (", names[0],
-                        ") covers most of the picture: is 0 "
+                        ") covers most of the image: is 0 "
                         "meant to be ignored (",
                         ignore, ")?"));
   }
@@ -165,7 +165,7 @@ std::string list_of_ids(const IdHistogram& histogram) {
   return text.empty() ? "none" : text;
 }
 
-bool holds_colours(const std::filesystem::path& path) {
+bool holds_colors(const std::filesystem::path& path) {
   try {
     const Image image = read_rgb(path, {.orient = false});
     for (size_t i = 0; i < image.pixels.size(); i += 3) {
@@ -177,9 +177,9 @@ bool holds_colours(const std::filesystem::path& path) {
   return false;
 }
 
-bool has_palette_colours(const std::filesystem::path& path) {
-  std::set<Colour> palette;
-  for (int id = 0; id < 256; ++id) palette.insert(palette_colour(id));
+bool has_palette_colors(const std::filesystem::path& path) {
+  std::set<Color> palette;
+  for (int id = 0; id < 256; ++id) palette.insert(palette_color(id));
   const Image image = read_rgb(path, {.orient = false});
   for (size_t i = 0; i < image.pixels.size(); i += 3) {
     if (!palette.contains({image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]}))

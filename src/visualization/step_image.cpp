@@ -1,4 +1,4 @@
-#include "visualization/step_picture.hpp"
+#include "visualization/step_image.hpp"
 
 #include <torch/utils.h>
 
@@ -12,9 +12,9 @@ namespace pixelclip {
 using torch::Tensor;
 namespace {
 
-constexpr double kShare = 0.6;  // of a colour over the picture
+constexpr double kShare = 0.6;  // of a color over the image
 
-/// [n, 3] float; `count` colours and, under n − 1, none.
+/// [n, 3] float; `count` colors and, under n − 1, none.
 Tensor palette(int64_t count) {
   auto table = torch::full({count + 1, 3}, -1.0);
   const auto colors = distinct_colors(static_cast<int>(std::min<int64_t>(count, 64)));
@@ -25,24 +25,23 @@ Tensor palette(int64_t count) {
   return table;
 }
 
-/// Lays the colours of `ids` [H, W] (−1: none) over `picture` [H, W, 3].
-Tensor colored(const Tensor& picture, const Tensor& ids, int64_t count) {
+/// Lays the colors of `ids` [H, W] (−1: none) over `image` [H, W, 3].
+Tensor colored(const Tensor& image, const Tensor& ids, int64_t count) {
   const auto table = palette(std::max<int64_t>(1, count));
-  const auto colors =
-      table.index_select(0, ids.remainder(table.size(0)).flatten()).view_as(picture);
-  return torch::where(colors.lt(0), picture, kShare * colors + (1 - kShare) * picture);
+  const auto colors = table.index_select(0, ids.remainder(table.size(0)).flatten()).view_as(image);
+  return torch::where(colors.lt(0), image, kShare * colors + (1 - kShare) * image);
 }
 
 }  // namespace
 
-Image step_picture(const TrainSample& sample, const Tensor& bits, const Tensor& assignment,
-                   const Tensor& logits) {
+Image step_image(const TrainSample& sample, const Tensor& bits, const Tensor& assignment,
+                 const Tensor& logits) {
   torch::NoGradGuard no_grad;
   const int64_t clusters = logits.size(0), height = logits.size(1), width = logits.size(2);
   const int64_t below = std::max<int64_t>(0, sample.frame.height - sample.image.size(1));
   const int64_t right = std::max<int64_t>(0, sample.frame.width - sample.image.size(2));
   const auto framed = at::constant_pad_nd(sample.image, {0, right, 0, below}).to(torch::kFloat);
-  const auto picture = resize_bilinear(framed.unsqueeze(0), height, width)[0].permute({1, 2, 0});
+  const auto input = resize_bilinear(framed.unsqueeze(0), height, width)[0].permute({1, 2, 0});
   const auto masks = unpack_masks(bits, width).to(torch::kCPU), chosen = assignment.to(torch::kCPU);
   auto number = torch::full({height, width}, -1, torch::kLong), cluster = number.clone();
   for (int64_t m = 0; m < masks.size(0);
@@ -50,14 +49,14 @@ Image step_picture(const TrainSample& sample, const Tensor& bits, const Tensor& 
     number.masked_fill_(masks[m].gt(0), m);
     cluster.masked_fill_(masks[m].gt(0), chosen[m].item<int64_t>());
   }
-  const auto tiles = torch::cat({picture, colored(picture, number, masks.size(0)),
-                                 colored(picture, cluster, clusters),
-                                 colored(picture, logits.argmax(0).to(torch::kCPU), clusters)},
-                                1)
-                         .round()
-                         .clamp(0, 255)
-                         .to(torch::kUInt8)
-                         .contiguous();  // [H, 4W, 3]
+  const auto tiles =
+      torch::cat({input, colored(input, number, masks.size(0)), colored(input, cluster, clusters),
+                  colored(input, logits.argmax(0).to(torch::kCPU), clusters)},
+                 1)
+          .round()
+          .clamp(0, 255)
+          .to(torch::kUInt8)
+          .contiguous();  // [H, 4W, 3]
   Image image(height, 4 * width, 3);
   std::copy_n(tiles.const_data_ptr<uint8_t>(), image.pixels.size(), image.pixels.begin());
   return image;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/file.hpp"
-#include "data/made_sa1b.hpp"
+#include "data/synthetic_sa1b.hpp"
 
 namespace pixelclip::testing {
 

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "config/config.hpp"
+#include "data/loader.hpp"
+#include "data/sa1b.hpp"
+
+namespace pixelclip {
+
+/// The images of DATASETS.TRAIN. Errors: no set named, an unknown one, a test set, nothing on
+/// disk.
+Sa1bIndex open_training_set(const Config& config);
+
+/// The loader of a run: DATASETS.TRAIN through Sa1bMapper, SOLVER.IMS_PER_BATCH over `world_size`
+/// processes that each play SOLVER.ACCUMULATE_STEPS ranks. Of `places`, see LoaderOptions.
+std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
+                                               int world_size, int64_t start = 0,
+                                               bool pinned = false,
+                                               std::vector<StreamPlace> places = {});
+
+}  // namespace pixelclip

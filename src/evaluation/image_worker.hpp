@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/sem_seg.hpp"
+#include "evaluation/evaluate.hpp"
+#include "evaluation/progress_file.hpp"
+#include "evaluation/sem_seg_evaluator.hpp"
+
+namespace pixelclip {
+
+/// One thread's part of an evaluation: reads images, asks for their scores, segments and counts.
+class ImageWorker {
+ public:
+  ImageWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
+              bool with_predictions);
+
+  /// The items `indices` of the set, all of them in one call of `scores`. A file that cannot be
+  /// read leaves its image out. Errors: an id without meaning, because then the class list or the
+  /// set is the wrong one; scores that are not finite.
+  std::vector<ImageRecord> operator()(const std::vector<int64_t>& indices,
+                                      const BatchScoreFunction& scores);
+
+ private:
+  ImageRecord read(int64_t index, Image& image, LabelMap& truth) const;
+  void count(ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth);
+
+  const SemSegSet& set_;
+  SemSegEvaluator evaluator_;
+  bool with_predictions_;
+};
+
+}  // namespace pixelclip

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "image/formats.hpp"
+
+/// Formats other than JPEG and PNG, through OpenCV.
+namespace pixelclip::formats {
+
+int other_orientation(Bytes bytes);
+Image decode_other(Bytes bytes, const std::string& name, const DecodeOptions& options);
+LabelMap decode_other_labels(Bytes bytes, const std::string& name);
+
+}  // namespace pixelclip::formats
