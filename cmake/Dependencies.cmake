@@ -11,55 +11,54 @@ macro(pixelclip_apt name package debian)
   pixelclip_require("${name}" ${package} "install the Debian package ${debian}" ${ARGN})
 endmacro()
 
+# A library without CMake files of its own becomes the target NAME.
+function(pixelclip_library_of name title debian header)
+  find_path(${name}_include ${header} PATH_SUFFIXES ${ARGN})
+  find_library(${name}_library NAMES ${name})
+  if(NOT ${name}_include OR NOT ${name}_library)
+    message(FATAL_ERROR "${title} was not found: install the Debian package ${debian}, or run tools/setup.sh.")
+  endif()
+  add_library(${name} INTERFACE IMPORTED GLOBAL)
+  set_target_properties(${name} PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${${name}_include}" INTERFACE_LINK_LIBRARIES "${${name}_library}")
+endfunction()
+
+# Packages that tools/setup.sh unpacked because it could not install them.
+set(unpacked "${CMAKE_SOURCE_DIR}/.deps/debian/usr")
+if(EXISTS "${unpacked}")
+  list(APPEND CMAKE_PREFIX_PATH "${unpacked}")
+  add_compile_options("-idirafter${unpacked}/include" "-idirafter${unpacked}/include/${CMAKE_LIBRARY_ARCHITECTURE}")
+  # Not RUNPATH: these libraries need each other.
+  add_link_options("LINKER:--disable-new-dtags" "LINKER:-rpath,${unpacked}/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
+
 find_package(Threads REQUIRED)
 pixelclip_apt("yaml-cpp" yaml-cpp libyaml-cpp-dev GLOBAL)
 pixelclip_apt("spdlog" spdlog libspdlog-dev GLOBAL)
 pixelclip_apt("nlohmann-json" nlohmann_json nlohmann-json3-dev GLOBAL)
 pixelclip_apt("CLI11" CLI11 libcli11-dev GLOBAL)
-# Debian keeps OpenCV's CMake files in a package that needs every module; three modules are enough here.
-find_path(opencv_include opencv2/core.hpp PATH_SUFFIXES opencv4)
-foreach(module core imgproc imgcodecs)
-  find_library(opencv_${module}_library opencv_${module})
-  if(NOT opencv_include OR NOT opencv_${module}_library)
-    message(FATAL_ERROR "OpenCV was not found: install the Debian package libopencv-${module}-dev, or "
-                        "run tools/setup.sh.")
-  endif()
-  add_library(opencv_${module} INTERFACE IMPORTED GLOBAL)
-  set_target_properties(opencv_${module} PROPERTIES
-    INTERFACE_INCLUDE_DIRECTORIES "${opencv_include}"
-    INTERFACE_LINK_LIBRARIES "${opencv_${module}_library}")
-endforeach()
+# Debian keeps OpenCV's CMake files in a package that needs every module; two modules are enough here.
+pixelclip_library_of(opencv_core "OpenCV" libopencv-core-dev opencv2/core.hpp opencv4)
+pixelclip_library_of(opencv_imgproc "OpenCV's imgproc" libopencv-imgproc-dev opencv2/imgproc.hpp opencv4)
 # Optional: `pixelclip segment` reads videos with it.
 find_library(opencv_videoio_library opencv_videoio)
-if(opencv_videoio_library AND EXISTS "${opencv_include}/opencv2/videoio.hpp")
+if(opencv_videoio_library AND EXISTS "${opencv_core_include}/opencv2/videoio.hpp")
   add_library(opencv_videoio INTERFACE IMPORTED GLOBAL)
   target_link_libraries(opencv_videoio INTERFACE "${opencv_videoio_library}" opencv_core)
 endif()
-find_path(httplib_include httplib.h)
-find_library(httplib_library cpp-httplib)
-if(NOT httplib_include OR NOT httplib_library)
-  message(FATAL_ERROR "cpp-httplib was not found: install the Debian package libcpp-httplib-dev, or run "
-                      "tools/setup.sh.")
-endif()
+pixelclip_library_of(cpp-httplib "cpp-httplib" libcpp-httplib-dev httplib.h)
 add_library(httplib INTERFACE IMPORTED GLOBAL)
-target_include_directories(httplib INTERFACE "${httplib_include}")
-target_link_libraries(httplib INTERFACE "${httplib_library}" Threads::Threads)
+target_link_libraries(httplib INTERFACE cpp-httplib Threads::Threads)
 # Debian's library was compiled with these; they change the layout of its classes.
 target_compile_definitions(httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT
   CPPHTTPLIB_BROTLI_SUPPORT)
 pixelclip_apt("libjpeg-turbo" JPEG libjpeg62-turbo-dev GLOBAL)
 pixelclip_apt("libpng" PNG libpng-dev GLOBAL)
 pixelclip_apt("zlib" ZLIB zlib1g-dev GLOBAL)
-find_path(utf8proc_include utf8proc.h)
-find_library(utf8proc_library utf8proc)
-if(NOT utf8proc_include OR NOT utf8proc_library)
-  message(FATAL_ERROR "utf8proc was not found: install the Debian package libutf8proc-dev, or run "
-                      "tools/setup.sh.")
-endif()
-add_library(utf8proc INTERFACE IMPORTED GLOBAL)
-set_target_properties(utf8proc PROPERTIES
-  INTERFACE_INCLUDE_DIRECTORIES "${utf8proc_include}"
-  INTERFACE_LINK_LIBRARIES "${utf8proc_library}")
+pixelclip_apt("libtiff (>= 4.5)" TIFF libtiff-dev 4.5 GLOBAL)
+pixelclip_library_of(webp "libwebp" libwebp-dev webp/decode.h)
+pixelclip_library_of(openjp2 "OpenJPEG" libopenjp2-7-dev openjpeg.h openjpeg-2.5 openjpeg-2.4)
+pixelclip_library_of(utf8proc "utf8proc" libutf8proc-dev utf8proc.h)
 # Optional: `pixelclip export` writes ONNX files with it.
 find_path(onnx_include onnx/onnx_pb.h)
 find_path(protobuf_include google/protobuf/message.h)
@@ -104,6 +103,12 @@ find_path(gloo_include gloo/algorithm.h)
 if(NOT gloo_include)
   message(FATAL_ERROR "Gloo's headers were not found: install the Debian package libgloo-dev, or run "
                       "tools/setup.sh.")
+endif()
+
+set(PIXELCLIP_TORCH_VERSION "")  # of Python's torch, without a local part such as +cpu
+if(EXISTS "${torch_dir}/version.py")
+  file(STRINGS "${torch_dir}/version.py" PIXELCLIP_TORCH_VERSION REGEX "^__version__")
+  string(REGEX REPLACE "^__version__ = '([^'+]*).*" "\\1" PIXELCLIP_TORCH_VERSION "${PIXELCLIP_TORCH_VERSION}")
 endif()
 
 add_library(pixelclip_torch INTERFACE)

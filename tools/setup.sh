@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what is missing and builds. Quick when nothing is. With -n nothing is built.
+# Without root, Debian packages are unpacked below .deps/debian, where CMake looks for them.
 # PIXELCLIP_TORCH_DIR names a LibTorch (>= 2.4) to use instead of the pinned wheel.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,7 +9,7 @@ torch_version=2.11.0
 numpy_version=2.4.6
 open_clip_version=3.3.0
 packages="g++ cmake ninja-build python3 python3-venv libopencv-core-dev libopencv-imgproc-dev
-libopencv-imgcodecs-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
+libtiff-dev libwebp-dev libopenjp2-7-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
 libjpeg62-turbo-dev libpng-dev zlib1g-dev libutf8proc-dev libgtest-dev libgmock-dev libgloo-dev
 libcpp-httplib-dev libonnx-dev libprotobuf-dev"
 
@@ -32,10 +33,61 @@ install_packages() {
   set -- $missing
   [ $# -eq 0 ] && return
   command -v apt-get >/dev/null 2>&1 || die "please install these packages, or what they are called here: $*"
-  [ "$(id -u)" -eq 0 ] || die "please run: sudo apt-get install --no-install-recommends $*"
+  if [ "$(id -u)" -ne 0 ]; then
+    unpack_packages "$@"
+    return
+  fi
   say "installing $*"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# Unpacks packages, and those that they need and that are not installed, into .deps/debian.
+unpack_packages() {
+  root=$PWD/.deps/debian
+  done=$root/packages.done
+  [ "$(cat "$done" 2>/dev/null)" = "$*" ] && return
+  for tool in g++ python3; do
+    command -v $tool >/dev/null 2>&1 ||
+      die "$tool is missing and cannot be used from a folder: ask for apt-get install $tool, or use the wheel"
+  done
+  say "without root: unpacking $* into .deps/debian"
+  apt=$PWD/.deps/apt
+  rm -rf "$root" "$apt"
+  mkdir -p "$root" "$apt/lists/partial" "$apt/archives/partial"
+  own="-o Dir::State::lists=$apt/lists -o Dir::Cache=$apt -o Debug::NoLocking=1"
+  # shellcheck disable=SC2086 # words, not one name
+  {
+    apt-get $own update -qq || die "apt-get update failed: please ask for apt-get install $*"
+    plan=$(apt-get $own install --simulate --no-install-recommends "$@") ||
+      die "apt-get cannot resolve the packages: please ask for apt-get install $*"
+    chosen=$(echo "$plan" | sed -n 's/^Inst \([^ ]*\) .*(\([^ ]*\) .*/\1=\2/p')
+    (cd "$apt/archives" && apt-get $own download -qq $chosen) || die "apt-get download failed"
+  }
+  for file in "$apt"/archives/*.deb; do dpkg-deb --extract "$file" "$root"; done
+  rm -rf "$apt"
+  for folder in "$root"/usr/lib/*-linux-gnu; do
+    # What update-alternatives would link.
+    for library in "$folder"/blas/lib*.so* "$folder"/lapack/lib*.so*; do
+      [ ! -e "$library" ] || ln -sf "$library" "$folder/"
+    done
+    # Links of -dev packages to libraries that are installed.
+    for link in "$folder"/lib*.so; do
+      [ -e "$link" ] || ln -sf "/usr/lib/${folder##*/}/$(basename "$(readlink "$link")")" "$link"
+    done
+  done
+  echo "$*" >"$done"
+}
+
+# Python's venv, also where Debian's python3-venv is only unpacked.
+make_environment() { # FOLDER
+  if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    python3 -m venv "$1"
+    return
+  fi
+  python3 -m venv --without-pip "$1"
+  "$1/bin/python" "$(ls .deps/debian/usr/share/python-wheels/pip-*.whl)/pip" install --quiet --no-index \
+    "$(ls .deps/debian/usr/share/python-wheels/pip-*.whl)"
 }
 
 install_torch() {
@@ -43,7 +95,7 @@ install_torch() {
   [ -e ".deps/venv/torch-$torch_version.done" ] && return
   say "fetching LibTorch $torch_version into .deps/venv (about 5 GB unpacked)"
   mkdir -p .deps
-  python3 -m venv .deps/venv
+  make_environment .deps/venv
   .deps/venv/bin/pip install --quiet --disable-pip-version-check "torch==$torch_version" "numpy==$numpy_version"
   touch ".deps/venv/torch-$torch_version.done"
 }
@@ -81,6 +133,11 @@ build() {
 }
 
 install_packages
+if [ -d .deps/debian/usr/bin ]; then  # cmake and ninja
+  PATH=$PWD/.deps/debian/usr/bin:$PATH
+  LD_LIBRARY_PATH=$(echo "$PWD"/.deps/debian/usr/lib/*-linux-gnu)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export PATH LD_LIBRARY_PATH
+fi
 install_torch
 install_merges
 [ "${1:-}" = "-n" ] || build "${1:-}"

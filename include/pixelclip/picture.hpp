@@ -14,8 +14,9 @@ struct Picture {
   std::vector<uint8_t> rgb;
 };
 
-/// Reads a JPEG, PNG or what else OpenCV reads, turned as its EXIF orientation says. All functions
-/// of this library report bad input as std::runtime_error with one sentence for people.
+/// Reads a JPEG, PNG BMP, WebP, TIFF, JPEG 2000 or PNM file, turned as its EXIF orientation says.
+/// All functions of this library report bad input as std::runtime_error with one sentence for
+/// people.
 PIXELCLIP_API Picture load_picture(const std::filesystem::path& file);
 
 }  // namespace pixelclip

@@ -13,7 +13,7 @@
 #include "base/signal.hpp"
 #include "config/config.hpp"
 #include "data/sem_seg.hpp"
-#include "image/codec.hpp"
+#include "image/shown_image.hpp"
 #include "text/prompts.hpp"
 
 namespace pixelclip::cli {
@@ -144,16 +144,8 @@ Inputs find_inputs(const std::vector<std::string>& words, bool videos) {
 }
 
 Picture read_picture(const fs::path& file, int64_t short_side) {
-  constexpr int64_t large = 50'000'000, most = 1'500'000'000;  // pixels
-  const MappedFile mapped(file);
-  DecodeOptions options;
-  options.max_pixels = most;
-  const ImageInfo info = probe(mapped.bytes(), file.string(), options);
-  if (info.height * info.width > large) {
-    options.scale =
-        decode_scale(std::min(info.height, info.width), std::max<int64_t>(1, short_side));
-  }
-  return {decode_rgb(mapped.bytes(), file.string(), options), info.height, info.width};
+  ShownImage image = read_shown_image(file, short_side);
+  return {std::move(image.rgb), image.height, image.width};
 }
 
 void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work) {

@@ -23,45 +23,25 @@ struct TiffBytes {
 
 }  // namespace
 
-int exif_orientation(Bytes tiff) { return is_tiff(tiff) ? tiff_layout(tiff).orientation : 1; }
-
 bool is_tiff(Bytes bytes) {
   return bytes.size() >= 8 &&
          (std::memcmp(bytes.data(), "II*\0", 4) == 0 || std::memcmp(bytes.data(), "MM\0*", 4) == 0);
 }
 
-TiffLayout tiff_layout(Bytes bytes) {
-  constexpr uint32_t kBits = 0x0102, kOrientation = 0x0112, kSamples = 0x0115, kFormat = 0x0153;
-  constexpr uint32_t kShort = 3, kFraction = 3;
-  const TiffBytes file{bytes, bytes[0] == 'I'};
-  TiffLayout layout;
+int exif_orientation(Bytes tiff) {
+  constexpr uint32_t kOrientation = 0x0112, kShort = 3;
+  if (!is_tiff(tiff)) return 1;
+  const TiffBytes file{tiff, tiff[0] == 'I'};
   const size_t directory = file.number(4, 4);
   const uint32_t entries = file.number(directory, 2);
   for (uint32_t i = 0; i < entries; ++i) {
     const size_t entry = directory + 2 + size_t{12} * i;
-    if (entry + 12 > bytes.size()) break;
-    const bool is_short = file.number(entry + 2, 2) == kShort;
-    // More than two short values stand elsewhere.
-    const bool elsewhere = is_short && file.number(entry + 4, 4) > 2;
-    const size_t at = elsewhere ? file.number(entry + 8, 4) : entry + 8;
-    const uint32_t value = file.number(at, is_short ? 2 : 4);
-    switch (file.number(entry, 2)) {
-      case kOrientation:
-        layout.orientation = value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-        layout.orientation_at = is_short && !elsewhere ? at : 0;
-        break;
-      case kSamples:
-        layout.samples = static_cast<int>(value & 0xFFFF);
-        break;
-      case kBits:
-        layout.bits = static_cast<int>(value & 0xFFFF);
-        break;
-      case kFormat:
-        layout.fractions = value == kFraction;
-        break;
-    }
+    if (entry + 12 > tiff.size()) break;
+    if (file.number(entry, 2) != kOrientation) continue;
+    const uint32_t value = file.number(entry + 8, file.number(entry + 2, 2) == kShort ? 2 : 4);
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
-  return layout;
+  return 1;
 }
 
 int webp_orientation(Bytes bytes) {

@@ -2,7 +2,7 @@
 
 #include "image/formats.hpp"
 
-/// Formats other than JPEG and PNG, through OpenCV.
+/// Formats other than JPEG and PNG: the file's first bytes say which.
 namespace pixelclip::formats {
 
 int other_orientation(Bytes bytes);

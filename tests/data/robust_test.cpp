@@ -1,6 +1,5 @@
+#include <png.h>
 #include <torch/types.h>
-
-#include <opencv2/imgcodecs.hpp>
 
 #include "base/file.hpp"
 #include "data/mapper.hpp"
@@ -60,10 +59,19 @@ class OddSamples : public ::testing::Test {
     bytes.insert(bytes.begin() + 2, exif.begin(), exif.end());
     return bytes;
   }
-  static std::vector<uint8_t> png(int type) {
-    cv::Mat mat(static_cast<int>(kHeight), static_cast<int>(kWidth), type, cv::Scalar::all(77));
-    std::vector<uint8_t> bytes;
-    cv::imencode(".png", mat, bytes);
+  /// `format` is libpng's; with PNG_FORMAT_FLAG_LINEAR samples have 16 bits.
+  static std::vector<uint8_t> png(png_uint_32 format) {
+    png_image image = {};
+    image.version = PNG_IMAGE_VERSION;
+    image.height = static_cast<png_uint_32>(kHeight),
+    image.width = static_cast<png_uint_32>(kWidth);
+    image.format = format;
+    const std::vector<uint16_t> samples(PNG_IMAGE_SIZE(image), 77);
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+    std::vector<uint8_t> bytes(size);
+    EXPECT_TRUE(
+        png_image_write_to_memory(&image, bytes.data(), &size, 0, samples.data(), 0, nullptr));
+    bytes.resize(size);
     return bytes;
   }
 
@@ -74,11 +82,11 @@ class OddSamples : public ::testing::Test {
 TEST_F(OddSamples, ImagesOfEveryKindAreUsable) {
   Image grey(kHeight, kWidth, 1);
   put("grey.jpg", encode_jpeg(grey), masks());
-  put("rgb.png", png(CV_8UC3), masks());
-  put("alpha.png", png(CV_8UC4), masks());
-  put("sixteen.png", png(CV_16UC1), masks());
-  put("sixteen_rgb.png", png(CV_16UC3), masks());
-  put("misnamed.jpg", png(CV_8UC3), masks());
+  put("rgb.png", png(PNG_FORMAT_RGB), masks());
+  put("alpha.png", png(PNG_FORMAT_RGBA), masks());
+  put("sixteen.png", png(PNG_FORMAT_LINEAR_Y), masks());
+  put("sixteen_rgb.png", png(PNG_FORMAT_LINEAR_RGB), masks());
+  put("misnamed.jpg", png(PNG_FORMAT_RGB), masks());
   for (const char* name :
        {"grey.jpg", "rgb.png", "alpha.png", "sixteen.png", "sixteen_rgb.png", "misnamed.jpg"}) {
     expect_usable(name);

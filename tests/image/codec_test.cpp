@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include <jpeglib.h>
+#include <openjpeg.h>
 #include <png.h>
 
 #include <fstream>
@@ -361,9 +362,69 @@ TEST(Codec, OtherFormatsAreReadToo) {
   EXPECT_THAT(decode_labels(grey, "a.pgm").ids, ::testing::ElementsAre(1, 2, 3, 4));
 }
 
+Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+TEST(Pnm, TextAndBitsAreReadAndLabelsAreTheNumbersInTheFile) {
+  using ::testing::ElementsAre;
+  const Bytes grey = bytes_of("P2\n# a comment\n3 1 15\n0 5 99\n");
+  EXPECT_THAT(decode_labels(grey, "a.pgm").ids, ElementsAre(0, 5, 15));
+  EXPECT_THAT(decode_rgb(grey, "a.pgm").pixels, ElementsAre(0, 0, 0, 85, 85, 85, 255, 255, 255));
+  EXPECT_THAT(decode_rgb(bytes_of("P3 1 1 255 1 2 3"), "a.ppm").pixels, ElementsAre(1, 2, 3));
+  const Bytes wide = {'P', '5', ' ', '2', ' ', '1', ' ', '9', '9', '9', '\n', 1, 2, 3, 4};
+  EXPECT_THAT(decode_labels(wide, "a.pgm").ids, ElementsAre(0x102, 0x304));
+  // Bits: 1 is black; digits of a text may stand side by side.
+  EXPECT_THAT(decode_labels(bytes_of("P1 3 1 1 01"), "a.pbm").ids, ElementsAre(0, 255, 0));
+  EXPECT_THAT(decode_labels(bytes_of("P4 3 1\n\x40"), "a.pbm").ids, ElementsAre(255, 0, 255));
+  for (const char* bad : {"P2 3 1 15 0 5", "P5 3 1 255\nab", "P2 3 1 x", "P5 4000000000 1 255\n",
+                          "P6 1 1 70000\nabc", "P5 3"}) {
+    EXPECT_ERROR(decode_rgb(bytes_of(bad), "a.pnm"), StartsWith("a.pnm: "));
+  }
+}
+
+/// A lossless JPEG 2000 file of 8 or 16 bits.
+Bytes jpeg2000_of(const Image& image, OPJ_UINT32 bits = 8) {
+  std::vector<opj_image_cmptparm_t> bands(static_cast<size_t>(image.channels));
+  for (auto& band : bands) {
+    band = {};
+    band.dx = band.dy = 1, band.prec = bits;
+    band.w = static_cast<OPJ_UINT32>(image.width), band.h = static_cast<OPJ_UINT32>(image.height);
+  }
+  opj_image_t* planes = opj_image_create(static_cast<OPJ_UINT32>(bands.size()), bands.data(),
+                                         image.channels == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY);
+  planes->x1 = bands[0].w, planes->y1 = bands[0].h;
+  for (size_t i = 0; i < image.pixels.size(); ++i) {
+    planes->comps[i % bands.size()].data[i / bands.size()] = image.pixels[i] << (bits - 8);
+  }
+  opj_cparameters_t parameters;
+  opj_set_default_encoder_parameters(&parameters);
+  parameters.tcp_numlayers = 1, parameters.cp_disto_alloc = 1, parameters.numresolution = 2;
+  opj_codec_t* codec = opj_create_compress(OPJ_CODEC_JP2);
+  opj_setup_encoder(codec, &parameters, planes);
+  TempFolder folder;
+  opj_stream_t* stream =
+      opj_stream_create_default_file_stream((folder / "a.jp2").c_str(), OPJ_FALSE);
+  EXPECT_TRUE(opj_start_compress(codec, planes, stream) && opj_encode(codec, stream) &&
+              opj_end_compress(codec, stream));
+  opj_stream_destroy(stream), opj_destroy_codec(codec), opj_image_destroy(planes);
+  return bytes_of(read_text(folder / "a.jp2"));
+}
+
+TEST(Jpeg2000, LosslessFilesOf8And16BitsAreRead) {
+  const Image image = synthetic_image(9, 7), grey = synthetic_image(9, 7, 1);
+  EXPECT_EQ(largest_difference(decode_rgb(jpeg2000_of(image), "a.jp2"), image), 0);
+  EXPECT_EQ(largest_difference(decode_rgb(jpeg2000_of(image, 16), "a.jp2"), image), 0);
+  const LabelMap labels = decode_labels(jpeg2000_of(grey, 16), "a.jp2");
+  for (size_t i = 0; i < grey.pixels.size(); ++i) EXPECT_EQ(labels.ids[i], grey.pixels[i] << 8);
+  EXPECT_ERROR(decode_labels(jpeg2000_of(image), "a.jp2"), HasSubstr("whole ids"));
+  Bytes cut = jpeg2000_of(image);
+  cut.resize(cut.size() / 2);
+  EXPECT_ERROR(decode_rgb(cut, "a.jp2"), StartsWith("a.jp2: not a readable image"));
+}
+
 struct TiffKind {
   uint16_t samples = 1, bits = 8, format = 1, orientation = 1;
   bool little = true;
+  uint16_t compression = 1;
 };
 
 /// An uncompressed TIFF of one strip; `data` holds its samples in the file's byte order.
@@ -387,7 +448,8 @@ Bytes tiff_of(uint16_t height, uint16_t width, const TiffKind& kind, const Bytes
   const bool many = kind.samples > 2;
   entry(256, width), entry(257, height);
   entry(258, many ? kBehind : kind.bits, many ? kind.samples : 1);
-  entry(259, 1), entry(262, many ? 2 : 1);
+  entry(259, kind.compression);
+  entry(262, many ? 2 : 1);
   entry(273, kBehind + (many ? 2u * kind.samples : 0u));
   entry(274, kind.orientation), entry(277, kind.samples);
   entry(279, static_cast<uint32_t>(data.size())), entry(339, kind.format);
@@ -409,23 +471,43 @@ TEST(Tiff, LabelsOf8And16BitsAreRead) {
   EXPECT_THAT(
       decode_labels(tiff_of(1, 2, {.bits = 16, .format = 2}, {0x2D, 1, 0xFF, 0xFF}), "a.tif").ids,
       ElementsAre(301, -1));
+  EXPECT_THAT(decode_labels(tiff_of(1, 2, {.bits = 32}, {9, 0, 1, 0, 7, 0, 0, 0}), "a.tif").ids,
+              ElementsAre(0x10009, 7));
+  EXPECT_THAT(decode_labels(tiff_of(1, 2, {.bits = 12}, {0x12, 0x3F, 0xFF}), "a.tif").ids,
+              ElementsAre(0x123, 0xFFF));
   EXPECT_ERROR(decode_labels(tiff_of(1, 1, {.samples = 3}, {1, 2, 3}), "a.tif"),
                HasSubstr("whole ids"));
   EXPECT_ERROR(decode_labels(tiff_of(1, 1, {.bits = 32, .format = 3}, {0, 0, 0x80, 0x3F}), "a.tif"),
                HasSubstr("whole ids"));
 }
 
-/// A BMP of 8 bits whose palette is not grey.
-Bytes bmp_of(const std::vector<Bytes>& rows) {
+TEST(Tiff, CompressedOnesAreReadAndCutOnesAreErrors) {
+  // PackBits: a run of six bytes 9, then three bytes as they are.
+  const TiffKind packed = {.samples = 3, .compression = 32773};
+  const Bytes runs = {0xFB, 9, 2, 1, 2, 3};
+  EXPECT_THAT(decode_rgb(tiff_of(1, 3, packed, runs), "a.tif").pixels,
+              ::testing::ElementsAre(9, 9, 9, 9, 9, 9, 1, 2, 3));
+  EXPECT_ERROR(decode_rgb(tiff_of(9, 9, packed, runs), "a.tif"),
+               StartsWith("a.tif: not a readable"));
+  EXPECT_ERROR(decode_rgb(tiff_of(9, 9, {}, Bytes(8)), "a.tif"),
+               StartsWith("a.tif: not a readable"));
+  EXPECT_ERROR(decode_labels(tiff_of(9, 9, {}, Bytes(8)), "a.tif"),
+               StartsWith("a.tif: not a readable"));
+}
+
+/// A BMP of 8 bits, or with run lengths, whose palette of four colors is not grey.
+Bytes bmp_of(const std::vector<Bytes>& rows, const Bytes& runs = {}) {
   Bytes file = {'B', 'M', 0, 0, 0, 0, 0, 0, 0, 0, 54 + 16, 0, 0, 0};
   const auto number = [&](uint32_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) file.push_back(static_cast<uint8_t>(value >> 8 * i));
   };
   number(40, 4), number(static_cast<uint32_t>(rows[0].size()), 4),
       number(static_cast<uint32_t>(rows.size()), 4);
-  number(1, 2), number(8, 2), number(0, 4), number(0, 4), number(0, 4), number(0, 4), number(4, 4),
-      number(4, 4);
+  number(1, 2), number(8, 2), number(runs.empty() ? 0 : 1, 4), number(0, 4), number(0, 4);
+  number(0, 4), number(4, 4), number(4, 4);
   for (const uint32_t color : {0x000000u, 0xFF0000u, 0x00FF00u, 0x0000FFu}) number(color, 4);
+  file.insert(file.end(), runs.begin(), runs.end());
+  if (!runs.empty()) return file;
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {  // from the bottom up
     Bytes padded = *row;
     padded.resize((padded.size() + 3) / 4 * 4);
@@ -440,6 +522,17 @@ TEST(Bmp, LabelsAreThePalettesIndicesAndNeverColors) {
   Bytes cut = bmp_of({{0, 1, 2}, {3, 0, 1}});
   cut.resize(cut.size() - 3);
   EXPECT_ERROR(decode_labels(cut, "a.bmp"), StartsWith("a.bmp: "));
+}
+
+TEST(Bmp, RunLengthsAreRead) {
+  const std::vector<Bytes> size(2, Bytes(3));
+  // The lower row: two pixels 1, one 3. The upper: one left out, then two as they are, padded.
+  const Bytes runs = {2, 1, 1, 3, 0, 0, 0, 2, 1, 0, 2, 2, 0, 1};
+  EXPECT_THAT(decode_labels(bmp_of(size, runs), "a.bmp").ids,
+              ::testing::ElementsAre(0, 2, 2, 1, 1, 3));
+  EXPECT_THAT(decode_rgb(bmp_of(size, runs), "a.bmp").row(1)[0], 255);  // 1 is red
+  EXPECT_ERROR(decode_rgb(bmp_of(size, {4, 1, 0, 1}), "a.bmp"), HasSubstr("damaged"));
+  EXPECT_ERROR(decode_rgb(bmp_of(size, {3, 1, 0, 0}), "a.bmp"), HasSubstr("cut short"));
 }
 
 TEST(Tiff, TheOrientationTurnsTheImageAsItTurnsAJpeg) {
@@ -568,6 +661,9 @@ TEST(Codec, MutatedFilesNeverCrash) {
       tiff_of(1, 2, {.bits = 32, .format = 3, .little = false}, Bytes(8, 60)),
       webp_of(6),
       bmp_of({{0, 1, 2}, {3, 0, 1}}),
+      bmp_of({Bytes(3), Bytes(3)}, {2, 1, 1, 3, 0, 0, 0, 2, 1, 0, 2, 2, 0, 1}),
+      jpeg2000_of(synthetic_image(9, 7)),
+      bytes_of("P2 3 1 15 0 5 99"),
       png_of(PNG_COLOR_TYPE_PALETTE, 2, 4, {0x1B})};
   std::vector<std::string> remarks;
   DecodeOptions options;
