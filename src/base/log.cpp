@@ -11,6 +11,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "base/log_level.hpp"
+
 namespace pixelclip::log {
 namespace {
 
@@ -20,6 +22,7 @@ struct State {
   std::mutex mutex;
   spdlog::logger logger{"pixelclip", std::make_shared<spdlog::sinks::stderr_color_sink_st>()};
   bool terminal = isatty(STDERR_FILENO) != 0;
+  bool quiet = false;
   int rank = 0;
   std::string progress;
 
@@ -89,10 +92,17 @@ void set_rank(int rank) {
   state().rank = rank;
 }
 
+void set_quiet(bool quiet) {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  s.logger.sinks().front()->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
+  s.quiet = quiet;
+}
+
 void progress(const std::string& text) {
   State& s = state();
   std::lock_guard lock(s.mutex);
-  if (!s.terminal || (text.empty() && s.progress.empty())) return;
+  if (!s.terminal || s.quiet || (text.empty() && s.progress.empty())) return;
   s.progress = text;
   draw(text);
 }

@@ -1,9 +1,13 @@
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
+#include "cli/convert_published.hpp"
+#include "cli/output.hpp"
 #include "cli/weights_file.hpp"
 #include "clip/sources.hpp"
 #include "io/safetensors.hpp"
@@ -21,7 +25,7 @@ const std::string kDino = "dino.";  // frozen; training with MODEL.DINO keeps it
 struct Options {
   fs::path in, out;
   bool half = false, strip = false;
-  std::string only = "all";
+  std::string only = "all", to;
 };
 
 /// Keeps the tensors that --only and --strip ask for. The image and text encoder alone get CLIP's
@@ -69,19 +73,6 @@ std::string keep_scalars(Dict& rest) {
     return true;
   });
   return dropped;
-}
-
-/// Half precision ends at 65504; beyond it numbers would become infinite.
-void warn_of_overflow(const Dict& weights) {
-  for (const auto& [key, value] : weights.items) {
-    const auto& tensor = *value.get_if<torch::Tensor>();
-    if (!tensor.is_floating_point() || tensor.numel() == 0) continue;
-    const auto [low, high] = torch::aminmax(tensor.reshape({-1}).to(torch::kFloat));
-    if (high.item<double>() > 65504 || low.item<double>() < -65504) {
-      log::warn("tensor ", printable(*key.get_if<std::string>()),
-                " holds numbers too large for half precision; they become infinite");
-    }
-  }
 }
 
 void write_as_safetensors(const Options& options, const Dict& weights, const Dict& rest,
@@ -141,10 +132,25 @@ void keep_traits(WeightsFile& file, const Dict& weights, bool always) {
   }
 }
 
-void convert(const Options& options) {
-  const std::string extension = options.out.extension().string();
-  const bool to_safetensors = extension == ".safetensors";
-  if (!to_safetensors && extension != ".pth" && extension != ".pt" && extension != ".bin") {
+double size_of(const fs::path& file) { return static_cast<double>(fs::file_size(file)); }
+
+void convert_to(const Options& options, const Output& output) {
+  static const std::map<std::string, Publisher> kPublishers = {{"hf", Publisher::hugging_face},
+                                                               {"openai", Publisher::openai},
+                                                               {"open_clip", Publisher::open_clip}};
+  if (options.only != "all" || options.strip)
+    fail("--to writes the CLIP alone, so --only and --strip have no meaning beside it");
+  const auto file =
+      convert_published(options.in, options.out, kPublishers.at(options.to), options.half);
+  log::info("wrote ", file.string(), " in the names of --to ", options.to, ": ",
+            human_size(size_of(file)));
+  output.result({{"file", file.string()}, {"bytes", fs::file_size(file)}});
+}
+
+void convert(const Options& options, const Output& output) {
+  if (!options.to.empty()) return convert_to(options, output);
+  const bool to_safetensors = options.out.extension() == ".safetensors";
+  if (!is_weights_name(options.out)) {
     fail(options.out.string(),
          ": the form of the output is told by its name, which must end in .pth, "
          ".pt, .bin or .safetensors");
@@ -158,7 +164,10 @@ void convert(const Options& options) {
   const std::string dropped = only_scalars ? keep_scalars(file.rest) : "";
   if (options.only == "encoder") keep_traits(file, weights, to_safetensors);
   const auto floating = options.half ? std::optional(torch::kHalf) : std::nullopt;
-  if (options.half) warn_of_overflow(weights);
+  for (size_t i = 0; options.half && i < weights.items.size(); ++i) {
+    const auto& [key, tensor] = weights.items[i];
+    warn_of_overflow(key.as_string(), tensor.as_tensor());
+  }
   if (to_safetensors) {
     write_as_safetensors(options, weights, file.rest, floating);
   } else {
@@ -168,9 +177,13 @@ void convert(const Options& options) {
     write_as_torch(options, weights, file.rest, nested, floating);
   }
   log::info("wrote ", options.out.string(), ": ", weights.size(), " of ", file.weights.size(),
-            " tensors, ", human_size(static_cast<double>(fs::file_size(options.out))), " (was ",
-            human_size(static_cast<double>(fs::file_size(options.in))), ")",
-            dropped.empty() ? "" : "; left out: " + dropped);
+            " tensors, ", human_size(size_of(options.out)), " (was ",
+            human_size(size_of(options.in)), ")", dropped.empty() ? "" : "; left out: " + dropped);
+  output.result({{"file", options.out.string()},
+                 {"bytes", fs::file_size(options.out)},
+                 {"tensors", weights.size()},
+                 {"of", file.weights.size()},
+                 {"left_out", dropped}});
 }
 
 }  // namespace
@@ -190,7 +203,14 @@ void add_convert(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--strip", options->strip,
                     "leave out the teacher and the training state, for publishing");
-  command->callback([options] { convert(*options); });
+  command
+      ->add_option("--to", options->to,
+                   "write the CLIP, of a PixelCLIP checkpoint the trained one, in the names of "
+                   "Hugging Face's CLIPModel (hf), OpenAI's program or open_clip; OUT may be a "
+                   "folder, which then also gets the configuration that the program reads")
+      ->check(CLI::IsMember({"hf", "openai", "open_clip"}));
+  const auto output = add_output_flags(*command);
+  command->callback([options, output] { convert(*options, *output); });
 }
 
 }  // namespace pixelclip::cli

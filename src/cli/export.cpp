@@ -2,10 +2,12 @@
 
 #include <charconv>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/inputs.hpp"
+#include "cli/output.hpp"
 #include "cli/segmenter_flags.hpp"
 
 namespace pixelclip::cli {
@@ -59,7 +61,7 @@ OnnxPart read_part(const ExportFlags& flags) {
   return part;
 }
 
-void run_export(ExportFlags& flags) {
+void run_export(ExportFlags& flags, const Output& output) {
   OnnxOptions& onnx = flags.onnx;
   onnx.part = read_part(flags);
   onnx.batch = read_count("--batch", flags.batch);
@@ -70,6 +72,9 @@ void run_export(ExportFlags& flags) {
   onnx.background = read_background(flags.background);
   flags.model.device = "cpu";
   export_onnx(flags.model, onnx);
+  output.result({{"file", onnx.out.string()},
+                 {"part", flags.part},
+                 {"bytes", std::filesystem::file_size(onnx.out)}});
 }
 
 }  // namespace
@@ -118,7 +123,8 @@ void add_export(CLI::App& app) {
                     "store the weights in OUT.onnx.data (weights over 1.9 GB always are)");
   command->footer(
       "Example: pixelclip export model_final.pth --onnx dogs.onnx --names \"dog, grass\" --labels");
-  command->callback([flags] { run_export(*flags); });
+  const auto output = add_output_flags(*command);
+  command->callback([flags, output] { run_export(*flags, *output); });
 }
 
 }  // namespace pixelclip::cli

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <iomanip>
-#include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "cli/weights_file.hpp"
 #include "clip/clip.hpp"
 #include "clip/sources.hpp"
@@ -40,10 +42,7 @@ std::string shape_text(const torch::Tensor& tensor) {
   return text + "]";
 }
 
-std::string notes(const torch::Tensor& tensor, Faults& total) {
-  const Faults faults = count_faults(tensor);
-  total.nan += faults.nan;
-  total.infinite += faults.infinite;
+std::string notes(const torch::Tensor& tensor, const Faults& faults) {
   std::string text;
   if (!tensor.is_contiguous()) text += " strided";
   if (faults.nan > 0) text += str(" NaN: ", faults.nan);
@@ -116,37 +115,58 @@ std::string chosen(const WeightsFile& file) {
   return text;
 }
 
-void inspect(const fs::path& path) {
+void inspect(const fs::path& path, const Output& output) {
   const torch::NoGradGuard no_grad;
   const WeightsFile file = read_known_weights(path);
   size_t width = 4;
   int64_t parameters = 0;
   StateDict weights;
   for (const auto& [key, value] : file.weights.items) {
-    const std::string name = printable(key.as_string());
-    width = std::max(width, name.size());
+    width = std::max(width, printable(key.as_string()).size());
     weights[key.as_string()] = value.as_tensor();
     parameters += value.as_tensor().numel();
   }
-  std::cout << path.string() << ": " << file.form << ", "
-            << human_size(static_cast<double>(fs::file_size(path))) << "\n"
-            << chosen(file) << "architecture: " << architecture(path, file, weights) << "\n"
-            << "weights: " << weights.size() << " tensors, " << parameters << " numbers\n";
+  const std::string found = architecture(path, file, weights);
+  std::ostringstream out;
+  out << path.string() << ": " << file.form << ", "
+      << human_size(static_cast<double>(fs::file_size(path))) << "\n"
+      << chosen(file) << "architecture: " << found << "\n"
+      << "weights: " << weights.size() << " tensors, " << parameters << " numbers\n";
+  nlohmann::json entries = nlohmann::json::object(), tensors = nlohmann::json::array();
   for (const auto& [key, value] : file.rest.items) {
-    std::cout << describe(key) << ": " << describe(value) << "\n";
+    out << describe(key) << ": " << describe(value) << "\n";
+    entries[describe(key)] = describe(value);
   }
   Faults total;
   const auto column = [](size_t size) { return std::setw(static_cast<int>(size)); };
-  std::cout << std::left << "\n"
-            << column(width + 2) << "name" << column(24) << "shape" << column(16) << "type"
-            << "size\n";
+  out << std::left << "\n"
+      << column(width + 2) << "name" << column(24) << "shape" << column(16) << "type"
+      << "size\n";
   for (const auto& [key, value] : file.weights.items) {
     const torch::Tensor& tensor = value.as_tensor();
-    std::cout << column(width + 2) << printable(key.as_string()) << column(24) << shape_text(tensor)
-              << column(16) << c10::toString(tensor.scalar_type())
-              << human_size(static_cast<double>(tensor.nbytes())) << notes(tensor, total) << "\n";
+    const Faults faults = count_faults(tensor);
+    total.nan += faults.nan, total.infinite += faults.infinite;
+    const char* type = c10::toString(tensor.scalar_type());
+    out << column(width + 2) << printable(key.as_string()) << column(24) << shape_text(tensor)
+        << column(16) << type << human_size(static_cast<double>(tensor.nbytes()))
+        << notes(tensor, faults) << "\n";
+    tensors.push_back({{"name", key.as_string()},
+                       {"shape", tensor.sizes().vec()},
+                       {"type", type},
+                       {"nan", faults.nan},
+                       {"infinite", faults.infinite}});
   }
-  std::cout << "\nNaN: " << total.nan << ", infinite: " << total.infinite << "\n";
+  out << "\nNaN: " << total.nan << ", infinite: " << total.infinite << "\n";
+  output.result({{"file", path.string()},
+                 {"form", file.form},
+                 {"bytes", fs::file_size(path)},
+                 {"architecture", found},
+                 {"entries", entries},
+                 {"numbers", parameters},
+                 {"nan", total.nan},
+                 {"infinite", total.infinite},
+                 {"tensors", tensors}},
+                out.str());
 }
 
 }  // namespace
@@ -155,7 +175,8 @@ void add_inspect(CLI::App& app) {
   const auto path = std::make_shared<fs::path>();
   auto* command = app.add_subcommand("inspect", "List what a weights file holds");
   command->add_option("FILE", *path, "torch.save, TorchScript or safetensors file")->required();
-  command->callback([path] { inspect(*path); });
+  const auto output = add_output_flags(*command);
+  command->callback([path, output] { inspect(*path, *output); });
 }
 
 }  // namespace pixelclip::cli

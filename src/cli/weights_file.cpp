@@ -45,6 +45,22 @@ WeightsFile read_known_weights(const std::filesystem::path& path) {
   return file;
 }
 
+bool is_weights_name(const std::filesystem::path& path) {
+  for (const char* ending : {".pth", ".pt", ".bin", ".safetensors"}) {
+    if (path.extension() == ending) return true;
+  }
+  return false;
+}
+
+void warn_of_overflow(const std::string& name, const torch::Tensor& tensor) {
+  if (!tensor.is_floating_point() || tensor.numel() == 0) return;
+  const auto [low, high] = torch::aminmax(tensor.reshape({-1}).to(torch::kFloat));
+  if (high.item<double>() > 65504 || low.item<double>() < -65504) {
+    log::warn("tensor ", printable(name),
+              " holds numbers too large for half precision; they become infinite");
+  }
+}
+
 std::string human_size(double bytes) {
   static constexpr std::array units{"bytes", "kB", "MB", "GB", "TB"};
   size_t unit = 0;

@@ -11,6 +11,12 @@ namespace pixelclip::cli {
 /// named in a warning. Errors: as read_weights_file.
 WeightsFile read_known_weights(const std::filesystem::path& path);
 
+/// Whether the name ends as the weights files that are written here: .pth, .pt, .bin, .safetensors.
+bool is_weights_name(const std::filesystem::path& path);
+
+/// Warns of numbers beyond 65504, which become infinite in half precision.
+void warn_of_overflow(const std::string& name, const torch::Tensor& tensor);
+
 /// "12.3 MB".
 std::string human_size(double bytes);
 

@@ -75,6 +75,8 @@ void set_place(onnx::TensorProto& proto, const std::string& file, uint64_t offse
 
 }  // namespace
 
+bool has_onnx() { return true; }
+
 struct OnnxModel::State {
   onnx::ModelProto model;
   std::vector<OnnxTensor> tensors;

@@ -29,6 +29,9 @@ struct OnnxTensor {
   std::shared_ptr<const void> owner;
 };
 
+/// Whether the program was built with ONNX.
+bool has_onnx();
+
 /// An ONNX file under construction (opset 17). Values of the graph are referred to by name. This
 /// header and its source know nothing of LibTorch, which ships another version of protobuf's
 /// headers.

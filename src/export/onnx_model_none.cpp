@@ -3,6 +3,8 @@
 
 namespace pixelclip {
 
+bool has_onnx() { return false; }
+
 struct OnnxModel::State {};
 
 OnnxModel::OnnxModel() {

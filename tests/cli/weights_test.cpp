@@ -1,3 +1,6 @@
+#include <nlohmann/json.hpp>
+
+#include "base/file.hpp"
 #include "cli/commands.hpp"
 #include "command.hpp"
 #include "io/safetensors.hpp"
@@ -125,6 +128,31 @@ TEST_F(Weights, AreShownWithWhereTheyStoodAndWhatWasDropped) {
                     HasSubstr("warning: nothing tells"), Not(HasSubstr("\nmodule."))));
   ASSERT_EQ(convert("ema.pth", "plain.pth"), "");
   expect_equal(read("plain.pth"), read("clip.pth"));
+}
+
+TEST_F(Weights, AreWrittenAsHuggingFacePublishesThemAndBack) {
+  ASSERT_EQ(convert("in.pth", "hf", {"--to", "hf"}), "");
+  EXPECT_THAT(read_text(folder_ / "hf/config.json"), HasSubstr("\"hidden_act\": \"quick_gelu\""));
+  EXPECT_TRUE(read("hf/model.safetensors").count("visual_projection.weight"));
+  ASSERT_EQ(convert("hf/model.safetensors", "back.pt", {"--to", "openai"}), "");
+  expect_equal(read("back.pt"), read("clip.pth"));
+  ASSERT_EQ(convert("in.pth", "half.safetensors", {"--to", "open_clip", "--half"}), "");
+  EXPECT_EQ(read("half.safetensors").at("visual.proj").scalar_type(), torch::kHalf);
+  EXPECT_THAT(convert("in.pth", "x.pt", {"--to", "hf", "--strip"}), HasSubstr("no meaning"));
+  EXPECT_THAT(convert("in.pth", "x.safetensors", {"--to", "openai"}), HasSubstr("name a .pt file"));
+  EXPECT_FALSE(fs::exists(folder_ / "x.pt") || fs::exists(folder_ / "x.safetensors"));
+}
+
+TEST_F(Weights, AreShownAsOneLineOfJson) {
+  const auto shown = run_command(add_inspect, {"inspect", path("in.pth"), "--json"}).out;
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), 1);
+  const auto told = nlohmann::json::parse(shown);
+  EXPECT_EQ(told.at("entries").at("iteration"), "99");
+  EXPECT_EQ(told.at("tensors").size(), read("in.pth").size());
+  const auto converted =
+      run_command(add_convert, {"convert", path("in.pth"), path("b.pth"), "--json", "--quiet"});
+  EXPECT_EQ(nlohmann::json::parse(converted.out).at("file"), path("b.pth"));
+  EXPECT_EQ(converted.log, "");
 }
 
 TEST_F(Weights, MayBeConvertedOverThemselves) {

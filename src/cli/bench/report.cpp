@@ -11,8 +11,6 @@
 #include "base/parallel.hpp"
 
 namespace pixelclip::cli {
-namespace {
-
 std::string processor() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -22,15 +20,13 @@ std::string processor() {
   return "unknown processor";
 }
 
-std::string build() {
+std::string build_kind() {
 #ifdef NDEBUG
   return "optimised, GCC " __VERSION__;
 #else
   return "with assertions, GCC " __VERSION__;
 #endif
 }
-
-}  // namespace
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -42,7 +38,7 @@ void BenchReport::add(std::string key, double value, std::string unit, std::stri
 
 void BenchReport::print() const {
   std::printf("%s on %s, %d cores; %s; LibTorch %s\n", part_.c_str(), processor().c_str(),
-              available_cores(), build().c_str(), TORCH_VERSION);
+              available_cores(), build_kind().c_str(), TORCH_VERSION);
   for (const Figure& figure : figures_) {
     const char* form = figure.value != 0 && std::abs(figure.value) < 5e-4 ? "  %12.1e %-10s %s\n"
                                                                           : "  %12.3f %-10s %s\n";
@@ -60,7 +56,7 @@ void BenchReport::write(const std::filesystem::path& file) const {
   write_json(file, {{"part", part_},
                     {"machine", processor()},
                     {"threads", available_cores()},
-                    {"build", build()},
+                    {"build", build_kind()},
                     {"versions", {{"torch", TORCH_VERSION}}},
                     {"figures", figures}});
 }

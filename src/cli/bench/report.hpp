@@ -9,6 +9,10 @@ namespace pixelclip::cli {
 /// Seconds of a clock that never goes back.
 double now();
 
+/// The processor's name, and how the program was compiled.
+std::string processor();
+std::string build_kind();
+
 /// The figures of one benchmark: a table for people, and with a file the same for programs, headed
 /// by the machine, its cores, the build and the versions.
 class BenchReport {

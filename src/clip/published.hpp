@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "clip/sources.hpp"
+
+namespace pixelclip {
+
+enum class Publisher { openai, open_clip, hugging_face };
+
+/// A CLIP as the program of one of its publishers loads it.
+struct PublishedClip {
+  StateDict weights;         ///< in the publisher's names
+  std::string weights_name;  ///< usual name of the weights file in a model's folder
+  std::string config_name;   ///< of the JSON beside it; empty: the publisher has none
+  std::string config;        ///< its text
+};
+
+/// The reverse of to_clip_names, exact. Errors: a model that the publisher's program computes
+/// otherwise or lacks.
+PublishedClip publish(const ClipFile& clip, Publisher publisher);
+
+}  // namespace pixelclip

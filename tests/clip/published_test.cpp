@@ -1,0 +1,96 @@
+#include "clip/published.hpp"
+
+#include <torch/utils.h>
+
+#include "base/file.hpp"
+#include "io/safetensors.hpp"
+#include "support/tensors.hpp"
+
+namespace pixelclip {
+namespace {
+using ::testing::HasSubstr;
+using testing::TempFolder;
+
+/// A CLIP of random weights.
+ClipFile random_clip(const ClipArchitecture& architecture) {
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(5);
+  CLIP clip(architecture);
+  return {"clip.pth", state_of(*clip), architecture};
+}
+
+ClipArchitecture small_vit() {
+  ClipArchitecture small;
+  small.vit = VitOptions{.width = 128, .layers = 2, .patch = 8, .grid = 4, .embedding = 16, .heads = 2};
+  small.text = {.width = 64, .layers = 2, .heads = 1, .vocabulary = 99, .embedding = 16};
+  return small;
+}
+
+ClipArchitecture small_convnext() {
+  ClipArchitecture small;
+  small.convnext = ConvNextOptions{
+      .depths = {3, 3, 9, 3}, .widths = {96, 192, 384, 768}, .embedding = 16, .head_hidden = 32};
+  small.text = {.width = 64, .layers = 1, .heads = 1, .vocabulary = 99, .embedding = 16};
+  small.text.activation = Activation::gelu;
+  return small;
+}
+
+/// What is read again from the publisher's files in a folder.
+void expect_round_trip(const ClipFile& clip, Publisher publisher) {
+  const TempFolder folder;
+  const PublishedClip published = publish(clip, publisher);
+  const auto file = folder / (published.weights_name + ".safetensors");
+  write_safetensors(file, published.weights);
+  if (!published.config.empty()) write_text(folder / published.config_name, published.config);
+  const ClipFile back = open_clip(file.string());
+  ASSERT_EQ(back.weights.size(), clip.weights.size());
+  for (const auto& [name, tensor] : clip.weights)
+    EXPECT_TRUE(torch::equal(back.weights.at(name), tensor)) << name;
+  EXPECT_EQ(record_of(back.architecture), record_of(clip.architecture));
+  EXPECT_EQ(back.architecture.describe(), clip.architecture.describe());
+}
+
+TEST(Published, NamesOfEveryPublisherReadBackToTheSameWeights) {
+  auto architecture = small_vit();
+  for (const auto publisher : {Publisher::openai, Publisher::open_clip, Publisher::hugging_face})
+    expect_round_trip(random_clip(architecture), publisher);
+  expect_round_trip(random_clip(small_convnext()), Publisher::open_clip);
+}
+
+TEST(Published, ConfigurationsTellActivationHeadsAndMlpWidth) {
+  auto architecture = small_vit();
+  architecture.vit->heads = 4, architecture.vit->mlp = 192;
+  architecture.text.heads = 2, architecture.text.mlp = 96;
+  architecture.vit->activation = architecture.text.activation = Activation::gelu;
+  expect_round_trip(random_clip(architecture), Publisher::open_clip);
+  architecture.text.activation = Activation::quick_gelu;
+  expect_round_trip(random_clip(architecture), Publisher::hugging_face);
+}
+
+TEST(Published, HuggingFacesNamesAreThoseOfItsModel) {
+  const auto names = publish(random_clip(small_vit()), Publisher::hugging_face).weights;
+  for (const char* name :
+       {"vision_model.embeddings.class_embedding", "vision_model.pre_layrnorm.weight",
+        "vision_model.encoder.layers.1.self_attn.k_proj.bias", "visual_projection.weight",
+        "text_model.encoder.layers.0.mlp.fc2.weight", "text_model.final_layer_norm.bias",
+        "text_projection.weight", "logit_scale"})
+    EXPECT_TRUE(names.count(name)) << name;
+  EXPECT_EQ(names.at("visual_projection.weight").sizes(), (std::vector<int64_t>{16, 128}));
+}
+
+TEST(Published, ModelsThatAProgramComputesOtherwiseAreRefused) {
+  auto gelu = small_vit();
+  gelu.vit->activation = Activation::gelu;
+  EXPECT_ERROR(publish(random_clip(gelu), Publisher::openai), HasSubstr("computes with QuickGELU"));
+  EXPECT_ERROR(publish(random_clip(gelu), Publisher::open_clip),
+               HasSubstr("one activation for both towers"));
+  const auto convnext = random_clip(small_convnext());
+  EXPECT_ERROR(publish(convnext, Publisher::openai), HasSubstr("use --to open_clip"));
+  EXPECT_ERROR(publish(convnext, Publisher::hugging_face), HasSubstr("use --to open_clip"));
+  auto odd = small_convnext();
+  odd.convnext->depths = {1, 1, 1, 1};
+  EXPECT_ERROR(publish(random_clip(odd), Publisher::open_clip), HasSubstr("timm"));
+}
+
+}  // namespace
+}  // namespace pixelclip
