@@ -50,6 +50,32 @@ SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores,
                    const EvaluateOptions& options);
 SetResult evaluate(const DatasetInfo& info, const ScoreFunction& scores, EvaluateOptions options);
 
+/// Scores of images by each of the ways `wanted` (their positions): [wanted][images].
+using WaysScoreFunction = std::function<std::vector<std::vector<torch::Tensor>>(
+    const std::vector<Image>& rgb, const std::vector<size_t>& wanted)>;
+
+/// An image on which several ways of scoring disagree.
+struct ContestedImage {
+  std::string stem = {};
+  double share = 0;  ///< Of the pixels that not all ways label alike, percent.
+  Image image = {};
+  LabelMap truth = {};
+  std::vector<LabelMap> predictions = {};  ///< Of each way.
+};
+
+/// Several ways of scoring a set, side by side.
+struct Comparison {
+  std::vector<SetResult> results = {};         ///< Of each way.
+  std::vector<ContestedImage> contested = {};  ///< The most contested first; on rank 0.
+};
+
+/// Scores a set in several ways, each image and its labels read once. Ways differ in names, rule,
+/// protocol, weights and `predictions`, where each keeps its own progress: a way that was scored
+/// before is not scored again. Threads, batch, limit and ranks are those of the first. `contested`
+/// images are kept for the report, where all ways keep predictions. Errors: as evaluate().
+Comparison evaluate_ways(const DatasetInfo& info, const WaysScoreFunction& scores,
+                         const std::vector<EvaluateOptions>& ways, int contested = 0);
+
 /// Removes what an evaluation has kept in `predictions` to go on from.
 void forget_progress(const std::filesystem::path& predictions);
 

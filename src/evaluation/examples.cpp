@@ -1,6 +1,7 @@
 #include "evaluation/examples.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,16 @@ LabelMap read_predictions(const std::string& elements, const std::vector<int32_t
     }
   }
   return labels;
+}
+
+/// The size that pages show an image of height × width at.
+std::pair<int64_t, int64_t> page_size(int64_t height, int64_t width) {
+  const double scale = std::min(
+      1.0, static_cast<double>(kMaxExampleSide) / static_cast<double>(std::max(height, width)));
+  const auto side = [&](int64_t length) {
+    return std::max<int64_t>(1, std::llround(scale * static_cast<double>(length)));
+  };
+  return {side(height), side(width)};
 }
 
 LabelMap shrink(const LabelMap& labels, int64_t height, int64_t width) {
@@ -78,22 +89,58 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
     const LabelMap truth = set_.labels(item, static_cast<int>(names_.size()));
     example.image = set_.read_image(item, truth);
     const int64_t height = example.image.height, width = example.image.width;
-    const double scale = std::min(
-        1.0, static_cast<double>(kMaxExampleSide) / static_cast<double>(std::max(height, width)));
-    const auto small_height =
-        std::max<int64_t>(1, std::llround(scale * static_cast<double>(height)));
-    const auto small_width = std::max<int64_t>(1, std::llround(scale * static_cast<double>(width)));
+    const auto [small_height, small_width] = page_size(height, width);
     example.truth = shrink(truth, small_height, small_width);
     example.prediction =
         shrink(read_predictions(file.read(index).text, set_.info().prediction_ids, height, width),
                small_height, small_width);
-    if (scale < 1) example.image = resize_bilinear(example.image, small_height, small_width);
+    if (small_height != height || small_width != width)
+      example.image = resize_bilinear(example.image, small_height, small_width);
     examples.push_back(std::move(example));
   };
   for (size_t i = 0; i < best; ++i) add("best", i);
   for (size_t i = 0; i < worst; ++i) add("worst", order.size() - 1 - i);
   for (size_t i = best; i + worst < order.size() && i < best + count_; ++i) add("random", i);
   return examples;
+}
+
+double disagreement(const std::vector<std::string>& predictions) {
+  if (predictions.empty()) return 0;
+  LabelMap first;
+  std::vector<bool> differs;
+  for (const std::string& elements : predictions) {
+    const auto size = parse_json("[" + elements + "]", "an image's predictions")
+                          .at(0)["segmentation"]["size"]
+                          .get<std::array<int64_t, 2>>();
+    LabelMap labels = read_predictions(elements, {}, size[0], size[1]);
+    if (first.ids.empty()) {
+      first = std::move(labels);
+      differs.resize(first.ids.size());
+      continue;
+    }
+    for (size_t i = 0; i < first.ids.size(); ++i)
+      differs[i] = differs[i] || first.ids[i] != labels.ids.at(i);
+  }
+  return static_cast<double>(std::count(differs.begin(), differs.end(), true)) /
+         static_cast<double>(differs.size());
+}
+
+ContestedImage contested_image(const SemSegSet& set, const std::vector<std::string>& names,
+                               int64_t index, const std::vector<std::string>& predictions) {
+  const SemSegItem& item = set.items()[index];
+  ContestedImage contested{.stem = item.stem};
+  const LabelMap truth = set.labels(item, static_cast<int>(names.size()));
+  const auto [height, width] = page_size(truth.height, truth.width);
+  contested.image = set.read_image(item, truth);
+  if (height != truth.height || width != truth.width)
+    contested.image = resize_bilinear(contested.image, height, width);
+  contested.truth = shrink(truth, height, width);
+  for (const std::string& elements : predictions) {
+    contested.predictions.push_back(
+        shrink(read_predictions(elements, set.info().prediction_ids, truth.height, truth.width),
+               height, width));
+  }
+  return contested;
 }
 
 }  // namespace pixelclip

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/sem_seg.hpp"
+#include "evaluation/evaluate.hpp"
 #include "evaluation/progress_file.hpp"
 #include "evaluation/report.hpp"
 
@@ -31,5 +32,13 @@ class ExamplePicker {
   int count_;
   std::vector<Scored> scored_;
 };
+
+/// The share of an image's pixels, 0 to 1, that not all of these predictions (predictions_json)
+/// label alike; 0 for none.
+double disagreement(const std::vector<std::string>& predictions);
+
+/// An image of a set with the predictions of several ways, for people to look at.
+ContestedImage contested_image(const SemSegSet& set, const std::vector<std::string>& names,
+                               int64_t index, const std::vector<std::string>& predictions);
 
 }  // namespace pixelclip

@@ -23,29 +23,39 @@ SparseCounts take_counts(Confusion& confusion) {
 
 }  // namespace
 
-ImageWorker::ImageWorker(const SemSegSet& set, const std::vector<std::string>& names,
-                         ScoreRule rule, bool with_predictions)
-    : set_(set), evaluator_(names, rule, set.info().ignore), with_predictions_(with_predictions) {}
+ImageWorker::ImageWorker(const SemSegSet& set, const std::vector<ScoredAs>& ways) : set_(set) {
+  for (const ScoredAs& way : ways) {
+    ways_.push_back(
+        {SemSegEvaluator(way.names, way.rule, set.info().ignore), way.with_predictions});
+  }
+}
 
-std::vector<ImageRecord> ImageWorker::operator()(const std::vector<int64_t>& indices,
-                                                 const BatchScoreFunction& scores) {
-  std::vector<ImageRecord> records(indices.size());
+std::vector<std::vector<ImageRecord>> ImageWorker::operator()(const std::vector<int64_t>& indices,
+                                                              const std::vector<size_t>& wanted,
+                                                              const WaysScoreFunction& scores) {
+  std::vector<std::vector<ImageRecord>> records;
   std::vector<Image> images;
   std::vector<LabelMap> truths;
-  std::vector<ImageRecord*> readable;
+  std::vector<size_t> readable;
   for (size_t i = 0; i < indices.size(); ++i) {
     Image image;
     LabelMap truth;
-    records[i] = read(indices[i], image, truth);
-    if (records[i].state != ImageRecord::State::scored) continue;
+    records.emplace_back(ways_.size(), read(indices[i], image, truth));
+    if (records[i].front().state != ImageRecord::State::scored) continue;
     images.push_back(std::move(image));
     truths.push_back(std::move(truth));
-    readable.push_back(&records[i]);
+    readable.push_back(i);
   }
   if (images.empty()) return records;
-  const auto all = scores(images);
-  TORCH_CHECK(all.size() == images.size(), all.size(), " scores for ", images.size(), " images");
-  for (size_t i = 0; i < readable.size(); ++i) count(*readable[i], all[i], truths[i]);
+  const auto all = scores(images, wanted);
+  TORCH_CHECK(all.size() == wanted.size(), all.size(), " scores for ", wanted.size(), " ways");
+  for (size_t w = 0; w < wanted.size(); ++w) {
+    TORCH_CHECK(all[w].size() == images.size(), all[w].size(), " scores for ", images.size(),
+                " images");
+    for (size_t i = 0; i < images.size(); ++i) {
+      count(ways_[wanted[w]], records[readable[i]][wanted[w]], all[w][i], truths[i]);
+    }
+  }
   return records;
 }
 
@@ -62,8 +72,8 @@ ImageRecord ImageWorker::read(int64_t index, Image& image, LabelMap& truth) cons
     return record;
   }
   const int ignore = set_.info().ignore;
-  apply_ids(truth, set_.id_map(item), static_cast<int>(evaluator_.names().size()), ignore,
-            item.label.string());
+  apply_ids(truth, set_.id_map(item), static_cast<int>(ways_.front().evaluator.names().size()),
+            ignore, item.label.string());
   if (set_.info().skip_unlabelled && std::all_of(truth.ids.begin(), truth.ids.end(),
                                                  [ignore](int32_t id) { return id == ignore; })) {
     record.state = ImageRecord::State::unlabelled;
@@ -71,9 +81,10 @@ ImageRecord ImageWorker::read(int64_t index, Image& image, LabelMap& truth) cons
   return record;
 }
 
-void ImageWorker::count(ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth) {
+void ImageWorker::count(Way& way, ImageRecord& record, const torch::Tensor& scores,
+                        const LabelMap& truth) {
   const std::string file = set_.items()[record.index].image.string();
-  const size_t classes = evaluator_.names().size();
+  const size_t classes = way.evaluator.names().size();
   TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes),
               "the scores of ", file, " have shape ", scores.sizes(), ", expected [", classes,
               ", h, w]");
@@ -83,10 +94,10 @@ void ImageWorker::count(ImageRecord& record, const torch::Tensor& scores, const 
   } catch (const Error& e) {
     fail(file, ": ", e.what());
   }
-  evaluator_.process(file, prediction, truth);
-  record.confusion = take_counts(evaluator_.confusion());
-  record.boundary = take_counts(evaluator_.boundary());
-  if (with_predictions_)
+  way.evaluator.process(file, prediction, truth);
+  record.confusion = take_counts(way.evaluator.confusion());
+  record.boundary = take_counts(way.evaluator.boundary());
+  if (way.with_predictions)
     record.text = predictions_json(file, prediction, set_.info().prediction_ids);
 }
 

@@ -10,25 +10,36 @@
 
 namespace pixelclip {
 
+/// What one way of scoring makes of an image.
+struct ScoredAs {
+  std::vector<std::string> names;
+  ScoreRule rule;
+  bool with_predictions;
+};
+
 /// One thread's part of an evaluation: reads images, asks for their scores, segments and counts.
 class ImageWorker {
  public:
-  ImageWorker(const SemSegSet& set, const std::vector<std::string>& names, ScoreRule rule,
-              bool with_predictions);
+  ImageWorker(const SemSegSet& set, const std::vector<ScoredAs>& ways);
 
-  /// The items `indices` of the set, all of them in one call of `scores`. A file that cannot be
-  /// read leaves its image out. Errors: an id without meaning, because then the class list or the
-  /// set is the wrong one; scores that are not finite.
-  std::vector<ImageRecord> operator()(const std::vector<int64_t>& indices,
-                                      const BatchScoreFunction& scores);
+  /// Records [indices][ways] of the items `indices` of the set, all of them in one call of
+  /// `scores`; those of ways that are not `wanted` stay empty. A file that cannot be read leaves
+  /// its image out. Errors: an id without meaning, because then the class list or the set is the
+  /// wrong one; scores that are not finite.
+  std::vector<std::vector<ImageRecord>> operator()(const std::vector<int64_t>& indices,
+                                                   const std::vector<size_t>& wanted,
+                                                   const WaysScoreFunction& scores);
 
  private:
+  struct Way {
+    SemSegEvaluator evaluator;
+    bool with_predictions;
+  };
   ImageRecord read(int64_t index, Image& image, LabelMap& truth) const;
-  void count(ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth);
+  void count(Way& way, ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth);
 
   const SemSegSet& set_;
-  SemSegEvaluator evaluator_;
-  bool with_predictions_;
+  std::vector<Way> ways_;
 };
 
 }  // namespace pixelclip

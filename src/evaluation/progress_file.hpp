@@ -46,6 +46,8 @@ class ProgressFile {
   void join(const Visitor& visit);
   /// The record of one image, after join().
   ImageRecord read(int64_t index) const;
+  /// Whether there is one.
+  bool holds(int64_t index) const { return places_.contains(index); }
 
   /// Removes what is kept in `folder`.
   static void remove(const std::filesystem::path& folder);

@@ -1,5 +1,6 @@
 #include "evaluation/evaluate.hpp"
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -115,6 +116,71 @@ TEST(Evaluate, PredictionsCarryTheSetsOwnIdsWhereItHasThem) {
   set.info.prediction_ids = {1};
   EXPECT_ERROR(evaluate(set.info, oracle(), {.predictions = folder}),
                HasSubstr("has no id of its own"));
+}
+
+/// Two ways, the oracle and one that takes b for c; counts the images that each way scored.
+WaysScoreFunction two_ways(std::array<std::atomic<int>, 2>& scored) {
+  return [&scored](const std::vector<Image>& images, const std::vector<size_t>& wanted) {
+    std::vector<std::vector<torch::Tensor>> all;
+    for (const size_t way : wanted) {
+      auto& scores = all.emplace_back();
+      for (const Image& image : images) scores.push_back(oracle(way == 1)(image));
+      scored[way] += static_cast<int>(images.size());
+    }
+    return all;
+  };
+}
+
+TEST(EvaluateWays, EqualsEachWayAloneAndReadsEachImageOnce) {
+  const SmallSet set(3);
+  std::array<std::atomic<int>, 2> scored{};
+  const Comparison both = evaluate_ways(set.info, two_ways(scored), {{}, {}});
+  ASSERT_THAT(both.results, SizeIs(2));
+  EXPECT_EQ(both.results[0].confusion.counts(),
+            evaluate(set.info, oracle(), {}).confusion.counts());
+  EXPECT_EQ(both.results[1].confusion.counts(),
+            evaluate(set.info, oracle(true), {}).confusion.counts());
+  EXPECT_THAT(both.contested, SizeIs(0)) << "no predictions were kept";
+}
+
+TEST(EvaluateWays, ScoresAgainOnlyTheWayThatIsNewOrChanged) {
+  const SmallSet set(3);
+  std::array<std::atomic<int>, 2> scored{};
+  EvaluateOptions first{.predictions = set.folder / "a", .protocol = "1", .keep_progress = true};
+  evaluate_ways(set.info, two_ways(scored), {first});
+  EXPECT_EQ(scored[0], 3);
+  const EvaluateOptions second{.predictions = set.folder / "b", .keep_progress = true};
+  const auto both = evaluate_ways(set.info, two_ways(scored), {first, second});
+  EXPECT_EQ(scored[0], 3);
+  EXPECT_EQ(scored[1], 3);
+  EXPECT_DOUBLE_EQ(score_of(both.results[0].scores, "mIoU"), 100);
+  EXPECT_LT(score_of(both.results[1].scores, "mIoU"), 100);
+  first.protocol = "2";
+  evaluate_ways(set.info, two_ways(scored), {first, second});
+  EXPECT_EQ(scored[0], 6);
+  EXPECT_EQ(scored[1], 3);
+}
+
+TEST(EvaluateWays, ListsTheImagesOnWhichTheWaysDisagreeMost) {
+  SmallSet set(2);
+  set.add("agreed", 1, 2, 0);  // classes a and b alone, which both ways tell apart
+  std::array<std::atomic<int>, 2> scored{};
+  const auto both =
+      evaluate_ways(set.info, two_ways(scored),
+                    {{.predictions = set.folder / "a"}, {.predictions = set.folder / "b"}}, 5);
+  ASSERT_THAT(both.contested, SizeIs(2));
+  EXPECT_GE(both.contested[0].share, both.contested[1].share);
+  for (const ContestedImage& image : both.contested) {
+    ASSERT_THAT(image.predictions, SizeIs(2));
+    int64_t differs = 0;
+    for (size_t i = 0; i < image.predictions[0].ids.size(); ++i) {
+      EXPECT_EQ(image.predictions[0].ids[i] == 2,
+                image.predictions[0].ids[i] != image.predictions[1].ids[i]);
+      differs += image.predictions[0].ids[i] == 2;
+    }
+    EXPECT_DOUBLE_EQ(image.share, 100.0 * static_cast<double>(differs) /
+                                      static_cast<double>(image.predictions[0].ids.size()));
+  }
 }
 
 TEST(Evaluate, AnInterruptedFileWithOtherIdsIsNotContinued) {
