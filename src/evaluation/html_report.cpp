@@ -6,105 +6,15 @@
 #include <iomanip>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <ranges>
 #include <set>
 #include <sstream>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "image/codec.hpp"
-#include "visualization/sheet.hpp"
+#include "evaluation/html.hpp"
 
 namespace pixelclip {
 namespace {
-
-#include "evaluation/report_page.inc"
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-std::string shown(double value, int decimals) {
-  if (std::isnan(value)) return "–";
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(decimals) << value;
-  return out.str();
-}
-
-/// A cell that sorts by its value.
-std::string cell(double value, int decimals, const std::string& unit = "") {
-  return str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">",
-             shown(value, decimals), std::isnan(value) ? "" : unit, "</td>");
-}
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t have = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = 0;
-    for (size_t k = 0; k < 3; ++k) word = word << 8 | (k < have ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) out += k <= have ? digits[word >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
-/// Heads of sortable columns; those named in `texts` hold words.
-std::string table_head(const std::vector<std::string>& heads,
-                       const std::set<std::string>& texts = {}) {
-  std::string out = "<thead><tr>";
-  for (const auto& head : heads) {
-    out += str("<th scope=\"col\"", texts.count(head) ? " class=\"text\"" : "", "><button>",
-               escaped(head), "</button></th>");
-  }
-  return out + "</tr></thead>";
-}
-
-/// A table that scrolls where it finds no room; `kind` is "" or " tall".
-std::string open_table(const std::string& label, const std::string& kind, const std::string& head) {
-  return str("<div class=\"scroll", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"",
-             escaped(label), "\"><table>", head, "<tbody>");
-}
-
-/// Rows of texts as a table; numbers sort as such.
-std::string text_table(const std::string& label, const std::vector<TableRow>& rows) {
-  const std::set<std::string> texts = {"fingerprint", "remarks", "source"};
-  std::string out = open_table(label, "", table_head(rows.front(), texts));
-  for (const TableRow& row : rows | std::views::drop(1)) {
-    out += "<tr>";
-    for (size_t c = 0; c < row.size(); ++c) {
-      char* end = nullptr;
-      const double value = std::strtod(row[c].c_str(), &end);
-      const bool numeric = c > 0 && !texts.count(rows.front()[c]) && end != row[c].c_str() &&
-                           (*end == '\0' || *end == ' ');
-      out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">",
-                           escaped(row[c]), "</td>")
-                     : str("<td class=\"text\">", rows.front()[c] == "fingerprint" ? "<code>" : "",
-                           escaped(row[c]), "</td>");
-    }
-    out += "</tr>";
-  }
-  return out + "</tbody></table></div>";
-}
 
 std::string class_table(const SetResult& result) {
   const int classes = result.confusion.classes();
@@ -142,59 +52,18 @@ std::string confused_table(const SetResult& result) {
   return out + "</tbody></table></div>";
 }
 
-using Paint = std::function<Color(size_t pixel, uint8_t grey)>;
-
-/// The image in grey, each pixel painted.
-Image painted(const Image& image, const Paint& paint) {
-  Image out(image.height, image.width, 3);
-  for (size_t i = 0; i < out.pixels.size() / 3; ++i) {
-    const uint8_t* rgb = &image.pixels[3 * i];
-    const Color color =
-        paint(i, static_cast<uint8_t>((77 * rgb[0] + 150 * rgb[1] + 29 * rgb[2]) >> 8));
-    out.pixels[3 * i] = color.red, out.pixels[3 * i + 1] = color.green,
-                   out.pixels[3 * i + 2] = color.blue;
-  }
-  return out;
-}
-
-/// `share` of the color over the grey image.
-Color over(const Color& color, double share, uint8_t grey) {
-  const auto mix = [&](uint8_t value) {
-    return static_cast<uint8_t>(share * value + (1 - share) * grey);
-  };
-  return {mix(color.red), mix(color.green), mix(color.blue)};
-}
-
-std::string panel(const Image& image, const std::string& caption, const std::string& of) {
-  return str("<figure><button aria-label=\"enlarge ", escaped(caption + " of " + of),
-             "\"><img alt=\"", escaped(of + ": " + caption), "\" width=\"", image.width,
-             "\" height=\"", image.height, "\" src=\"data:image/jpeg;base64,",
-             base64(encode_jpeg(image, 85)), "\"></button><figcaption>", caption,
-             "</figcaption></figure>");
-}
-
-std::string swatch(const Color& color, const std::string& name) {
-  std::ostringstream hex;
-  hex << '#' << std::hex << std::setfill('0') << std::setw(6)
-      << (color.red << 16 | color.green << 8 | color.blue);
-  return str("<li><i style=\"background:", hex.str(), "\"></i>", escaped(name), "</li>");
-}
-
 std::string example_card(const Example& example, const SetResult& result,
                          const std::vector<Color>& colors) {
-  // Darker, lighter and greyer than any color of a class.
+  // Darker, lighter and grayer than any color of a class.
   constexpr Color kWrong = {150, 0, 30}, kRight = {235, 240, 245}, kIgnored = {0, 0, 0};
   const int classes = result.confusion.classes();
   const auto is_class = [&](int32_t id) { return id >= 0 && id < classes; };
   const auto labels = [&](const LabelMap& map) {
-    return painted(example.image, [&](size_t i, uint8_t grey) {
-      return is_class(map.ids[i]) ? over(colors[map.ids[i]], 0.65, grey)
-                                  : over(kIgnored, 0.55, grey);
-    });
+    return painted_labels(example.image, map, colors);
   };
-  const auto errors = painted(example.image, [&](size_t i, uint8_t grey) {
-    if (!is_class(example.truth.ids[i])) return over(kIgnored, 0.55, grey);
-    return over(example.truth.ids[i] == example.prediction.ids[i] ? kRight : kWrong, 0.7, grey);
+  const auto errors = painted(example.image, [&](size_t i, uint8_t gray) {
+    if (!is_class(example.truth.ids[i])) return over(kIgnored, 0.55, gray);
+    return over(example.truth.ids[i] == example.prediction.ids[i] ? kRight : kWrong, 0.7, gray);
   });
   std::string legend;
   std::set<int32_t> seen(example.truth.ids.begin(), example.truth.ids.end());
@@ -202,7 +71,7 @@ std::string example_card(const Example& example, const SetResult& result,
   for (const int32_t id : seen) {
     if (is_class(id)) legend += swatch(colors[id], result.names[id]);
   }
-  legend += swatch(kWrong, "kWrong") + swatch(over(kIgnored, 0.55, 128), "not scored");
+  legend += swatch(kWrong, "wrong") + swatch(over(kIgnored, 0.55, 128), "not scored");
   return str("<article><header><span><span class=\"kind\">", example.kind, "</span> ",
              escaped(example.stem), "</span><b>", shown(example.score, 1),
              "</b></header><div class=\"panels\">", panel(example.image, "image", example.stem),
@@ -281,7 +150,7 @@ std::string chart(const Curve& curve) {
                                : str("<circle class=\"curve\" r=\"3\" cx=\"", across(low_x),
                                      "\" cy=\"", down(low), "\"/>");
   return str(
-      "<article><h3 style=\"margin-kTop:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ",
+      "<article><h3 style=\"margin-top:0\">", escaped(curve.name), "</h3><svg viewBox=\"0 0 ",
       kWidth, ' ', kHeight, "\" role=\"img\" aria-label=\"", escaped(curve.name),
       " over the iterations, from ", label(curve.points.front().second), " to ",
       label(curve.points.back().second), "\"><path class=\"axis\" fill=\"none\" d=\"M", kLeft, ' ',
@@ -318,48 +187,30 @@ std::vector<Curve> read_curves(const std::filesystem::path& metrics) {
 }
 
 void write_html_report(const std::filesystem::path& path, const HtmlReport& report) {
-  write_atomically(path, [&](std::ostream& out) {
-    out << "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-           "content=\"width=device-width, "
-           "initial-scale=1\"><title>PixelCLIP evaluation</title><link rel=\"icon\" "
-           "href=\"data:,\"><style>"
-        << kPageStyle
-        << "</style></head><body><a class=\"skip\" href=\"#results\">to the "
-           "results</a><header><div>"
-        << "<h1>PixelCLIP evaluation</h1><p class=\"subject\">" << escaped(report.subject)
-        << "</p></div></header>"
-        << "<nav aria-label=\"sections\"><div><a href=\"#results\">results</a>";
-    for (size_t i = 0; i < report.results.size(); ++i) {
-      out << "<a href=\"#set-" << i << "\">" << escaped(report.results[i].set) << "</a>";
-    }
-    if (!report.curves.empty()) out << "<a href=\"#training\">training</a>";
-    out << "<a href=\"#protocol\">protocol</a><button id=\"theme\">light / "
-           "dark</button></div></nav><main>"
-        << "<section id=\"results\"><h2>Results</h2>"
-        << text_table("results", result_rows(report.results))
-        << "<p class=\"kind\">Percent. The first half of a fingerprint stands for how a number was "
-           "measured, the second for "
-           "the weights: numbers whose first halves agree can be compared.</p>";
-    if (!report.compared.empty())
-      out << "<h3>Beside others</h3>"
-          << text_table("beside others", comparison_rows(report.results, report.compared));
-    out << "</section>";
-    for (size_t i = 0; i < report.results.size(); ++i) out << set_section(report.results[i], i);
-    if (!report.curves.empty()) {
-      out << "<section id=\"training\"><h2>Training</h2><div class=\"curves\">";
-      for (const Curve& curve : report.curves) out << chart(curve);
-      out << "</div></section>";
-    }
-    out << "<section id=\"protocol\"><h2>Protocol</h2><details><summary>What the numbers depend on "
-           "beside weights and data"
-           "</summary><pre>"
-        << escaped(report.protocol) << "</pre></details></section></main>"
-        << "<dialog aria-label=\"image\"><img alt=\"\"><p><span></span><span><button "
-           "id=\"previous\">previous</button> "
-           "<button id=\"next\">next</button> <button "
-           "id=\"close\">close</button></span></p></dialog><script>"
-        << kPageScript << "</script></body></html>\n";
-  });
+  HtmlPage page{.title = "PixelCLIP evaluation", .subject = report.subject};
+  page.links.emplace_back("results", "results");
+  for (size_t i = 0; i < report.results.size(); ++i)
+    page.links.emplace_back(str("set-", i), report.results[i].set);
+  if (!report.curves.empty()) page.links.emplace_back("training", "training");
+  page.links.emplace_back("protocol", "protocol");
+  page.body = str("<section id=\"results\"><h2>Results</h2>",
+                  text_table("results", result_rows(report.results)), kFingerprintNote);
+  if (!report.compared.empty()) {
+    page.body += str("<h3>Beside others</h3>",
+                     text_table("beside others", comparison_rows(report.results, report.compared)));
+  }
+  page.body += "</section>";
+  for (size_t i = 0; i < report.results.size(); ++i) page.body += set_section(report.results[i], i);
+  if (!report.curves.empty()) {
+    page.body += "<section id=\"training\"><h2>Training</h2><div class=\"curves\">";
+    for (const Curve& curve : report.curves) page.body += chart(curve);
+    page.body += "</div></section>";
+  }
+  page.body +=
+      str("<section id=\"protocol\"><h2>Protocol</h2><details><summary>What the numbers depend on "
+          "besides weights and data</summary><pre>",
+          escaped(report.protocol), "</pre></details></section>");
+  write_html_page(path, page);
 }
 
 }  // namespace pixelclip
