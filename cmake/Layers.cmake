@@ -126,7 +126,8 @@ endfunction()
 
 # What find_package(pixelclip) gives: one shared library that shows only its three headers' symbols.
 function(pixelclip_library)
-  add_library(pixelclip_library SHARED "${CMAKE_SOURCE_DIR}/src/library/library.cpp")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/library/*.cpp")
+  add_library(pixelclip_library SHARED ${sources})
   target_link_libraries(pixelclip_library PRIVATE pixelclip_inference)
   target_compile_options(pixelclip_library PRIVATE ${PIXELCLIP_LIGHT})
   target_link_options(pixelclip_library PRIVATE "LINKER:--exclude-libs,ALL")

@@ -9,8 +9,8 @@
 namespace pixelclip {
 
 struct FindOptions {
-  std::optional<double> threshold =
-      {};  ///< Pixels whose best cosine lies below it are "background".
+  /// Pixels whose best cosine lies below it are "background"; from -1 to 1, usually 0.15 to 0.25.
+  std::optional<double> background_cosine = {};
   std::vector<std::string> background = {};  ///< Pixels that one of these words fits best are, too.
 };
 

@@ -13,6 +13,7 @@
 #include "cli/segmenter_flags.hpp"
 #include "cli/video.hpp"
 #include "image/codec.hpp"
+#include "inference/segmentation.hpp"
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
 #include "visualization/overlay.hpp"

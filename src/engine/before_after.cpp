@@ -11,7 +11,7 @@
 #include "engine/scoring.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
-#include "inference/argmax.hpp"
+#include "inference/argmax_tensor.hpp"
 #include "visualization/sheet.hpp"
 
 namespace pixelclip {
@@ -79,9 +79,7 @@ std::vector<LabelMap> BeforeAfter::label(PixelCLIP& model) const {
   std::vector<LabelMap> result;
   for (const auto& item : first_items(set, config_.test.vis_images)) {
     const auto image = set.read_image(item, set.stored_ids(item));
-    const auto grid = scores(image).contiguous();
-    result.push_back(argmax_upsampled(grid.data_ptr<float>(), grid.size(0), grid.size(1),
-                                      grid.size(2), image.height, image.width));
+    result.push_back(argmax_upsampled(scores(image), image.height, image.width));
   }
   model->train(was_training);
   return result;

@@ -14,7 +14,7 @@
 #include "base/signal.hpp"
 #include "clip/traits.hpp"
 #include "evaluation/fingerprint.hpp"
-#include "inference/class_scores.hpp"
+#include "inference/views.hpp"
 #include "io/safetensors.hpp"
 
 namespace pixelclip {

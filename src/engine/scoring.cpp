@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -117,11 +116,9 @@ std::vector<std::string> check_plan(const Config& config, const ScoringPlan& pla
 }
 
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes) {
-  const auto inference = std::make_shared<Inference>(model, config);
-  ClassBank bank{classes, std::vector<int64_t>(classes.size(0))};
-  std::iota(bank.owner.begin(), bank.owner.end(), int64_t{0});
-  return [inference, config, bank](const Image& rgb) {
-    return (*inference)({views_of(rgb, config)}, bank).front().to(torch::kCPU);
+  const auto scorer = std::make_shared<ClassScorer>(model, config);
+  return [scorer, config, bank = one_row_a_class(classes)](const Image& rgb) {
+    return (*scorer)({views_of(rgb, config)}, bank).front();
   };
 }
 
@@ -133,7 +130,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
-  Inference inference(model, config);
+  const ClassScorer scorer(model, config);
   const auto embed = [&](const std::vector<std::string>& names) {
     return cached_class_embeddings(model, names, plan.templates,
                                    fs::path(config.output_dir) / "class_embeddings",
@@ -165,13 +162,13 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       check_briefly(info, options.names);
     }
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
-    const auto bank = inference.class_bank(options.names, embed);
+    const auto bank = class_bank(options.names, config.test, embed);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, config));
       std::unique_lock lock(gpu, std::defer_lock);
       if (model->device().is_cuda()) lock.lock();  // threads would only crowd its memory
-      return inference(views, bank);
+      return scorer(views, bank);
     };
     results.push_back(evaluate(info, scores, options));
     results.back().plain_clip = plan.plain_clip;

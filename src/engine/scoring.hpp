@@ -8,7 +8,7 @@
 #include "config/config.hpp"
 #include "dist/comm.hpp"
 #include "evaluation/evaluate.hpp"
-#include "inference/views.hpp"
+#include "inference/class_scorer.hpp"
 #include "modeling/pixelclip.hpp"
 
 namespace pixelclip {
@@ -33,7 +33,7 @@ ScoringPlan test_plan(const Config& config);
 /// TEST.CLASS_JSON.
 ScoringPlan protocol_plan(const Config& config);
 
-/// Class scores of a picture with one row of `classes` a class.
+/// Class scores of an image, on the device of the model, with one row of `classes` a class.
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes);
 
 using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;

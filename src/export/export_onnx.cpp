@@ -8,12 +8,11 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "export/onnx_encoders.hpp"
+#include "inference/windows.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
 namespace {
-
-constexpr int64_t kCells = EncodedImage::kCells;
 
 OnnxDim dim(const std::optional<int64_t>& size, const char* name) {
   return size ? OnnxDim(*size) : OnnxDim(std::string(name));
@@ -77,7 +76,7 @@ class Exporter {
     graph_.named("scores", "Identity", {scores});
     const auto batch = dim(options_.batch, "batch");
     const auto classes = static_cast<int64_t>(words.names.size());
-    model_.add_output("scores", OnnxType::float32, {batch, classes, kCells, kCells},
+    model_.add_output("scores", OnnxType::float32, {batch, classes, kScoreGrid, kScoreGrid},
                       "cosine of each class with the cells of a 64x64 grid over the image");
     model_.set_metadata("names", nlohmann::json(words.names).dump());
     model_.set_metadata("templates", nlohmann::json(segmenter_.templates()).dump());
@@ -153,9 +152,9 @@ class Exporter {
 
   /// score_words() of one window: features [B, h, w, C] → cosines [B, rows, 64, 64].
   OnnxValue cosines(const OnnxValue& features, const Words& words) {
-    const auto cells = graph_.ints({kCells, kCells});
+    const auto cells = graph_.ints({kScoreGrid, kScoreGrid});
     const auto dots =
-        graph_.op("MatMul", {features, graph_.exact("text_embeddings", words.embeddings.t())});
+        graph_.op("MatMul", {features, graph_.exact("text_embeddings", words.bank.embeddings.t())});
     const auto resized = graph_.resize(graph_.transpose(features, {0, 3, 1, 2}), cells, "linear");
     return graph_.divide_by_length(
         graph_.resize(graph_.transpose(dots, {0, 3, 1, 2}), cells, "linear"),
@@ -163,20 +162,18 @@ class Exporter {
   }
 
   OnnxValue with_background(const OnnxValue& scores, const Words& words) {
-    const auto& background = words.background;
-    if (!background.wanted()) return scores;
-    const auto end = graph_.ints({words.classes});
+    if (!words.with_background()) return scores;
+    const auto end = graph_.ints({static_cast<int64_t>(words.names.size()) - 1});
     const auto classes = graph_.slice(scores, graph_.ints({0}), end, 1);
     OnnxValue rest;
-    if (background.words.empty()) {
+    if (words.bank.background < 0) {
       const auto one = graph_.slice(scores, graph_.ints({0}), graph_.ints({1}), 1);
-      rest = graph_.op("Expand", {graph_.number(*background.threshold), graph_.op("Shape", {one})});
+      rest = graph_.op("Expand", {graph_.number(*words.least_cosine), graph_.op("Shape", {one})});
     } else {
       const auto all = graph_.ints({std::numeric_limits<int64_t>::max()});
       rest = graph_.op("ReduceMax", {graph_.slice(scores, end, all, 1)},
                        {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{1}}});
-      if (background.threshold)
-        rest = graph_.op("Max", {rest, graph_.number(*background.threshold)});
+      if (words.least_cosine) rest = graph_.op("Max", {rest, graph_.number(*words.least_cosine)});
     }
     return graph_.concat({classes, rest}, 1);
   }

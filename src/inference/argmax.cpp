@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "base/instruction_sets.hpp"
 #include "base/parallel.hpp"
-#include "inference/argmax_pixel.hpp"
+#include "inference/grid_place.hpp"
 
 namespace pixelclip {
 namespace {
@@ -24,13 +24,13 @@ typedef int32_t Ints __attribute__((vector_size(lanes * sizeof(int32_t))));
 
 /// Where each output index of one axis reads: between grid index `cell` and the next, `weight` of
 /// the way.
-struct Axis {
+struct GridAxis {
   std::vector<int> cell;
   std::vector<float> weight;
 
-  Axis(int grid, int64_t size) : cell(size), weight(size + lanes) {
+  GridAxis(int grid, int64_t size) : cell(size), weight(size + lanes) {
     for (int64_t i = 0; i < size; ++i) {
-      const GridPlace place = place_on_grid(i, size, grid);
+      const auto place = place_on_grid(i, size, grid);
       cell[i] = place.low, weight[i] = place.weight;
     }
   }
@@ -158,8 +158,8 @@ PIXELCLIP_INLINE void fill_row(const Candidates& in, int count, const float* wei
 
 /// The output rows [first, last), which all lie in grid row `y`.
 PIXELCLIP_CLONES
-void fill_rows(const Grid& grid, const Axis& rows, const Axis& columns, int64_t first, int64_t last,
-               Candidates& room, LabelMap& out) {
+void fill_rows(const Grid& grid, const GridAxis& rows, const GridAxis& columns, int64_t first,
+               int64_t last, Candidates& room, LabelMap& out) {
   const int y = rows.cell[first];
   for (int64_t begin = 0, end = 0; begin < out.width; begin = end) {
     const int x = columns.cell[begin];
@@ -211,11 +211,11 @@ Grid transpose(const float* scores, int classes, int h, int w, int threads) {
 LabelMap argmax_upsampled(const float* scores, int classes, int h, int w, int64_t height,
                           int64_t width, int threads) {
   if (classes < 1 || h < 1 || w < 1 || height < 1 || width < 1) {
-    fail("cannot segment: ", classes, " classes on a ", h, "×", w, " grid for a picture of ",
-         height, "×", width);
+    fail("cannot segment: ", classes, " classes on a ", h, "×", w, " grid for an image of ", height,
+         "×", width);
   }
   const Grid grid = transpose(scores, classes, h, w, threads);
-  const Axis rows(h, height), columns(w, width);
+  const GridAxis rows(h, height), columns(w, width);
   LabelMap out{height, width, std::vector<int32_t>(height * width)};
   std::vector<int64_t> starts;  // of the runs of rows within one grid row
   for (int64_t row = 0; row < height; ++row) {

@@ -9,9 +9,8 @@ __global__ void label_pixels(const float* scores, int classes, int h, int w, int
                              int64_t width, int32_t* labels) {
   const int64_t at = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (at >= height * width) return;
-  const GridPlace row = place_on_grid(at / width, height, h),
-                  column = place_on_grid(at % width, width, w);
-  labels[at] = argmax_at(scores, classes, h, w, row, column);
+  labels[at] = argmax_at(scores, classes, h, w, place_on_grid(at / width, height, h),
+                         place_on_grid(at % width, width, w));
 }
 
 }  // namespace

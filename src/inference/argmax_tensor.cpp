@@ -4,32 +4,32 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+#include "inference/argmax.hpp"
 #ifdef PIXELCLIP_ARGMAX_KERNEL
 #include "inference/argmax_kernel.hpp"
 #endif
-#include "base/error.hpp"
-#include "inference/argmax.hpp"
+#include "inference/grid_place.hpp"
 
 namespace pixelclip {
 namespace {
 
 using torch::Tensor;
 
-/// Where each output index of one axis reads: grid index, the next one, and the way between them
-/// (PyTorch's rule without corner alignment).
+/// What each output index of one axis reads, as GridPlace: tensors [size].
 struct TensorAxis {
   Tensor low, high, weight;
 
   TensorAxis(int64_t grid, int64_t size, const torch::Device& device) {
-    const auto place = torch::arange(size, torch::kFloat)
-                           .add(0.5)
-                           .mul(static_cast<double>(grid) / size)
-                           .sub(0.5)
-                           .clamp_min(0);
-    low = place.to(torch::kLong).clamp_max(grid - 1);
-    weight = (place - low).clamp(0, 1).to(device);
-    high = (low + 1).clamp_max(grid - 1).to(device);
-    low = low.to(device);
+    low = torch::empty({size}, torch::kInt), high = torch::empty_like(low);
+    weight = torch::empty({size}, torch::kFloat);
+    for (int64_t i = 0; i < size; ++i) {
+      const auto place = place_on_grid(i, size, static_cast<int>(grid));
+      low.data_ptr<int>()[i] = place.low;
+      high.data_ptr<int>()[i] = place.high;
+      weight.data_ptr<float>()[i] = place.weight;
+    }
+    low = low.to(device), high = high.to(device), weight = weight.to(device);
   }
 };
 

@@ -1,8 +1,8 @@
+#include "inference/pamr.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
-
-#include "inference/class_scores.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

@@ -1,9 +1,11 @@
+#include "inference/segmentation.hpp"
+
 #include <torch/utils.h>
 
 #include <map>
 
-#include "inference/argmax.hpp"
-#include "inference/segmenter.hpp"
+#include "inference/argmax_tensor.hpp"
+#include "inference/windows.hpp"
 #include "nn/functional.hpp"
 
 namespace pixelclip {
@@ -11,39 +13,29 @@ using torch::Tensor;
 
 Tensor score_words(const EncodedImage& image, const Words& words) {
   const torch::NoGradGuard no_grad;
-  constexpr int64_t cells = EncodedImage::kCells;
-  const int64_t count = words.embeddings.size(0);
-  Tensor scores = torch::zeros({count, image.rows, image.columns}, words.embeddings.options());
-  Tensor views = torch::zeros({image.rows, image.columns}, words.embeddings.options());
+  const auto& rows = words.bank.embeddings;
+  WindowMean mean(rows.size(0), image.rows, image.columns, rows.options());
   for (const auto& window : image.windows) {
     const auto& f = window.features;
     // The cosine with a resized feature: resizing is linear, so the dot products are resized
     // instead.
     const auto dots =
-        torch::matmul(words.embeddings, f.flatten(0, 1).t()).view({1, count, f.size(0), f.size(1)});
-    const auto place = [&](const Tensor& x, int64_t axis) {
-      return x.slice(axis, window.row, window.row + cells)
-          .slice(axis + 1, window.column, window.column + cells);
-    };
-    place(scores, 1).add_(resize_bilinear(dots, cells, cells).squeeze(0) / window.norms);
-    place(views, 0).add_(1);
+        torch::matmul(rows, f.flatten(0, 1).t()).view({1, rows.size(0), f.size(0), f.size(1)});
+    mean.add(resize_bilinear(dots, kScoreGrid, kScoreGrid).squeeze(0) / window.norms, window.row,
+             window.column);
   }
-  scores.div_(views);
-  if (!words.background.wanted()) return scores.to(torch::kCPU);
-  auto rest = words.background.words.empty()
-                  ? torch::full_like(scores[0], *words.background.threshold)
-                  : scores.slice(0, words.classes).amax(0);
-  if (words.background.threshold) rest = rest.clamp_min(*words.background.threshold);
-  return torch::cat({scores.slice(0, 0, words.classes), rest.unsqueeze(0)}).to(torch::kCPU);
+  auto scores = best_of_rows(mean.mean(), words.bank.owner);
+  if (!words.least_cosine) return scores;
+  if (words.bank.background < 0)
+    return torch::cat({scores, torch::full_like(scores.slice(0, 0, 1), *words.least_cosine)});
+  scores[words.bank.background].clamp_min_(*words.least_cosine);
+  return scores;
 }
 
 Segmentation segment(const EncodedImage& image, const Words& words, int threads) {
-  Segmentation result{words.names, score_words(image, words).contiguous(), {}};
-  result.labels =
-      argmax_upsampled(result.scores.const_data_ptr<float>(), static_cast<int>(result.names.size()),
-                       static_cast<int>(image.rows), static_cast<int>(image.columns), image.height,
-                       image.width, threads);
-  return result;
+  const auto scores = score_words(image, words);
+  return {words.names, scores.to(torch::kCPU).contiguous(),
+          argmax_upsampled(scores, image.height, image.width, threads)};
 }
 
 std::vector<Region> regions(const Segmentation& segmentation) {

@@ -15,6 +15,7 @@
 #include "image/resize.hpp"
 #include "inference/precision.hpp"
 #include "inference/views.hpp"
+#include "inference/windows.hpp"
 #include "modeling/configured_traits.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "nn/functional.hpp"
@@ -26,9 +27,8 @@ using torch::Tensor;
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kCells = EncodedImage::kCells;
-constexpr int64_t kMostCells = 128 * kCells;  // a side; longer pictures are squeezed
-constexpr double kLongest = 3;  // times its short side: a longer picture is encoded in windows
+constexpr int64_t kMostCells = 128 * kScoreGrid;  // a side; longer images are squeezed
+constexpr double kLongest = 3;  // times its short side: a longer image is encoded in windows
 constexpr size_t kBatch = 8;    // windows encoded at once
 constexpr size_t kRememberedNames = 4096;
 
@@ -56,9 +56,8 @@ struct WindowAxis {
   std::vector<int64_t> starts;
 
   WindowAxis(double pixels, double cell) {
-    cells = std::clamp<int64_t>(std::llround(pixels / cell), kCells, kMostCells);
-    for (int64_t at = 0; at + kCells < cells; at += kCells / 2) starts.push_back(at);
-    starts.push_back(cells - kCells);
+    cells = std::clamp<int64_t>(std::llround(pixels / cell), kScoreGrid, kMostCells);
+    starts = window_starts(cells, kScoreGrid, kScoreGrid / 2);
   }
 };
 
@@ -153,7 +152,7 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
     return {whole_view(rgb)};
   }
   const double cell =
-      (window_ > 0 ? double(window_) : scale * double(short_side)) / kCells;  // pixels
+      (window_ > 0 ? double(window_) : scale * double(short_side)) / kScoreGrid;  // pixels
   const WindowAxis rows(scale * double(rgb.height), cell), columns(scale * double(rgb.width), cell);
   image.rows = rows.cells, image.columns = columns.cells;
   const auto length = [&](int64_t cells) {
@@ -163,8 +162,9 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
   std::vector<Tensor> views;
   for (const int64_t row : rows.starts) {
     for (const int64_t column : columns.starts) {
-      views.push_back(all.slice(1, std::llround(cell * double(row)), length(row + kCells))
-                          .slice(2, std::llround(cell * double(column)), length(column + kCells)));
+      views.push_back(
+          all.slice(1, std::llround(cell * double(row)), length(row + kScoreGrid))
+              .slice(2, std::llround(cell * double(column)), length(column + kScoreGrid)));
       image.windows.push_back({row, column, {}, {}});
     }
   }
@@ -174,15 +174,16 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
 EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) const {
   if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty image");
   const torch::NoGradGuard no_grad;
-  EncodedImage image{height, width, kCells, kCells, {}};
+  EncodedImage image{height, width, kScoreGrid, kScoreGrid, {}};
   const auto views = cut_views(rgb, image);
   for (size_t first = 0; first < views.size(); first += kBatch) {
     const auto end = std::min(views.size(), first + kBatch);
     std::vector<Tensor> inputs;
     for (size_t i = first; i < end; ++i) inputs.push_back(input(views[i]));
     const auto encoded = encoder_->dense(torch::cat(inputs));  // [B, h, w, C]
-    const auto norms =
-        resize_bilinear(encoded.permute({0, 3, 1, 2}), kCells, kCells).norm(2, 1).clamp_min(1e-12);
+    const auto norms = resize_bilinear(encoded.permute({0, 3, 1, 2}), kScoreGrid, kScoreGrid)
+                           .norm(2, 1)
+                           .clamp_min(1e-12);
     for (size_t i = first; i < end; ++i) {
       image.windows[i].features = encoded[static_cast<int64_t>(i - first)];
       image.windows[i].norms = norms[static_cast<int64_t>(i - first)];
@@ -243,20 +244,25 @@ Words Segmenter::words(const std::vector<std::string>& names, const Background& 
         clean_text(all.back());  // the model makes no difference between large and small letters
     const auto [first, fresh] = seen.emplace(read, all.size());
     if (!fresh) {
-      fail("the class name \"", words.names.back(), "\" stands there twice, as names ",
-           first->second, " and ", all.size(), ": leave one out");
+      fail("the class name \"", words.names.back(), "\" is listed twice, as names ", first->second,
+           " and ", all.size(), ": remove one");
     }
     if (background.wanted() && read == "background")
-      fail("the class name \"background\" is the rest's: leave it out");
+      fail("the class name \"background\" stands for the rest of the image: leave it out");
   }
-  if (background.threshold && !(std::abs(*background.threshold) <= 1)) {
-    fail("the background's threshold is ", *background.threshold, "; it is a cosine, from -1 to 1");
+  if (background.least_cosine && !(std::abs(*background.least_cosine) <= 1)) {
+    fail("the background's threshold is ", *background.least_cosine,
+         "; it is a cosine, from -1 to 1");
   }
   if (names.empty()) fail("there are no class names: name at least one thing to look for");
-  words.classes = static_cast<int64_t>(names.size());
-  words.background = background;
   all.insert(all.end(), background.words.begin(), background.words.end());
-  words.embeddings = l2_normalise(text(all).mean(0));
+  words.bank = one_row_a_class(l2_normalise(text(all).mean(0)));
+  if (!background.words.empty()) {
+    words.bank.background = static_cast<int64_t>(names.size());
+    std::fill(words.bank.owner.begin() + words.bank.background, words.bank.owner.end(),
+              words.bank.background);
+  }
+  words.least_cosine = background.least_cosine;
   if (background.wanted()) words.names.push_back("background");
   return words;
 }

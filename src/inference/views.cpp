@@ -8,21 +8,21 @@
 namespace pixelclip {
 namespace {
 
-/// Encoders' patches divide this many pixels.
-constexpr int64_t multiple = 32;
+/// A number of pixels that the patches of all encoders divide.
+constexpr int64_t kMultiple = 32;
 
 int64_t to_multiple(double length) {
-  return std::max<int64_t>(multiple, multiple * std::llround(length / multiple));
+  return std::max<int64_t>(kMultiple, kMultiple * std::llround(length / kMultiple));
 }
 
-/// The size with that short side and the picture's shape, as far as multiples allow.
+/// The size with that short side and the image's shape, as far as multiples allow.
 Size2 in_shape(const Image& rgb, double short_side) {
   const double scale = short_side / static_cast<double>(std::min(rgb.height, rgb.width));
   return {to_multiple(scale * static_cast<double>(rgb.height)),
           to_multiple(scale * static_cast<double>(rgb.width))};
 }
 
-/// One size of the picture; `scale` is its ratio to the usual one.
+/// One size of the image; `scale` is its ratio to the usual one.
 View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t longest,
              double scale) {
   const auto& test = config.test;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "inference/segmenter.hpp"
+#include "inference/words.hpp"
 
 namespace pixelclip {
 namespace {
@@ -108,7 +108,7 @@ std::vector<Color> distinct_colors(int count) {
 
 std::vector<Color> colors_of(const Words& words) {
   auto colors = distinct_colors(static_cast<int>(words.names.size()));
-  if (words.background.wanted()) colors.back() = {40, 40, 40};
+  if (words.with_background()) colors.back() = {40, 40, 40};
   return colors;
 }
 

@@ -103,7 +103,7 @@ TEST_F(CommandTest, SegmentRefusesBadNamesAndWeightsBeforeAnyPicture) {
   EXPECT_THAT(segment({path("p.png"), "--names", "dog, , cat"}).error,
               HasSubstr("a class name is empty"));
   EXPECT_THAT(segment({path("p.png"), "--names", "dog, cat, dog"}).error,
-              HasSubstr("\"dog\" stands there twice"));
+              HasSubstr("\"dog\" is listed twice"));
   std::string hundred = "a";
   for (int i = 0; i < 99; ++i) hundred += " word";
   EXPECT_THAT(segment({path("p.png"), "--names", hundred}).error, HasSubstr("at most 77"));

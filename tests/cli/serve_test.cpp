@@ -172,7 +172,7 @@ TEST(Serve, BadRequestsAreAnsweredWithOneSentence) {
           "a number or a list");
   refused("/api/segment",
           json{{"image", id}, {"names", {"a", "Background"}}, {"background", {"b"}}}.dump(), 400,
-          "is the rest's");
+          "stands for the rest");
   refused("/api/nothing", "", 404, "there is no POST /api/nothing");
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.hpp"
 #include "export/export_onnx.hpp"
 #include "image/codec.hpp"
+#include "inference/segmentation.hpp"
 #include "inference/views.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"

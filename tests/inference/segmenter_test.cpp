@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "inference/segmentation.hpp"
 #include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_clip.hpp"
@@ -174,7 +175,7 @@ TEST_F(SegmenterTest, ACommaBehindABackslashMakesNoSynonyms) {
   const Segmenter segmenter(options());
   const Words words = segmenter.words({"cat\\, wild", "cat, wild"});
   EXPECT_THAT(words.names, ::testing::ElementsAre("cat, wild", "cat, wild"));
-  EXPECT_FALSE(torch::allclose(words.embeddings[0], words.embeddings[1]));
+  EXPECT_FALSE(torch::allclose(words.bank.embeddings[0], words.bank.embeddings[1]));
 }
 
 TEST_F(SegmenterTest, NamesThatMeanNothingAreRefused) {

@@ -1,8 +1,6 @@
 #include <torch/utils.h>
 
-#include <numeric>
-
-#include "inference/class_scores.hpp"
+#include "inference/class_scorer.hpp"
 #include "io/safetensors.hpp"
 #include "io/state_dict.hpp"
 #include "modeling/pixelclip.hpp"
@@ -82,9 +80,8 @@ struct Golden {
 Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height,
                int64_t width) {
   const auto size = golden.config.model.clip_resolution;
-  ClassBank bank{classes, std::vector<int64_t>(classes.size(0))};
-  std::iota(bank.owner.begin(), bank.owner.end(), int64_t{0});
-  const auto scores = Inference(golden.model, golden.config)({{{image, size}}}, bank).front();
+  const ClassScorer scorer(golden.model, golden.config);
+  const auto scores = scorer({{{image, size}}}, one_row_a_class(classes)).front();
   return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
 }
 

@@ -16,7 +16,7 @@
 #include "evaluation/evaluate.hpp"
 #include "image/codec.hpp"
 #include "inference/argmax.hpp"
-#include "inference/views.hpp"
+#include "inference/class_scorer.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -124,13 +124,13 @@ DatasetInfo make_set(const fs::path& folder, int64_t images) {
 
 /// One image after the other as the public code works: read, resize, encode with all threads in
 /// each operation, upsample all scores, argmax, count.
-void score_plainly(const Inference& inference, const Config& config, const ClassBank& bank,
+void score_plainly(const ClassScorer& scorer, const Config& config, const ClassBank& bank,
                    const SemSegSet& set) {
   auto counts = torch::zeros({151 * 151}, torch::kInt64);
   for (const SemSegItem& item : set.items()) {
     const auto views = views_of(read_rgb(item.image), config);
     const LabelMap truth = set.labels(item, 150);
-    const auto scores = inference({views}, bank).front();
+    const auto scores = scorer({views}, bank).front();
     const auto labels =
         at::upsample_bilinear2d(scores.unsqueeze(0), {truth.height, truth.width}, false)[0].argmax(
             0);
@@ -155,27 +155,26 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
   model->eval();
   model->to(device);
   const auto classes = torch::randn({150, 512});
-  ClassBank bank{(classes / classes.norm(2, -1, true)).to(device), {}};
-  for (int64_t c = 0; c < 150; ++c) bank.owner.push_back(c);
+  const auto bank = one_row_a_class((classes / classes.norm(2, -1, true)).to(device));
   const auto images = static_cast<double>(bench.images);
   const int rounds = std::max(1, bench.rounds / 2);
   const SemSegSet set(info);
   std::mutex gpu;
   at::set_num_threads(available_cores());
   const double plain = images / median_time(rounds, [&] {
-                         score_plainly(Inference(model, config), config, bank, set);
+                         score_plainly(ClassScorer(model, config), config, bank, set);
                        });
   report.add("plain", plain, "images/s",
              str("ViT-B/16, 320×320, 150 classes: one image after the other in LibTorch"));
   for (const char* precision : {"float32", "bfloat16"}) {
     config.model.precision = precision;
-    Inference inference(model, config);
+    const ClassScorer scorer(model, config);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, config));
       std::unique_lock lock(gpu, std::defer_lock);
       if (device.is_cuda()) lock.lock();
-      return inference(views, bank);
+      return scorer(views, bank);
     };
     EvaluateOptions options;
     options.predictions = folder / "out";

@@ -12,6 +12,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "image/codec.hpp"
+#include "inference/grid_place.hpp"
 #include "visualization/overlay.hpp"
 #include "web_assets.hpp"
 
@@ -111,25 +112,18 @@ std::vector<std::string> texts(const json& value, const char* name, size_t most)
   return result;
 }
 
-/// The cosines at a pixel, as the labels are found: between the cells' middles.
+/// The cosines at a pixel, interpolated as for the labels.
 std::vector<double> scores_at(const torch::Tensor& scores, const EncodedImage& image, int64_t x,
                               int64_t y) {
   const auto s = scores.accessor<float, 3>();
-  const auto place = [](int64_t at, int64_t size, int64_t cells) {
-    return std::clamp(
-        (static_cast<double>(at) + 0.5) * static_cast<double>(cells) / static_cast<double>(size) -
-            0.5,
-        0.0, static_cast<double>(cells - 1));
-  };
-  const double row = place(y, image.height, image.rows),
-               column = place(x, image.width, image.columns);
-  const auto r = static_cast<int64_t>(row), c = static_cast<int64_t>(column);
-  const int64_t r1 = std::min(r + 1, image.rows - 1), c1 = std::min(c + 1, image.columns - 1);
-  const double v = row - static_cast<double>(r), u = column - static_cast<double>(c);
+  const auto row = place_on_grid<double>(y, image.height, static_cast<int>(image.rows));
+  const auto column = place_on_grid<double>(x, image.width, static_cast<int>(image.columns));
+  const double v = row.weight, u = column.weight;
   std::vector<double> result;
   for (int64_t k = 0; k < scores.size(0); ++k) {
-    result.push_back((1 - v) * ((1 - u) * s[k][r][c] + u * s[k][r][c1]) +
-                     v * ((1 - u) * s[k][r1][c] + u * s[k][r1][c1]));
+    result.push_back((1 - v) *
+                         ((1 - u) * s[k][row.low][column.low] + u * s[k][row.low][column.high]) +
+                     v * ((1 - u) * s[k][row.high][column.low] + u * s[k][row.high][column.high]));
   }
   return result;
 }
@@ -299,7 +293,7 @@ WebService::Query WebService::read_query(const json& body) {
   Background background;
   if (const auto found = body.find("background"); found != body.end() && !found->is_null()) {
     if (found->is_number()) {
-      background.threshold = found->get<double>();
+      background.least_cosine = found->get<double>();
     } else if (found->is_array()) {
       background.words = texts(*found, "background", limits_.names);
     } else {
@@ -353,7 +347,8 @@ json WebService::scores_at_point(const json& body) {
   const Query query = read_query(body);
   const int64_t x = whole_number(body, "x", 0, query.image.width - 1);
   const int64_t y = whole_number(body, "y", 0, query.image.height - 1);
-  const auto values = scores_at(score_words(query.image, query.words), query.image, x, y);
+  const auto values =
+      scores_at(score_words(query.image, query.words).to(torch::kCPU), query.image, x, y);
   json scores = json::array();
   for (size_t i = 0; i < values.size(); ++i) {
     scores.push_back({{"id", i}, {"name", query.words.names[i]}, {"score", values[i]}});

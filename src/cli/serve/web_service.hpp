@@ -10,6 +10,7 @@
 
 #include "base/parallel.hpp"
 #include "cli/serve/own_site.hpp"
+#include "inference/segmentation.hpp"
 #include "inference/segmenter.hpp"
 
 namespace httplib {

@@ -1,22 +1,9 @@
+#include "pixelclip/model.hpp"
+
 #include "base/error.hpp"
-#include "image/codec.hpp"
-#include "inference/segmenter.hpp"
-#include "pixelclip/segments.hpp"
+#include "library/state.hpp"
 
 namespace pixelclip {
-
-struct Model::State {
-  Segmenter segmenter;
-};
-
-struct EncodedPicture::State {
-  EncodedImage image;
-};
-
-Picture load_picture(const std::filesystem::path& file) {
-  Image image = read_rgb(file);
-  return {image.height, image.width, std::move(image.pixels)};
-}
 
 int64_t EncodedPicture::height() const { return state_->image.height; }
 int64_t EncodedPicture::width() const { return state_->image.width; }
@@ -45,19 +32,5 @@ EncodedPicture Model::encode(const Picture& picture) const {
 }
 
 std::string Model::description() const { return state_->segmenter.description(); }
-
-Segments find_words(const Model& model, const EncodedPicture& picture,
-                    const std::vector<std::string>& names, const FindOptions& options) {
-  const auto words = model.state().segmenter.words(names, {options.threshold, options.background});
-  Segmentation found = segment(picture.state().image, words);
-  Segments result{found.labels.height, found.labels.width, {}, {}};
-  for (const auto& name : found.names) result.words.push_back({name, 0, 0});
-  for (const Region& region : regions(found)) {
-    result.words[region.id].area = region.area;
-    result.words[region.id].score = region.score;
-  }
-  result.labels = std::move(found.labels.ids);
-  return result;
-}
 
 }  // namespace pixelclip

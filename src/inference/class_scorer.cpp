@@ -1,29 +1,28 @@
-#include "inference/class_scores.hpp"
+#include "inference/class_scorer.hpp"
 
 #include <torch/utils.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "inference/pamr.hpp"
+#include "inference/windows.hpp"
 #include "nn/functional.hpp"
-#include "text/prompts.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
 namespace {
-
-constexpr int64_t score_grid = 64;
 
 /// [C, h, w] → [C, size].
 Tensor resized(const Tensor& x, Size2 size) {
   return resize_bilinear(x.unsqueeze(0), size.height, size.width)[0];
 }
 
-/// The grid of the scores: 64×64, or 64 on the short side where the picture keeps its shape.
+/// The grid of the scores: square, or that long on the short side where the image keeps its shape.
 Size2 grid_of(Size2 input, bool keeps_aspect) {
-  if (!keeps_aspect) return {score_grid, score_grid};
+  if (!keeps_aspect) return {kScoreGrid, kScoreGrid};
   const int64_t shorter = std::min(input.height, input.width);
-  return {input.height * score_grid / shorter, input.width * score_grid / shorter};
+  return {input.height * kScoreGrid / shorter, input.width * kScoreGrid / shorter};
 }
 
 /// The student's encoder in MODEL.PRECISION: in bfloat16 a copy whose matrices lie in it, so that
@@ -48,16 +47,9 @@ Tensor cosines(const Tensor& features, const Tensor& rows) {
   return (torch::matmul(rows, x) / length).view({rows.size(0), features.size(1), features.size(2)});
 }
 
-std::vector<int64_t> window_starts(int64_t length, int64_t size, int64_t stride) {
-  std::vector<int64_t> starts;
-  for (int64_t at = 0; at + size < length; at += stride) starts.push_back(at);
-  starts.push_back(length - size);
-  return starts;
-}
-
 }  // namespace
 
-Inference::Inference(PixelCLIP& model, const Config& config)
+ClassScorer::ClassScorer(PixelCLIP& model, const Config& config)
     : config_(config.test),
       encoder_(inference_encoder(model, config.model.precision),
                {config.model.clip_pixel_mean, config.model.clip_pixel_std, model->device()},
@@ -77,45 +69,12 @@ Inference::Inference(PixelCLIP& model, const Config& config)
   }
 }
 
-ClassBank Inference::class_bank(const std::vector<std::string>& names, const Embed& embed) const {
-  ClassBank bank;
-  std::vector<std::string> rows;
-  for (size_t c = 0; c < names.size(); ++c) {
-    std::vector<std::string> own = {names[c]};
-    if (config_.synonyms == "max") {
-      own = split_synonyms(names[c]);
-      for (auto& name : own) name = with_escaped_commas(name);
-    }
-    if (names[c] == "background") {
-      bank.background = static_cast<int64_t>(c);
-      if (config_.background.mode == "words") own = read_class_names(config_.background.words);
-    }
-    bank.owner.insert(bank.owner.end(), own.size(), static_cast<int64_t>(c));
-    rows.insert(rows.end(), own.begin(), own.end());
-  }
-  bank.embeddings = embed(rows);
-  return bank;
-}
-
-Tensor Inference::input(const View& view, const Size2& size) const {
+Tensor ClassScorer::input(const View& view, const Size2& size) const {
   return encoder_.input(view.flip ? view.image.flip(2) : view.image, size.height, size.width);
 }
 
-Tensor best_of_rows(const Tensor& scores, const std::vector<int64_t>& owner) {
-  const auto rows = static_cast<int64_t>(owner.size());
-  const int64_t classes = owner.back() + 1;
-  if (rows == classes) return scores;
-  auto shape = scores.sizes().vec();
-  shape[0] = classes;
-  auto index = torch::tensor(owner, torch::kLong).to(scores.device());
-  while (index.dim() < scores.dim()) index = index.unsqueeze(-1);
-  return torch::empty(shape, scores.options())
-      .scatter_reduce(0, index.expand_as(scores), scores, "amax",
-                      /*include_self=*/false);
-}
-
 /// Features [h, w, C] of a whole view → [classes, grid].
-Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
+Tensor ClassScorer::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
   const Size2 grid = grid_of(input, keeps_shape(config_));
   const auto x = resized(features.permute({2, 0, 1}), grid);
   return best_of_rows(cosines(x, bank.embeddings), bank.owner);
@@ -123,7 +82,7 @@ Tensor Inference::view_scores(const Tensor& features, Size2 input, const ClassBa
 
 /// Overlapping windows of the view, encoded one by one; features or scores averaged on the
 /// encoder's grid.
-Tensor Inference::window_scores(const View& view, const ClassBank& bank) const {
+Tensor ClassScorer::window_scores(const View& view, const ClassBank& bank) const {
   const auto& [enabled, size, stride, average] = config_.sliding_window;
   const int64_t height = std::max(view.input.height, size.height),
                 width = std::max(view.input.width, size.width);
@@ -140,37 +99,31 @@ Tensor Inference::window_scores(const View& view, const ClassBank& bank) const {
   const int64_t patch = encoder_.patch();
   const bool of_features = average == "features";
   const int64_t depth = of_features ? features[0].size(2) : bank.embeddings.size(0);
-  auto sum = torch::zeros({depth, height / patch, width / patch}, features[0].options());
-  auto count = torch::zeros({height / patch, width / patch}, features[0].options());
+  WindowMean mean(depth, height / patch, width / patch, features[0].options());
   for (size_t i = 0; i < windows.size(); ++i) {
     auto x = l2_normalise(features[i]);  // [h, w, C]
     if (!of_features) x = torch::matmul(x, bank.embeddings.t());
-    const int64_t top = places[i].height / patch, left = places[i].width / patch;
-    const auto part = [&](const Tensor& all, int64_t dim) {
-      return all.slice(dim, top, top + x.size(0)).slice(dim + 1, left, left + x.size(1));
-    };
-    part(sum, 1).add_(x.permute({2, 0, 1}));
-    part(count, 0).add_(1);
+    mean.add(x.permute({2, 0, 1}), places[i].height / patch, places[i].width / patch);
   }
-  auto scores = sum / count;
+  auto scores = mean.mean();
   if (of_features) scores = cosines(scores, bank.embeddings);
   return best_of_rows(scores, bank.owner);
 }
 
-std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& pictures,
-                                          const ClassBank& bank) const {
+std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>& images,
+                                            const ClassBank& bank) const {
   const torch::NoGradGuard no_grad;
   const bool windows = config_.sliding_window.enabled;
   std::vector<Tensor> inputs;
   if (!windows) {
-    for (const auto& views : pictures) {
+    for (const auto& views : images) {
       for (const View& view : views) inputs.push_back(input(view, view.input));
     }
   }
   const auto features = encoder_.dense(inputs, batch_);
   std::vector<Tensor> result;
   size_t next = 0;
-  for (const auto& views : pictures) {
+  for (const auto& views : images) {
     Tensor sum;
     for (const View& view : views) {
       auto scores =
@@ -186,13 +139,14 @@ std::vector<Tensor> Inference::operator()(const std::vector<std::vector<View>>& 
   return result;
 }
 
-Tensor Inference::finish(Tensor scores, const View& first, const ClassBank& bank) const {
-  const bool threshold = config_.background.mode == "threshold" && bank.background >= 0;
-  if (!threshold && config_.refine.empty()) return scores;
-  scores = scores * config_.background.scale;
-  if (threshold) scores[bank.background].fill_(-std::numeric_limits<double>::infinity());
+Tensor ClassScorer::finish(Tensor scores, const View& first, const ClassBank& bank) const {
+  const auto& background = config_.background;
+  const bool by_probability = background.mode == "threshold" && bank.background >= 0;
+  if (!by_probability && config_.refine.empty()) return scores;
+  scores = scores * background.scale;
+  if (by_probability) scores[bank.background].fill_(-std::numeric_limits<double>::infinity());
   scores = scores.softmax(0);
-  if (threshold) scores[bank.background].fill_(config_.background.threshold);
+  if (by_probability) scores[bank.background].fill_(background.threshold);
   if (config_.refine.empty()) return scores;
   const auto image = encoder_.input(first.image, first.input.height, first.input.width);
   return refine_pamr(resized(scores, first.input), image[0], config_.pamr);

@@ -1,7 +1,8 @@
-#include "inference/class_scores.hpp"
+#include "inference/class_scorer.hpp"
 
 #include <torch/utils.h>
 
+#include "inference/pamr.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -28,13 +29,12 @@ struct Small {
     model->eval();
     for (int i = 0; i < 3; ++i)
       images.push_back(torch::randint(0, 256, {3, 70 + i, 90}, torch::kByte));
-    bank.embeddings = torch::randn({5, 32});
-    bank.embeddings = bank.embeddings / bank.embeddings.norm(2, -1, true);
-    bank.owner = {0, 1, 2, 3, 4};
+    const auto rows = torch::randn({5, 32});
+    bank = one_row_a_class(rows / rows.norm(2, -1, true));
   }
 
   std::vector<Tensor> scores(const std::vector<std::vector<View>>& pictures) {
-    return Inference(model, config)(pictures, bank);
+    return ClassScorer(model, config)(pictures, bank);
   }
   Tensor score(const View& view) { return scores({{view}}).front(); }
   /// PixelCLIP §3.4 step by step.
@@ -52,7 +52,7 @@ struct Small {
   }
   std::string rejection() {
     try {
-      Inference(model, config);
+      ClassScorer(model, config);
     } catch (const Error& e) {
       return e.what();
     }
@@ -65,13 +65,13 @@ struct Small {
   ClassBank bank;
 };
 
-TEST(Inference, ItsDefaultIsTheCosineOnFeaturesResizedToTheGrid) {
+TEST(ClassScorer, ItsDefaultIsTheCosineOnFeaturesResizedToTheGrid) {
   Small small;
   EXPECT_TRUE(
       close(small.score({small.images[0], {64, 64}}), small.cosines(small.images[0]), 1e-5));
 }
 
-TEST(Inference, ABatchGivesWhatItsPicturesGiveAlone) {
+TEST(ClassScorer, ABatchGivesWhatItsPicturesGiveAlone) {
   Small small({"TEST.BATCH_SIZE", "2"});
   std::vector<std::vector<View>> pictures;
   for (const auto& image : small.images) pictures.push_back({{image, {64, 64}}});
@@ -80,7 +80,7 @@ TEST(Inference, ABatchGivesWhatItsPicturesGiveAlone) {
     EXPECT_TRUE(torch::equal(together[i], small.scores({pictures[i]})[0]));
 }
 
-TEST(Inference, AMirroredViewGivesTheScoresOfTheMirroredPictureMirroredBack) {
+TEST(ClassScorer, AMirroredViewGivesTheScoresOfTheMirroredPictureMirroredBack) {
   Small small;
   const auto flipped = small.score({small.images[0], {64, 64}, true});
   EXPECT_TRUE(close(flipped, small.score({small.images[0].flip(2), {64, 64}}).flip(2), 1e-5));
@@ -89,7 +89,7 @@ TEST(Inference, AMirroredViewGivesTheScoresOfTheMirroredPictureMirroredBack) {
   EXPECT_TRUE(close(mean, (flipped + small.score({small.images[0], {64, 64}})) / 2, 1e-5));
 }
 
-TEST(Inference, AKeptShapeShowsInTheGridOfTheScores) {
+TEST(ClassScorer, AKeptShapeShowsInTheGridOfTheScores) {
   Small small({"TEST.KEEP_ASPECT", "True"});
   EXPECT_THAT(small.score({small.images[0], {64, 96}}).sizes().vec(), ElementsAre(5, 64, 96));
   Small mmseg({"TEST.RULE", "mmseg"});
@@ -146,17 +146,16 @@ TEST(ClassBank, RowsFollowSynonymsAndBackgroundWords) {
     return torch::ones({static_cast<int64_t>(names.size()), 4});
   };
   const std::vector<std::string> names = {"cat, kitten", "dog", "background"};
-  EXPECT_THAT(Inference(small.model, small.config).class_bank(names, embed).owner,
-              ElementsAre(0, 1, 2));
+  EXPECT_THAT(class_bank(names, small.config.test, embed).owner, ElementsAre(0, 1, 2));
   EXPECT_EQ(asked, names) << "synonyms are averaged by the text encoder";
   small.config.test.synonyms = "max";
-  const ClassBank bank = Inference(small.model, small.config).class_bank(names, embed);
+  const ClassBank bank = class_bank(names, small.config.test, embed);
   EXPECT_THAT(asked, ElementsAre("cat", "kitten", "dog", "background"));
   EXPECT_THAT(bank.owner, ElementsAre(0, 0, 1, 2));
   EXPECT_EQ(bank.background, 2);
   EXPECT_EQ(bank.classes(), 3);
   small.config.test.background.mode = "words";
-  EXPECT_GT(Inference(small.model, small.config).class_bank(names, embed).owner.size(), 20u);
+  EXPECT_GT(class_bank(names, small.config.test, embed).owner.size(), 20u);
   EXPECT_EQ(asked.back(), "sign");
 }
 
