@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS pixelclip RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pixelclip_library EXPORT pixelclip-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  NAMELINK_COMPONENT namelink INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES include/pixelclip/picture.hpp include/pixelclip/model.hpp include/pixelclip/segments.hpp
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pixelclip)
 file(GLOB vocabularies datasets/*.json)  # not what the demo makes below

@@ -133,6 +133,6 @@ function(pixelclip_library)
   target_link_options(pixelclip_library PRIVATE "LINKER:--exclude-libs,ALL")
   target_precompile_headers(pixelclip_library REUSE_FROM pixelclip_torch_pch)
   set_target_properties(pixelclip_library PROPERTIES OUTPUT_NAME pixelclip EXPORT_NAME pixelclip
-    SOVERSION ${PROJECT_VERSION_MAJOR} VERSION ${PROJECT_VERSION} CXX_VISIBILITY_PRESET hidden
+    SOVERSION ${PROJECT_VERSION_MAJOR} CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
 endfunction()

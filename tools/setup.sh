@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what is missing and builds. Quick when nothing is. With -n nothing is built.
+# Installs what is missing and builds. Quick when nothing is. With -n nothing is built, with -p torch is
+# not installed either, as `pip wheel .` needs it.
 # Without root, Debian packages are unpacked below .deps/debian, where CMake looks for them.
 # PIXELCLIP_TORCH_DIR names a LibTorch (>= 2.4) to use instead of the pinned wheel.
 set -eu
@@ -7,6 +8,7 @@ cd "$(dirname "$0")/.."
 
 torch_version=2.11.0
 numpy_version=2.4.6
+pillow_version=13.0.0
 open_clip_version=3.3.0
 packages="g++ cmake ninja-build python3 python3-venv libopencv-core-dev libopencv-imgproc-dev
 libtiff-dev libwebp-dev libopenjp2-7-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
@@ -45,8 +47,8 @@ install_packages() {
 # Unpacks packages, and those that they need and that are not installed, into .deps/debian.
 unpack_packages() {
   root=$PWD/.deps/debian
-  done=$root/packages.done
-  [ "$(cat "$done" 2>/dev/null)" = "$*" ] && return
+  marker=$root/packages.done
+  [ "$(cat "$marker" 2>/dev/null)" = "$*" ] && return
   for tool in g++ python3; do
     command -v $tool >/dev/null 2>&1 ||
       die "$tool is missing and cannot be used from a folder: ask for apt-get install $tool, or use the wheel"
@@ -76,7 +78,7 @@ unpack_packages() {
       [ -e "$link" ] || ln -sf "/usr/lib/${folder##*/}/$(basename "$(readlink "$link")")" "$link"
     done
   done
-  echo "$*" >"$done"
+  echo "$*" >"$marker"
 }
 
 # Python's venv, also where Debian's python3-venv is only unpacked.
@@ -92,12 +94,26 @@ make_environment() { # FOLDER
 
 install_torch() {
   [ -n "${PIXELCLIP_TORCH_DIR:-}" ] && return
-  [ -e ".deps/venv/torch-$torch_version.done" ] && return
-  say "fetching LibTorch $torch_version into .deps/venv (about 5 GB unpacked)"
+  wanted="torch==$torch_version numpy==$numpy_version pillow==$pillow_version"
+  [ "$(cat .deps/venv/packages.done 2>/dev/null)" = "$wanted" ] && return
+  [ -e .deps/venv/bin/pip ] || say "fetching LibTorch $torch_version into .deps/venv (about 5 GB unpacked)"
   mkdir -p .deps
-  make_environment .deps/venv
-  .deps/venv/bin/pip install --quiet --disable-pip-version-check "torch==$torch_version" "numpy==$numpy_version"
-  touch ".deps/venv/torch-$torch_version.done"
+  [ -e .deps/venv/bin/pip ] || make_environment .deps/venv
+  # shellcheck disable=SC2086 # words, not one name
+  .deps/venv/bin/pip install --quiet --disable-pip-version-check $wanted
+  echo "$wanted" >.deps/venv/packages.done
+}
+
+# The pip of .deps/venv, which is made where python3 has none.
+run_pip() {
+  if [ -e .deps/venv/bin/pip ]; then
+    .deps/venv/bin/pip "$@"
+  elif python3 -m pip --version >/dev/null 2>&1; then
+    python3 -m pip "$@"
+  else
+    make_environment .deps/venv
+    .deps/venv/bin/pip "$@"
+  fi
 }
 
 install_merges() {
@@ -106,7 +122,7 @@ install_merges() {
   say "fetching CLIP's list of byte pairs"
   mkdir -p .deps
   wheel=$(mktemp -d)
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$wheel" "open-clip-torch==$open_clip_version"
+  run_pip download --quiet --disable-pip-version-check --no-deps -d "$wheel" "open-clip-torch==$open_clip_version"
   python3 - "$wheel" "$merges" <<'PYTHON'
 import glob, sys, zipfile
 wheel = glob.glob(sys.argv[1] + "/*.whl")[0]
@@ -138,6 +154,6 @@ if [ -d .deps/debian/usr/bin ]; then  # cmake and ninja
   LD_LIBRARY_PATH=$(echo "$PWD"/.deps/debian/usr/lib/*-linux-gnu)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export PATH LD_LIBRARY_PATH
 fi
-install_torch
+[ "${1:-}" = "-p" ] || install_torch
 install_merges
-[ "${1:-}" = "-n" ] || build "${1:-}"
+case ${1:-} in -n | -p) ;; *) build "${1:-}" ;; esac

@@ -20,8 +20,8 @@ std::vector<fs::path> installed_data_folders() {
   Dl_info self;
   if (dladdr(reinterpret_cast<void*>(&installed_data_folders), &self) && self.dli_fname) {
     const fs::path library = fs::weakly_canonical(self.dli_fname, ignored);
-    // lib/ or lib/x86_64-linux-gnu/, as the system has it.
-    for (fs::path folder = library.parent_path().parent_path(); folder.has_relative_path();
+    // lib/ or lib/x86_64-linux-gnu/, as the system has it, or the Python package itself.
+    for (fs::path folder = library.parent_path(); folder.has_relative_path();
          folder = folder.parent_path()) {
       if (fs::exists(folder / "share/pixelclip", ignored)) {
         folders.push_back(folder / "share/pixelclip");

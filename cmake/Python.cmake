@@ -1,0 +1,62 @@
+# The Python package in build/python: its C++ part, and links to the sources in python/ and to the program. It is built
+# where LibTorch is Python's torch and Python's headers are installed, unless PIXELCLIP_PYTHON is OFF.
+
+set(PIXELCLIP_PYTHON AUTO CACHE STRING "Build the Python package: ON, OFF, or AUTO where that is possible")
+set_property(CACHE PIXELCLIP_PYTHON PROPERTY STRINGS AUTO ON OFF)
+
+# Sets PIXELCLIP_PYTHON_FAULT to why the package cannot be built; empty: it can.
+function(pixelclip_find_python)
+  set(PIXELCLIP_PYTHON_FAULT "" PARENT_SCOPE)
+  if(NOT EXISTS "${torch_dir}/lib/libtorch_python.so" OR NOT EXISTS "${torch_dir}/include/pybind11/pybind11.h")
+    set(PIXELCLIP_PYTHON_FAULT "the LibTorch in ${torch_dir} is not Python's torch" PARENT_SCOPE)
+    return()
+  endif()
+  # The Python of that torch: three folders above it, where it is a virtual environment.
+  get_filename_component(environment "${torch_dir}/../../../.." ABSOLUTE)
+  if(NOT Python_EXECUTABLE AND EXISTS "${environment}/bin/python")
+    set(Python_EXECUTABLE "${environment}/bin/python")
+  endif()
+  find_package(Python 3.9 QUIET COMPONENTS Interpreter Development.Module)
+  if(NOT Python_Development.Module_FOUND)
+    set(PIXELCLIP_PYTHON_FAULT "the headers of Python were not found; install the Debian package python3-dev"
+      PARENT_SCOPE)
+    return()
+  endif()
+  set(PIXELCLIP_PYTHON_EXECUTABLE "${Python_EXECUTABLE}" PARENT_SCOPE)
+  set(PIXELCLIP_PYTHON_INCLUDE "${Python_INCLUDE_DIRS}" PARENT_SCOPE)
+  set(PIXELCLIP_PYTHON_SUFFIX ".${Python_SOABI}.so" PARENT_SCOPE)
+endfunction()
+
+function(pixelclip_python_package)
+  set(package "${CMAKE_BINARY_DIR}/python/pixelclip")
+  add_library(pixelclip_python MODULE "${CMAKE_SOURCE_DIR}/python/module.cpp")
+  target_include_directories(pixelclip_python SYSTEM PRIVATE ${PIXELCLIP_PYTHON_INCLUDE})
+  target_link_libraries(pixelclip_python PRIVATE pixelclip_visualization "${torch_dir}/lib/libtorch_python.so")
+  target_compile_options(pixelclip_python PRIVATE ${PIXELCLIP_LIGHT})
+  target_link_options(pixelclip_python PRIVATE "LINKER:--exclude-libs,ALL")
+  target_precompile_headers(pixelclip_python REUSE_FROM pixelclip_torch_pch)
+  set_target_properties(pixelclip_python PROPERTIES PREFIX "" OUTPUT_NAME _native SUFFIX "${PIXELCLIP_PYTHON_SUFFIX}"
+    LIBRARY_OUTPUT_DIRECTORY "${package}" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  configure_file("${CMAKE_SOURCE_DIR}/python/pixelclip/_build.py.in" "${package}/_build.py" @ONLY)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/python/pixelclip/*.py")
+  foreach(source ${sources})
+    get_filename_component(name "${source}" NAME)
+    file(CREATE_LINK "${source}" "${package}/${name}" SYMBOLIC)
+  endforeach()
+  file(MAKE_DIRECTORY "${package}/bin")
+  file(CREATE_LINK "${CMAKE_BINARY_DIR}/pixelclip" "${package}/bin/pixelclip" SYMBOLIC)
+  # What a wheel holds beside what `cmake --install` installs.
+  install(TARGETS pixelclip_python LIBRARY DESTINATION . COMPONENT python EXCLUDE_FROM_ALL)
+  install(FILES "${package}/_build.py" DESTINATION . COMPONENT python EXCLUDE_FROM_ALL)
+endfunction()
+
+if(PIXELCLIP_PYTHON STREQUAL "AUTO" OR PIXELCLIP_PYTHON)
+  pixelclip_find_python()
+  if(NOT PIXELCLIP_PYTHON_FAULT)
+    pixelclip_python_package()
+  elseif(PIXELCLIP_PYTHON STREQUAL "AUTO")
+    message(STATUS "The Python package is left out: ${PIXELCLIP_PYTHON_FAULT}.")
+  else()
+    message(FATAL_ERROR "The Python package cannot be built: ${PIXELCLIP_PYTHON_FAULT}.")
+  endif()
+endif()

@@ -1,0 +1,287 @@
+#include <torch/csrc/utils/pybind.h>
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "config/config.hpp"
+#include "config/yaml_reader.hpp"
+#include "image/codec.hpp"
+#include "image/shown_image.hpp"
+#include "inference/segmenter.hpp"
+#include "io/state_dict.hpp"
+#include "text/bpe_tokenizer.hpp"
+#include "visualization/overlay.hpp"
+#include "visualization/palette.hpp"
+
+/// The part of the Python package that is C++: conversions and calls alone. pixelclip/__init__.py
+/// checks the arguments and documents them.
+namespace pixelclip {
+namespace {
+namespace py = pybind11;
+namespace fs = std::filesystem;
+
+/// An image after the encoder, with the pixels that an overlay needs.
+struct Encoded {
+  EncodedImage image;
+  Image rgb;
+};
+
+struct Result {
+  std::shared_ptr<const Encoded> encoded;
+  Segmentation segmentation;
+  std::vector<Region> regions;
+  std::vector<Color> palette;
+
+  Image overlay() const {
+    return overlay_page(encoded->rgb, segmentation.labels, segmentation.names, palette);
+  }
+};
+
+/// The memory of `vector`, kept alive by `owner`.
+template <typename T>
+py::array_t<T> view(const std::vector<T>& vector, std::vector<py::ssize_t> shape,
+                    const py::object& owner) {
+  return py::array_t<T>(std::move(shape), vector.data(), owner);
+}
+
+template <typename T>
+py::array_t<T> array_of(std::vector<T> values, std::vector<py::ssize_t> shape) {
+  auto* kept = new std::vector<T>(std::move(values));
+  const py::capsule owner(kept, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+  return view(*kept, std::move(shape), owner);
+}
+
+std::shared_ptr<const Encoded> encode(const Segmenter& segmenter, Image rgb, int64_t height,
+                                      int64_t width) {
+  EncodedImage image = segmenter.encode(rgb, height, width);
+  return std::make_shared<const Encoded>(Encoded{std::move(image), std::move(rgb)});
+}
+
+std::shared_ptr<const Encoded> encode_array(
+    const Segmenter& segmenter, const py::array_t<uint8_t, py::array::c_style>& pixels) {
+  Image rgb(pixels.shape(0), pixels.shape(1), 3);
+  const uint8_t* from = pixels.data();
+  const py::gil_scoped_release free;
+  std::copy_n(from, rgb.pixels.size(), rgb.pixels.begin());
+  const int64_t height = rgb.height, width = rgb.width;
+  return encode(segmenter, std::move(rgb), height, width);
+}
+
+std::shared_ptr<const Encoded> encode_file(const Segmenter& segmenter, const fs::path& file) {
+  ShownImage image = read_shown_image(file, segmenter.short_side());
+  return encode(segmenter, std::move(image.rgb), image.height, image.width);
+}
+
+/// Features of the windows: [h, w, C] of a whole image, [windows, h, w, C] else.
+torch::Tensor features(const Encoded& encoded) {
+  const auto& windows = encoded.image.windows;
+  if (windows.size() == 1) return windows.front().features;
+  std::vector<torch::Tensor> all;
+  for (const auto& window : windows) all.push_back(window.features);
+  return torch::stack(all);
+}
+
+std::shared_ptr<Result> segment_image(const Segmenter& segmenter,
+                                      const std::shared_ptr<const Encoded>& encoded,
+                                      const std::vector<std::string>& names,
+                                      std::optional<double> threshold,
+                                      const std::vector<std::string>& background) {
+  const Words words = segmenter.words(names, {threshold, background});
+  auto result = std::make_shared<Result>();
+  result->encoded = encoded;
+  result->segmentation = segment(encoded->image, words);
+  result->regions = regions(result->segmentation);
+  result->palette = colors_of(words);
+  return result;
+}
+
+/// One entry a name, in the order of the names; `value` gives that of a name that occurs.
+template <typename T, typename Value>
+std::vector<T> by_name(const Result& result, T absent, const Value& value) {
+  std::vector<T> all(result.segmentation.names.size(), absent);
+  for (const Region& region : result.regions) all[region.id] = value(region);
+  return all;
+}
+
+py::list rle(const Result& result) {
+  const LabelMap& labels = result.segmentation.labels;
+  const auto nothing =
+      encode_rle({labels.height, labels.width, {static_cast<uint32_t>(labels.ids.size())}});
+  py::list all;
+  for (const auto& counts : by_name<std::string>(
+           result, nothing, [](const Region& region) { return encode_rle(region.mask); })) {
+    py::dict entry;
+    entry["size"] = py::make_tuple(labels.height, labels.width);
+    entry["counts"] = counts;
+    all.append(entry);
+  }
+  return all;
+}
+
+py::bytes overlay_png(const Result& result) {
+  std::vector<uint8_t> png;
+  {
+    const py::gil_scoped_release free;
+    png = encode_png(result.overlay());
+  }
+  return {reinterpret_cast<const char*>(png.data()), png.size()};
+}
+
+/// Ids [texts, context], with zeros behind each text's end.
+torch::Tensor tokenize(const std::vector<std::string>& texts, bool truncate) {
+  const auto count = static_cast<int64_t>(texts.size());
+  auto ids = torch::zeros({count, BpeTokenizer::kContext}, torch::kLong);
+  for (int64_t i = 0; i < count; ++i) {
+    bool cut = false;
+    const auto found = BpeTokenizer::shared().encode(texts[i], truncate ? &cut : nullptr);
+    std::copy(found.begin(), found.end(), ids[i].mutable_data_ptr<int64_t>());
+  }
+  return ids;
+}
+
+py::object to_python(const config::Value& value) {
+  using Kind = config::Value::Kind;
+  switch (value.kind) {
+    case Kind::none:
+      return py::none();
+    case Kind::boolean:
+      return py::bool_(value.boolean);
+    case Kind::integer:
+      return py::int_(value.integer);
+    case Kind::real:
+      return py::float_(value.real);
+    case Kind::text:
+      return py::str(value.text);
+    case Kind::list: {
+      py::list list;
+      for (const auto& item : value.list) list.append(to_python(item));
+      return list;
+    }
+    case Kind::map: {
+      py::dict map;
+      for (const auto& [key, item] : value.map) map[to_python(key)] = to_python(item);
+      return map;
+    }
+  }
+  return py::none();
+}
+
+/// The configuration as YAML and as nested dicts.
+py::tuple load_all_keys(const fs::path& file, const std::vector<std::string>& overrides) {
+  const std::string yaml = to_yaml(load_config(file, overrides));
+  return py::make_tuple(yaml, to_python(config::parse_yaml(yaml, "the configuration")));
+}
+
+/// The class of pixelclip/_errors.py for an error.
+template <typename Fault>
+const char* class_of(const Fault& fault) {
+  if constexpr (requires { fault.kind(); }) {
+    constexpr const char* kClasses[] = {"InvalidInputError", "NotFoundError", "TooLargeError",
+                                        "UnavailableError"};
+    return kClasses[static_cast<size_t>(fault.kind())];
+  }
+  return "InvalidInputError";
+}
+
+/// Errors keep their sentences; their kinds become classes.
+void translate_errors(std::exception_ptr thrown) {
+  const auto raise = [](const char* module, const char* type, const char* text) {
+    PyErr_SetString(py::module_::import(module).attr(type).ptr(), text);
+  };
+  try {
+    if (thrown) std::rethrow_exception(thrown);
+  } catch (const Error& e) {
+    raise("pixelclip._errors", class_of(e), e.what());
+  } catch (const c10::OutOfMemoryError& e) {
+    raise("torch", "OutOfMemoryError", e.what_without_backtrace());
+  } catch (const c10::Error& e) {
+    raise("builtins", "RuntimeError", e.what_without_backtrace());
+  }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, module) {
+  using release = py::call_guard<py::gil_scoped_release>;
+  py::register_local_exception_translator(translate_errors);
+
+  py::class_<Encoded, std::shared_ptr<Encoded>>(module, "Encoded")
+      .def_property_readonly("height", [](const Encoded& e) { return e.image.height; })
+      .def_property_readonly("width", [](const Encoded& e) { return e.image.width; })
+      .def_property_readonly("features", &features);
+
+  py::class_<Result, std::shared_ptr<Result>>(module, "Result")
+      .def_property_readonly("names", [](const Result& r) { return r.segmentation.names; })
+      .def_property_readonly("logits", [](const Result& r) { return r.segmentation.scores; })
+      .def_property_readonly("labels",
+                             [](const py::object& self) {
+                               const auto& labels = self.cast<const Result&>().segmentation.labels;
+                               return view(labels.ids, {labels.height, labels.width}, self);
+                             })
+      .def_property_readonly("areas",
+                             [](const Result& r) {
+                               auto areas = by_name<int64_t>(r, 0, [](auto& x) { return x.area; });
+                               const auto count = static_cast<py::ssize_t>(areas.size());
+                               return array_of(std::move(areas), {count});
+                             })
+      .def_property_readonly(
+          "scores",
+          [](const Result& r) {
+            auto scores = by_name<double>(r, 0, [](auto& x) { return x.score; });
+            const auto count = static_cast<py::ssize_t>(scores.size());
+            return array_of(std::move(scores), {count});
+          })
+      .def_property_readonly("rle", &rle)
+      .def("overlay",
+           [](const Result& r) {
+             Image page;
+             {
+               const py::gil_scoped_release free;
+               page = r.overlay();
+             }
+             const py::ssize_t height = page.height, width = page.width;
+             return array_of(std::move(page.pixels), {height, width, 3});
+           })
+      .def("overlay_png", &overlay_png);
+
+  py::class_<Segmenter>(module, "Segmenter")
+      .def(py::init([](const std::string& weights, const fs::path& config,
+                       const std::string& templates, const std::string& device,
+                       const std::string& precision, const std::string& activation,
+                       const std::vector<int64_t>& heads, int64_t resolution, int64_t window) {
+             SegmenterOptions options;
+             options.weights = weights, options.config = config, options.templates = templates;
+             options.device = device, options.precision = precision;
+             options.activation = activation, options.heads = heads;
+             options.resolution = {resolution, resolution}, options.window = window;
+             return std::make_unique<Segmenter>(options);
+           }),
+           release())
+      .def("encode_array", &encode_array)
+      .def("encode_file", &encode_file, release())
+      .def("segment", &segment_image, release())
+      .def("text", &Segmenter::text, release())
+      .def("embeddings",
+           [](const Segmenter& s, const std::vector<std::string>& names) {
+             return s.words(names).embeddings;
+           },
+           release())
+      .def_property_readonly("description", &Segmenter::description)
+      .def_property_readonly("templates", &Segmenter::templates)
+      .def_property_readonly("resolution", [](const Segmenter& s) {
+        return py::make_tuple(s.resolution().height, s.resolution().width);
+      });
+
+  module.def("tokenize", &tokenize, release());
+  module.def("load_checkpoint",
+             [](const fs::path& file) { return read_state_dict(file); }, release());
+  module.def("load_config", &load_all_keys);
+}
+
+}  // namespace pixelclip

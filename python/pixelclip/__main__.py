@@ -1,0 +1,3 @@
+from pixelclip_program import main
+
+main()
