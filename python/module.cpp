@@ -4,11 +4,13 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "config/config.hpp"
 #include "config/yaml_reader.hpp"
 #include "image/codec.hpp"
@@ -178,6 +180,15 @@ py::tuple load_all_keys(const fs::path& file, const std::vector<std::string>& ov
   return py::make_tuple(yaml, to_python(config::parse_yaml(yaml, "the configuration")));
 }
 
+/// A library is silent but for warnings, unless PIXELCLIP_LOG says otherwise. The log reads it
+/// once.
+void start_quiet_log() {
+  if (std::getenv("PIXELCLIP_LOG")) return log::progress("");
+  setenv("PIXELCLIP_LOG", "warning", 1);
+  log::progress("");
+  unsetenv("PIXELCLIP_LOG");
+}
+
 /// The class of pixelclip/_errors.py for an error.
 template <typename Fault>
 const char* class_of(const Fault& fault) {
@@ -209,6 +220,7 @@ void translate_errors(std::exception_ptr thrown) {
 
 PYBIND11_MODULE(_native, module) {
   using release = py::call_guard<py::gil_scoped_release>;
+  start_quiet_log();
   py::register_local_exception_translator(translate_errors);
 
   py::class_<Encoded, std::shared_ptr<Encoded>>(module, "Encoded")
@@ -230,13 +242,12 @@ PYBIND11_MODULE(_native, module) {
                                const auto count = static_cast<py::ssize_t>(areas.size());
                                return array_of(std::move(areas), {count});
                              })
-      .def_property_readonly(
-          "scores",
-          [](const Result& r) {
-            auto scores = by_name<double>(r, 0, [](auto& x) { return x.score; });
-            const auto count = static_cast<py::ssize_t>(scores.size());
-            return array_of(std::move(scores), {count});
-          })
+      .def_property_readonly("scores",
+                             [](const Result& r) {
+                               auto scores = by_name<double>(r, 0, [](auto& x) { return x.score; });
+                               const auto count = static_cast<py::ssize_t>(scores.size());
+                               return array_of(std::move(scores), {count});
+                             })
       .def_property_readonly("rle", &rle)
       .def("overlay",
            [](const Result& r) {
@@ -267,11 +278,12 @@ PYBIND11_MODULE(_native, module) {
       .def("encode_file", &encode_file, release())
       .def("segment", &segment_image, release())
       .def("text", &Segmenter::text, release())
-      .def("embeddings",
-           [](const Segmenter& s, const std::vector<std::string>& names) {
-             return s.words(names).embeddings;
-           },
-           release())
+      .def(
+          "embeddings",
+          [](const Segmenter& s, const std::vector<std::string>& names) {
+            return s.words(names).embeddings;
+          },
+          release())
       .def_property_readonly("description", &Segmenter::description)
       .def_property_readonly("templates", &Segmenter::templates)
       .def_property_readonly("resolution", [](const Segmenter& s) {
@@ -279,8 +291,8 @@ PYBIND11_MODULE(_native, module) {
       });
 
   module.def("tokenize", &tokenize, release());
-  module.def("load_checkpoint",
-             [](const fs::path& file) { return read_state_dict(file); }, release());
+  module.def(
+      "load_checkpoint", [](const fs::path& file) { return read_state_dict(file); }, release());
   module.def("load_config", &load_all_keys);
 }
 

@@ -10,15 +10,10 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 
-# A reconfigured build/ keeps what it is: tests stay on, the prefix is set back.
 reuse=
-if [ -e build/build.ninja ]; then
-  reuse="--config-settings=build-dir=build --config-settings=cmake.define.PIXELCLIP_TESTS=ON"
-  prefix=$(sed -n 's/^CMAKE_INSTALL_PREFIX:PATH=//p' build/CMakeCache.txt)
-fi
+[ ! -e build/build.ninja ] || reuse=--config-settings=prebuilt=build
 # shellcheck disable=SC2086 # words, not one name
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps $reuse --wheel-dir "$folder/dist" .
-[ -z "$reuse" ] || cmake -B build -DCMAKE_INSTALL_PREFIX="$prefix" >/dev/null
 wheel=$(ls "$folder"/dist/pixelclip-*.whl)
 size=$(wc -c <"$wheel")
 echo "wheel.sh: ${wheel##*/}, $((size / 1000)) kB"
@@ -32,7 +27,7 @@ version='import sys; print(sys.version_info[:2])'
 "$base" -m venv --without-pip "$folder/venv"
 site=$(echo "$folder"/venv/lib/python3*/site-packages)
 for package in "$tree"/.deps/venv/lib/python3*/site-packages/*; do
-  case ${package##*/} in pip | pip-* | pixelclip*) ;; *) ln -s "$folder/packages/${package##*/}" "$site/" ;; esac
+  case ${package##*/} in *.dist-info | pip | pixelclip*) ;; *) ln -s "$folder/packages/${package##*/}" "$site/" ;; esac
 done
 mkdir -p "$folder/packages" "$folder/shared" "$folder/home" "$folder/work/tests"
 cp -r configs tests/python "$folder/work/"
@@ -40,7 +35,7 @@ shared=${PIXELCLIP_SHARED:-../shared}
 
 cat >"$folder/inside.sh" <<'INSIDE'
 set -eu
-PATH=$FOLDER/venv/bin:/usr/bin:/bin
+export PATH="$FOLDER/venv/bin:/usr/bin:/bin"
 cd "$FOLDER/work"
 fail() { echo "wheel.sh: $*"; exit 1; }
 [ ! -e "$TREE/CMakeLists.txt" ] || fail "the source tree is still there"

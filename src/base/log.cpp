@@ -28,8 +28,10 @@ struct State {
 
   State() {
     logger.set_pattern(kPattern);
-    const char* level = std::getenv("PIXELCLIP_LOG");
-    if (level && std::string_view(level) == "debug") logger.set_level(spdlog::level::debug);
+    const char* named = std::getenv("PIXELCLIP_LOG");
+    const std::string_view level = named ? named : "";
+    if (level == "debug") logger.set_level(spdlog::level::debug);
+    if (level == "warning") logger.set_level(spdlog::level::warn);
     logger.flush_on(spdlog::level::debug);
     logger.set_error_handler([](const std::string& reason) {  // of a full disk, say: once is enough
       static std::atomic<bool> said{false};

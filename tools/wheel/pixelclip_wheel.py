@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from auditwheel.wheeltools import InWheel
+from scikit_build_core._compat import tomllib
 from scikit_build_core import build as scikit
 from scikit_build_core.build import (  # noqa: F401
     build_editable,
@@ -55,13 +56,20 @@ def dynamic_metadata(field: str, settings: dict[str, object] | None = None, *oth
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    # Debian packages and CLIP's byte pairs; pip's own paths do not hold for the Python of the system.
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    subprocess.run(["sh", "tools/setup.sh", "-p"], check=True, env=outside)
+    """The setting `prebuilt` names a configured build folder, which is then built and packed as it is."""
     settings = {"cmake.define.PIXELCLIP_TORCH_DIR": str(torch_folder()), **(config_settings or {})}
+    prebuilt = settings.pop("prebuilt", None)
+    if prebuilt:
+        tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+        platform = sysconfig.get_platform().replace("-", "_")
+        settings |= {"wheel.cmake": "false", "wheel.platlib": "true", "wheel.tags": f"{tag}-{tag}-{platform}"}
+    else:
+        install_packages()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel = folder / scikit.build_wheel(name, settings, metadata_directory)
+        if prebuilt:
+            add_build(Path(prebuilt).absolute(), wheel)
         libraries = [make_glx(folder), *set_run_paths(wheel)]
         env = {**os.environ, "LD_LIBRARY_PATH": ":".join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")])}
         command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(folder / "repaired")]
@@ -71,6 +79,23 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         (repaired,) = (folder / "repaired").glob("*.whl")
         shutil.move(repaired, Path(wheel_directory) / repaired.name)
         return repaired.name
+
+
+def install_packages() -> None:
+    """Debian packages and CLIP's byte pairs. pip's own paths do not hold for the Python of the system."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run(["sh", "tools/setup.sh", "-p"], check=True, env=env)
+
+
+def add_build(build: Path, wheel: Path) -> None:
+    """Adds what scikit-build-core would install from a build of its own."""
+    with open("pyproject.toml", "rb") as file:
+        chosen = tomllib.load(file)["tool"]["scikit-build"]
+    subprocess.run(["cmake", "--build", build, "--target", *chosen["build"]["targets"]], check=True)
+    with InWheel(wheel, wheel):
+        for component in chosen["install"]["components"]:
+            command = ["cmake", "--install", build, "--strip", "--prefix", "pixelclip", "--component", component]
+            subprocess.run(command, check=True)
 
 
 def set_run_paths(wheel: Path) -> list[str]:
@@ -89,12 +114,13 @@ def set_run_paths(wheel: Path) -> list[str]:
 
 
 def make_glx(folder: Path) -> str:
-    """Makes a library in place of libGLX.so.0 and returns its folder. OpenCV's core looks up OpenGL through one
-    function of GLX, which nothing here calls; the real one needs X11, which servers lack."""
+    """Makes a library in place of libGLX.so.0 and returns its folder. OpenCV's core looks up OpenGL through three
+    functions of GLX, which nothing here calls; the real ones need X11, which servers lack."""
     library = folder / "glx" / "libGLX.so.0"
     library.parent.mkdir()
     source = folder / "glx.c"
-    source.write_text("void *glXGetProcAddressARB(const unsigned char *name) { (void)name; return 0; }\n")
+    names = ["glXGetCurrentContext", "glXGetCurrentDisplay", "glXGetProcAddressARB"]
+    source.write_text("".join(f"void *{name}(void) {{ return 0; }}\n" for name in names))
     compiler = os.environ.get("CC", "cc")
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-Wl,-soname,libGLX.so.0", "-o", str(library), str(source)], check=True
