@@ -15,6 +15,7 @@
 #include "config/yaml_reader.hpp"
 #include "image/codec.hpp"
 #include "image/shown_image.hpp"
+#include "inference/segmentation.hpp"
 #include "inference/segmenter.hpp"
 #include "io/state_dict.hpp"
 #include "text/bpe_tokenizer.hpp"
@@ -281,7 +282,7 @@ PYBIND11_MODULE(_native, module) {
       .def(
           "embeddings",
           [](const Segmenter& s, const std::vector<std::string>& names) {
-            return s.words(names).embeddings;
+            return s.words(names).bank.embeddings;
           },
           release())
       .def_property_readonly("description", &Segmenter::description)
