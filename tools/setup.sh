@@ -10,7 +10,8 @@ torch_version=2.11.0
 numpy_version=2.4.6
 pillow_version=13.0.0
 open_clip_version=3.3.0
-packages="g++ cmake ninja-build python3 python3-venv libopencv-core-dev libopencv-imgproc-dev
+packages="g++ cmake ninja-build python3 python3-venv python3-dev
+libopencv-core-dev libopencv-imgproc-dev
 libtiff-dev libwebp-dev libopenjp2-7-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
 libjpeg62-turbo-dev libpng-dev zlib1g-dev libutf8proc-dev libgtest-dev libgmock-dev libgloo-dev
 libcpp-httplib-dev libonnx-dev libprotobuf-dev"
@@ -30,6 +31,9 @@ install_packages() {
   done
   if python3 -c 'import ensurepip, venv' 2>/dev/null; then
     missing=$(echo " $missing " | sed 's/ python3-venv / /')
+  fi
+  if [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h" ]; then
+    missing=$(echo " $missing " | sed 's/ python3-dev / /')
   fi
   # shellcheck disable=SC2086 # words, not one name
   set -- $missing

@@ -26,7 +26,7 @@ class Documentation(unittest.TestCase):
         self.addCleanup(os.chdir, ROOT)
         os.chdir(folder.name)
         shutil.copy(WEIGHTS, "pixelclip_vit_base.pth")
-        shutil.copy(ROOT / "configs/pixelclip_vit_base.yaml", ".")
+        shutil.copytree(ROOT / "configs", ".", dirs_exist_ok=True)
         shutil.copy(sorted((SHARED / "data/sa1b_mini/images").rglob("*.jpg"))[0], "photo.jpg")
 
     def test_the_programs_on_the_page_run(self):

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <ctime>
 
-/// Processor seconds of encode and find_words with the C++ library, one line a round; tests/overhead.sh compares them
-/// with the Python package: overhead WEIGHTS IMAGE ROUNDS.
+/// Processor seconds of encode and find_words with the C++ library, one line a round: overhead
+/// WEIGHTS IMAGE ROUNDS. tests/overhead.sh compares them with the Python package.
 int main(int, char** argv) {
   using namespace pixelclip;
   const Model model(argv[1], {.device = "cpu"});
