@@ -10,6 +10,7 @@ torch_version=2.11.0
 numpy_version=2.4.6
 pillow_version=13.0.0
 open_clip_version=3.3.0
+crt_version=13.0.88  # of the CUDA that torch is built with
 packages="g++ cmake ninja-build python3 python3-venv python3-dev
 libopencv-core-dev libopencv-imgproc-dev
 libtiff-dev libwebp-dev libopenjp2-7-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libcli11-dev
@@ -137,6 +138,12 @@ PYTHON
   rm -r "$wheel"
 }
 
+# CUDA 13's headers include some that are in a package of their own, which torch does not install.
+install_crt() {
+  [ -e .deps/cuda-crt/nvidia/cu13/include/crt/host_config.h ] && return
+  run_pip install --quiet --disable-pip-version-check --no-deps --target .deps/cuda-crt "nvidia-cuda-crt==$crt_version"
+}
+
 build() {
   if [ -e build/pixelclip ] && [ ! -w build ]; then
     say "build/ cannot be written, so build/pixelclip is taken as it is"
@@ -160,4 +167,5 @@ if [ -d .deps/debian/usr/bin ]; then  # cmake and ninja
 fi
 [ "${1:-}" = "-p" ] || install_torch
 install_merges
+install_crt
 case ${1:-} in -n | -p) ;; *) build "${1:-}" ;; esac
