@@ -11,7 +11,8 @@ c++ -std=c++20 -O2 -Iinclude tests/python/overhead.cpp -o "$folder/overhead" bui
   -Wl,-rpath,"$PWD/build" -Wl,-rpath-link,"$torch"
 for _ in 1 2 3 4 5; do
   "$folder/overhead" "$1" "$2" "${3:-10}" 2>/dev/null | tail -n +2 >>"$folder/cpp"
-  PYTHONPATH=build/python .deps/venv/bin/python tests/python/overhead.py "$1" "$2" "${3:-10}" | tail -n +2 >>"$folder/python"
+  PYTHONPATH=build/python .deps/venv/bin/python tests/python/overhead.py "$1" "$2" "${3:-10}" |
+    tail -n +2 >>"$folder/python"
 done
 median() { sort -g "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 cpp=$(median "$folder/cpp") python=$(median "$folder/python")

@@ -19,6 +19,7 @@ fi
 sources | xargs "$format" --dry-run --Werror
 sh tests/layers_test.sh
 git ls-files '*.sh' | while read -r script; do sh -n "$script"; done
+if command -v hadolint >/dev/null; then hadolint Dockerfile; fi
 if [ "${1:-}" = "--tidy" ]; then
   base=$(git merge-base HEAD "${2:-origin/main}")
   git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp' | xargs -r clang-tidy-$version -p build --quiet

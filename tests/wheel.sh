@@ -91,10 +91,14 @@ real_root=no
 [ "$(id -u)" -ne 0 ] || real_root=yes
 namespace="unshare --mount --propagation private"
 [ $real_root = yes ] || namespace="unshare --user --map-root-user --mount --propagation private"
-$namespace true 2>/dev/null || { echo "wheel.sh: no mount namespaces here (unshare), so the tree cannot be hidden"; exit 1; }
+if ! $namespace true 2>/dev/null; then
+  echo "wheel.sh: no mount namespaces here (unshare), so the tree cannot be hidden"
+  exit 1
+fi
 
 # Installed by the files alone: the packages that it needs are links yet to be filled.
-"$python" -m pip --python "$folder/venv/bin/python" install --quiet --disable-pip-version-check --no-deps --no-index "$wheel"
+"$python" -m pip --python "$folder/venv/bin/python" install --quiet --disable-pip-version-check --no-deps --no-index \
+  "$wheel"
 FOLDER=$folder TREE=$tree PACKAGES=$(echo "$tree"/.deps/venv/lib/python3*/site-packages) \
   SHARED=$(cd "$shared" 2>/dev/null && pwd || echo "$shared") REAL_ROOT=$real_root $namespace sh "$folder/hide.sh"
 echo "wheel.sh: good"

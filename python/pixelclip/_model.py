@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
@@ -145,8 +144,12 @@ class EncodedImage:
         Raises InvalidInputError for empty or repeated names.
         """
         names = texts_of(names, "names")
-        threshold = float(background) if isinstance(background, Real) else None
-        words = [] if background is None or threshold is not None else texts_of(background, "background")
+        threshold: float | None = None
+        words: list[str] = []
+        if isinstance(background, (int, float, np.floating)):
+            threshold = float(background)
+        elif background is not None:
+            words = texts_of(background, "background")
         return Segmentation(self._model._native.segment(self._native, names, threshold, words))
 
     def __repr__(self) -> str:

@@ -1,4 +1,5 @@
-"""Processor seconds of encode and segment with the Python package, one line a round: overhead.py WEIGHTS IMAGE ROUNDS."""
+"""Processor seconds of encode and segment with the Python package, one line a round:
+overhead.py WEIGHTS IMAGE ROUNDS. tests/overhead.sh compares them with the C++ library."""
 
 import sys
 import time
