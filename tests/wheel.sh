@@ -49,6 +49,7 @@ pixelclip --version
 for command in $(pixelclip --help | sed -n '/^Subcommands\|^SUBCOMMANDS/,$ s/^  \([a-z_-]*\) .*/\1/p'); do
   pixelclip "$command" --help >/dev/null || fail "pixelclip $command --help"
 done
+pixelclip doctor >/dev/null || fail "pixelclip doctor"
 [ "$(pixelclip tokenize 'a dog')" = '[49406,320,1929,49407]' ] || fail "tokenize"
 pixelclip config --config-file configs/pixelclip_vit_base.yaml >/dev/null
 python -c 'import pixelclip; print(pixelclip.__version__, tuple(pixelclip.tokenize("a dog").shape))'
