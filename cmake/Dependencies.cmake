@@ -115,33 +115,43 @@ add_library(pixelclip_torch INTERFACE)
 target_include_directories(pixelclip_torch SYSTEM INTERFACE
   "${torch_dir}/include" "${torch_dir}/include/torch/csrc/api/include")
 target_compile_definitions(pixelclip_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
-set(torch_libraries torch_cpu c10)
 set(PIXELCLIP_CUDA OFF)
-file(GLOB cuda_include "${torch_dir}/../nvidia/cu*/include")
-file(GLOB nccl_include "${torch_dir}/../nvidia/nccl/include")
-if(EXISTS "${torch_dir}/lib/libtorch_cuda.so" AND cuda_include AND nccl_include)
-  set(PIXELCLIP_CUDA ON)
-  find_path(cuda_crt_include crt/host_config.h HINTS ${cuda_include})  # may also be an installed CUDA's
-  if(NOT cuda_crt_include)
-    set(crt_include "${CMAKE_SOURCE_DIR}/.deps/cuda-crt/nvidia/cu13/include")
-    if(NOT EXISTS "${crt_include}/crt/host_config.h")
-      message(FATAL_ERROR "CUDA's crt/host_config.h was not found: run tools/setup.sh.")
-    endif()
-    list(APPEND cuda_include "${crt_include}")
+set(torch_cuda_libraries "")
+include(CudaHeaders)
+if(PIXELCLIP_USE_CUDA AND EXISTS "${torch_dir}/lib/libtorch_cuda.so")
+  pixelclip_cuda_headers("${torch_dir}" cuda_include cuda_missing)
+  if(cuda_include)
+    set(PIXELCLIP_CUDA ON)
+    target_include_directories(pixelclip_torch SYSTEM INTERFACE ${cuda_include})
+    target_compile_definitions(pixelclip_torch INTERFACE USE_C10D_NCCL)
+    set(torch_cuda_libraries torch torch_cuda c10_cuda)
+  else()
+    message(WARNING "The LibTorch in '${torch_dir}' is for CUDA, but these headers were not found: ${cuda_missing}. "
+                    "The program is built WITHOUT GPUs. Install the CUDA toolkit and NCCL (libnccl-dev), or name their "
+                    "folders in the environment variables CUDA_HOME and NCCL_ROOT, and configure anew.")
   endif()
-  target_include_directories(pixelclip_torch SYSTEM INTERFACE ${cuda_include} ${nccl_include})
-  target_compile_definitions(pixelclip_torch INTERFACE USE_C10D_NCCL)
-  list(PREPEND torch_libraries torch_cuda c10_cuda)
 endif()
 # Nothing refers to the CUDA library by symbol in most programs, so the linker must be told to keep it.
 # libtorch.so exports an old std::filesystem whose remove_all calls a null pointer: the real libstdc++
 # must come first in the search order.
 target_link_options(pixelclip_torch INTERFACE "LINKER:--no-as-needed" "-lstdc++"
   "LINKER:-rpath,${torch_dir}/lib")
-foreach(library torch ${torch_libraries})
+# A program with the property PIXELCLIP_NO_CUDA links the CPU's libraries alone.
+foreach(library ${torch_cuda_libraries})
+  target_link_libraries(pixelclip_torch INTERFACE
+    "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:PIXELCLIP_NO_CUDA>>>:${torch_dir}/lib/lib${library}.so>")
+endforeach()
+foreach(library torch_cpu c10)
   target_link_libraries(pixelclip_torch INTERFACE "${torch_dir}/lib/lib${library}.so")
 endforeach()
 if(PIXELCLIP_CUDA)
+  find_path(cuda_version_folder cuda.h NO_CACHE HINTS ${cuda_include} NO_DEFAULT_PATH)
+  file(STRINGS "${cuda_version_folder}/cuda.h" cuda_version REGEX "define CUDA_VERSION [0-9]+")
+  string(REGEX MATCH "[0-9]+" cuda_version "${cuda_version}")
+  math(EXPR cuda_major "${cuda_version} / 1000")
+  # Names the driver that is needed.
+  set_property(SOURCE "${CMAKE_SOURCE_DIR}/src/nn/device.cpp" APPEND PROPERTY COMPILE_DEFINITIONS
+    PIXELCLIP_CUDA_MAJOR=${cuda_major})
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)

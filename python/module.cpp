@@ -12,6 +12,8 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "config/config.hpp"
+#include "config/raw_value.hpp"
+#include "config/writer.hpp"
 #include "config/yaml_reader.hpp"
 #include "image/codec.hpp"
 #include "image/shown_image.hpp"
@@ -148,8 +150,8 @@ torch::Tensor tokenize(const std::vector<std::string>& texts, bool truncate) {
   return ids;
 }
 
-py::object to_python(const config::Value& value) {
-  using Kind = config::Value::Kind;
+py::object to_python(const config::RawValue& value) {
+  using Kind = config::RawValue::Kind;
   switch (value.kind) {
     case Kind::none:
       return py::none();

@@ -10,7 +10,7 @@ sed -n '/^pixelclip_layer(/,/)/p' CMakeLists.txt | tr '\n' ' ' | sed 's/pixelcli
     depends = 0
     for (i = 2; i <= NF; i++) {
       if ($i == "DEPENDS") depends = 1
-      else if ($i == "LINK" || $i == "TORCH" || $i == "LOOPS") depends = 0
+      else if ($i == "LINK" || $i == "TORCH" || $i == "O3") depends = 0
       else if (depends) {
         if (!($i in declared) || $i == layer) { print layer " depends on " $i ", which is not below it"; bad = 1 }
         unused[layer, $i] = 1

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up, builds everything and runs all tests. Arguments go to ctest.
+# Sets up, builds everything and runs all tests. Arguments go to ctest. Fails when a test is skipped that is neither in
+# tests/expected_skips.txt nor for want of ../shared.
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/setup.sh all
@@ -15,7 +16,21 @@ if [ "$(cat "$python/packages.done" 2>/dev/null)" != "$wanted" ]; then
 fi
 status=0
 ctest --test-dir build --output-on-failure "$@" || status=$?
-# ctest counts programs; these single tests lacked a file or a program that they need.
-skipped=$(sed -n -e 's/^\[  SKIPPED \] \([^ ]*\) (.*/\1/p' -e 's/^\(test_[^ ]*\) (.*\.\.\. skipped .*/\1/p' build/Testing/Temporary/LastTest.log | tr '\n' ' ')
-echo "tests/run.sh: $(echo "$skipped" | wc -w) single tests skipped${skipped:+: $skipped}"
+# ctest counts programs; these single tests lacked a file or a program that they need. Lines NAME<tab>REASON.
+skips=build/skipped_tests.txt
+awk '
+  /: Skipped$/ { getline reason; next }
+  /^test_[^ ]+ \(.*\.\.\. skipped/ { print $1 "\t" $NF; next }
+  /^\[  SKIPPED \] [^ ]+ \(/ { if (!seen[$4]++) print $4 "\t" reason; reason = "" }
+' build/Testing/Temporary/LastTest.log | sort >"$skips"
+echo "tests/run.sh: $(wc -l <"$skips") single tests skipped: $(cut -f1 "$skips" | tr '\n' ' ')"
+unexpected=$(awk '
+  NR == FNR { if ($1 !~ /^#/) expected[$1] = 1; next }
+  { split($0, field, "\t") }
+  !(field[1] in expected) && field[2] != "no ../shared folder here" { print "  " field[1] ": " field[2] }
+' tests/expected_skips.txt "$skips")
+if [ -n "$unexpected" ]; then
+  printf 'tests/run.sh: these tests are not in tests/expected_skips.txt and must not be skipped:\n%s\n' "$unexpected"
+  [ $status -ne 0 ] || status=1
+fi
 exit $status

@@ -29,7 +29,7 @@ refuses 'did you mean SOLVER.BASE_LR' $pixelclip train --config-file $vit SOLVER
 refuses 'no_such.pth' $pixelclip train --config-file $vit MODEL.WEIGHTS no_such.pth OUTPUT_DIR "$folder/x"
 refuses 'no weights of' env HOME="$folder" $pixelclip train --config-file $vit OUTPUT_DIR "$folder/x"
 
-refuses 'fetch it by tools/download_weights.sh' $pixelclip train --config-file $vit MODEL.WEIGHTS https://host/a/model.pth OUTPUT_DIR "$folder/x"
+refuses 'run tools/download_weights.sh' $pixelclip train --config-file $vit MODEL.WEIGHTS https://host/a/model.pth OUTPUT_DIR "$folder/x"
 # Weights are looked at before the demo's world is made, which takes a minute.
 echo 'no weights' >"$folder/text.pth"
 refuses 'text.pth' $pixelclip train --config-file configs/demo.yaml MODEL.WEIGHTS "$folder/text.pth" DATASETS.ROOT "$folder/demo_root" OUTPUT_DIR "$folder/x"

@@ -1,18 +1,20 @@
 #!/bin/sh
 # Fetches published weights into a folder and checks them where a SHA-256 is published.
 # usage: tools/download_weights.sh [FOLDER (default: weights)] [NAME or URL ...]
-# Names: ViT-B-16, convnext_base, dino (what training starts from) and the trained models
-# pixelclip_vit_base, pixelclip_vit_base_dino, pixelclip_convnext_base, pixelclip_convnext_base_dino;
-# "pixelclip" is these four. Without a name: what training starts from.
+# Names: ViT-B-16, convnext_base, dino (what training starts from); the trained models
+# pixelclip_vit_base, pixelclip_vit_base_dino, pixelclip_convnext_base, pixelclip_convnext_base_dino,
+# "pixelclip" is these four; and the helpers of the method proxyclip: dino_vits16 (the same as dino),
+# dino_vits8, dino_vitb16, dino_vitb8, dinov2_vits14, dinov2_vitb14, and the last two with _reg.
+# Without a name: what training starts from.
 set -eu
 
 vit=5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f
 convnext=CLIP-convnext_base_w_320-laion_aesthetic-s13B-b82K-augreg
-dino=dino_deitsmall16_pretrain
 trained="pixelclip_vit_base pixelclip_vit_base_dino pixelclip_convnext_base pixelclip_convnext_base_dino"
+helpers="dino_vits16 dino_vits8 dino_vitb16 dino_vitb8 dinov2_vits14 dinov2_vits14_reg dinov2_vitb14 dinov2_vitb14_reg"
 
 is_name() {
-    case " ViT-B-16 convnext_base dino pixelclip $trained " in
+    case " ViT-B-16 convnext_base dino pixelclip $trained $helpers " in
     *" ${1%.pth} "*) return 0 ;;
     *) return 1 ;;
     esac
@@ -41,12 +43,22 @@ fetch() {
     mv "$target.part" "$target"
 }
 
+# fetch_dino STEM [FOLDER (default: dino/STEM)]
+fetch_dino() {
+    fetch "https://dl.fbaipublicfiles.com/${2:-dino/$1}/$1.pth" "$1.pth"
+}
+
 # fetch_name NAME: only OpenAI publishes a SHA-256.
 fetch_name() {
     case $1 in
     ViT-B-16) fetch "https://openaipublic.azureedge.net/clip/models/$vit/ViT-B-16.pt" ViT-B-16.pt "$vit" ;;
     convnext_base) fetch "https://huggingface.co/laion/$convnext/resolve/main/open_clip_pytorch_model.bin" "$convnext.bin" ;;
-    dino) fetch "https://dl.fbaipublicfiles.com/dino/$dino/$dino.pth" "$dino.pth" ;;
+    dino | dino_vits16) fetch_dino dino_deitsmall16_pretrain ;;
+    dino_vits8) fetch_dino dino_deitsmall8_pretrain ;;
+    dino_vitb16) fetch_dino dino_vitbase16_pretrain ;;
+    dino_vitb8) fetch_dino dino_vitbase8_pretrain ;;
+    dinov2_*_reg) fetch_dino "${1%_reg}_reg4_pretrain" "dinov2/${1%_reg}" ;;
+    dinov2_*) fetch_dino "${1}_pretrain" "dinov2/$1" ;;
     pixelclip) for name in $trained; do fetch_name "$name"; done ;;
     *) fetch "https://huggingface.co/hsshin98/PixelCLIP/resolve/main/weights/$1.pth" "$1.pth" ;;
     esac
@@ -62,7 +74,7 @@ for word in "$@"; do
     if is_name "$word"; then
         named=yes
     elif [ "${word#*/}" = "$word" ]; then
-        echo "download_weights.sh: $word is neither an address nor one of ViT-B-16 convnext_base dino pixelclip $trained" >&2
+        echo "download_weights.sh: $word is neither an address nor one of ViT-B-16 convnext_base dino pixelclip $trained $helpers" >&2
         exit 2
     fi
 done

@@ -13,6 +13,8 @@ struct ModelOptions {
   std::string device = "auto";        ///< auto (a GPU when there is one), cpu, cuda, cuda:N.
   std::string precision = "float32";  ///< Or bfloat16.
   int64_t resolution = 0;             ///< Side of the encoder's input, pixels; 0: as trained.
+  std::string method = {};  ///< What CLIP's last block does, such as naclip; empty: as trained.
+  std::string helper = {};  ///< DINO or DINOv2 weights, for the method proxyclip alone.
 };
 
 /// A picture after the encoder. Copies are cheap and share the features.

@@ -27,6 +27,10 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string system_reason() { return std::strerror(errno); }
 
+ErrorKind kind_of_system_error() {
+  return errno == ENOENT || errno == ENOTDIR ? ErrorKind::not_found : ErrorKind::unavailable;
+}
+
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
   const std::string* best = nullptr;
   size_t best_distance = std::max<size_t>(3, word.size() / 3 + 1);
@@ -41,12 +45,12 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 }
 
 std::string printable(std::string_view text) {
-  constexpr size_t longest = 80;
-  std::string out(text.substr(0, longest));
+  constexpr size_t kLongest = 80;
+  std::string out(text.substr(0, kLongest));
   for (char& c : out) {
     if (c < ' ' || c > '~') c = '?';
   }
-  return text.size() > longest ? out + "..." : out;
+  return text.size() > kLongest ? out + "..." : out;
 }
 
 }  // namespace pixelclip

@@ -12,7 +12,12 @@
 
 namespace pixelclip {
 
-/// A whole file mapped read-only. Copies share the mapping. Errors: missing, unreadable, a folder.
+/// Throws "cannot open a.jpg: …" for the system call that just failed on `path`, with the reason
+/// that errno has.
+[[noreturn]] void fail_to(const char* verb, const std::filesystem::path& path);
+
+/// A file mapped into memory as a whole. Copies share the mapping. Errors: missing, unreadable, a
+/// folder.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -32,9 +37,9 @@ class MappedFile {
 /// The whole file as text. Errors: missing, unreadable.
 std::string read_text(const std::filesystem::path& path);
 
-/// Calls `fill` with a stream to a temporary file beside `path`, then flushes it to the disk and
-/// renames it over `path`: a reader sees the old file or the whole new one. When anything fails
-/// (full disk, no permission, `fill` throws) the old file stays and the temporary one is removed.
+/// Calls `fill` with a stream to a temporary file beside `path`, flushes it to disk and renames it
+/// to `path`, so that a reader sees either the old file or the complete new one. On failure (full
+/// disk, no permission, `fill` throws) the old file stays and the temporary one is removed.
 void write_atomically(const std::filesystem::path& path,
                       const std::function<void(std::ostream&)>& fill);
 void write_text(const std::filesystem::path& path, const std::string& text);
@@ -43,7 +48,7 @@ void write_text(const std::filesystem::path& path, const std::string& text);
 nlohmann::json read_json(const std::filesystem::path& path);
 /// Parses `text`; `name` stands for the file in errors.
 nlohmann::json parse_json(std::string_view text, const std::string& name);
-/// Writes atomically, indented by one space; NaN becomes the bare word NaN as Python writes it.
+/// Writes atomically, indented by one space; NaN is written as Python writes it, the bare word NaN.
 void write_json(const std::filesystem::path& path, const nlohmann::json& value);
 
 /// Makes the folder and its parents, and checks that a file can be written in it.

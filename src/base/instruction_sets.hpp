@@ -1,11 +1,11 @@
 #pragma once
 
-// Hot loops are compiled for several instruction sets and chosen when the program starts, so that a
-// program built on one machine runs on others at full speed. Products and sums stay apart
-// (-ffp-contract=off): all give the same numbers.
+// Hot loops are compiled for several instruction sets, one of which is chosen when the program
+// starts, so that a program built on one machine runs on others at full speed. All give the same
+// numbers, since products and sums are not fused (-ffp-contract=off).
 
-/// Compiles a function for three levels of x86-64. Functions that it calls take part only when they
-/// are inlined.
+/// Compiles a function for three levels of x86-64. This includes the functions that it calls only
+/// if they are inlined.
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define PIXELCLIP_CLONES [[gnu::target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")]]
 #else

@@ -25,10 +25,11 @@ class Walk {
   /// False when the walk ended.
   bool enter(const fs::path& folder) {
     struct stat info {};
-    if (stat(folder.c_str(), &info) != 0) return fault(folder, system_reason());
+    if (stat(folder.c_str(), &info) != 0)
+      return fault(folder, system_reason(), kind_of_system_error());
     const FolderId id{info.st_dev, info.st_ino};
     if (std::find(above_.begin(), above_.end(), id) != above_.end())
-      return true;  // a circle of links
+      return true;  // links form a cycle
     above_.push_back(id);
     std::error_code error;
     std::vector<fs::path> folders;
@@ -41,7 +42,7 @@ class Walk {
       else if (it->is_regular_file(ignored) && !take_(it->path()))
         return false;
     }
-    if (error) fault(folder, error.message());
+    if (error) fault(folder, error.message(), ErrorKind::unavailable);
     for (const fs::path& below : folders) {
       if (!enter(below)) return false;
     }
@@ -50,8 +51,10 @@ class Walk {
   }
 
  private:
-  bool fault(const fs::path& folder, const std::string& reason) {
-    if (above_.empty()) fail("cannot list the folder ", folder.string(), ": ", reason);
+  bool fault(const fs::path& folder, const std::string& reason, ErrorKind kind) {
+    if (above_.empty()) {
+      fail(kind, "cannot list the folder ", folder.string(), ": ", reason);
+    }
     out_.faults.push_back(str("cannot list the folder ", folder.string(), ": ", reason));
     return true;
   }
@@ -64,15 +67,15 @@ class Walk {
 }  // namespace
 
 bool is_hidden(std::string_view name) {
-  constexpr std::array<std::string_view, 7> kStrangers = {"@eaDir",
-                                                          "@Recycle",
-                                                          "#recycle",
-                                                          "#snapshot",
-                                                          "__MACOSX",
-                                                          "$RECYCLE.BIN",
-                                                          "System Volume Information"};
+  constexpr std::array<std::string_view, 7> kForeign = {"@eaDir",
+                                                        "@Recycle",
+                                                        "#recycle",
+                                                        "#snapshot",
+                                                        "__MACOSX",
+                                                        "$RECYCLE.BIN",
+                                                        "System Volume Information"};
   return name.starts_with('.') ||
-         std::find(kStrangers.begin(), kStrangers.end(), name) != kStrangers.end();
+         std::find(kForeign.begin(), kForeign.end(), name) != kForeign.end();
 }
 
 bool has_hidden_part(std::string_view path) {

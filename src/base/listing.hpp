@@ -6,31 +6,31 @@
 #include <string_view>
 #include <vector>
 
-/// Which files and folders are data: one rule for training and test sets, archives and command
+/// One rule for which files and folders are data, for training and test sets, archives and command
 /// lines.
 namespace pixelclip {
 
-/// Whether a file or folder of this name is never data: its name begins with a dot ("._x.jpg" and
-/// ".DS_Store" of macOS, ".ipynb_checkpoints"), or it is a folder that file servers, archivers and
-/// waste baskets add ("@eaDir", "__MACOSX", "#recycle", …).
+/// Whether a file or folder of this name is never data: names that begin with a dot ("._x.jpg" and
+/// ".DS_Store" of macOS, ".ipynb_checkpoints"), and folders that file servers, archivers and
+/// recycle bins add ("@eaDir", "__MACOSX", "#recycle", …).
 bool is_hidden(std::string_view name);
 
-/// Whether one part of a path has such a name; "." and ".." are none of them. Give a path relative
-/// to the folder that the user named: what lies above it is the user's choice.
+/// Whether a part of a path has such a name, except "." and "..". The path should be relative to
+/// the folder that the user named, since the folders above it are the user's choice.
 bool has_hidden_part(std::string_view path);
 
 struct FileList {
   std::vector<std::filesystem::path> files;  ///< each begins with the folder listed; sorted
-  std::vector<std::string> faults;           ///< a sentence for each folder that can not be read
+  std::vector<std::string> faults;           ///< a sentence for each unreadable folder
 };
 
-/// The regular files below `folder`, hidden ones left out. Links are followed, but not into a
-/// folder that holds them. A folder in between that can not be read costs its own files alone.
-/// Errors: the folder itself can not be read.
+/// The regular files below `folder` without hidden ones. Links are followed, except into a folder
+/// that contains them. An unreadable subfolder is skipped and listed in `faults`. Errors: `folder`
+/// itself is unreadable.
 FileList list_files_below(const std::filesystem::path& folder);
 
-/// Whether some file below satisfies `wanted`, up to which they are looked at; folders that can not
-/// be read hold none.
+/// Whether a file below `folder` satisfies `wanted`; the search stops at the first. Unreadable
+/// folders count as empty.
 bool any_file_below(const std::filesystem::path& folder,
                     const std::function<bool(const std::filesystem::path&)>& wanted);
 

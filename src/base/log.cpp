@@ -33,9 +33,9 @@ struct State {
     if (level == "debug") logger.set_level(spdlog::level::debug);
     if (level == "warning") logger.set_level(spdlog::level::warn);
     logger.flush_on(spdlog::level::debug);
-    logger.set_error_handler([](const std::string& reason) {  // of a full disk, say: once is enough
-      static std::atomic<bool> said{false};
-      if (!said.exchange(true))
+    logger.set_error_handler([](const std::string& reason) {  // for example a full disk
+      static std::atomic<bool> reported{false};
+      if (!reported.exchange(true))
         std::fprintf(stderr, "the log cannot be written everywhere: %s\n", reason.c_str());
     });
   }
@@ -85,7 +85,7 @@ void add_file(const std::filesystem::path& path) {
     sink->set_pattern(kPattern);
     s.logger.sinks().push_back(std::move(sink));
   } catch (const spdlog::spdlog_ex& e) {
-    fail("cannot write the log file ", path.string(), ": ", e.what());
+    fail(ErrorKind::unavailable, "cannot write the log file ", path.string(), ": ", e.what());
   }
 }
 

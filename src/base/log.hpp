@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 
-/// The program's log: standard error, and any files added. Thread-safe.
+/// The log of the process: standard error, and any files added. Thread-safe.
 namespace pixelclip::log {
 
 enum class Level { debug, info, warning, error };
@@ -29,14 +29,14 @@ void error(const Args&... args) {
   write(Level::error, pixelclip::str(args...));
 }
 
-/// Appends everything from now on to `path` as well. Errors: the file cannot be opened.
+/// Also appends all further lines to `path`. Errors: the file cannot be opened.
 void add_file(const std::filesystem::path& path);
 
 /// Ranks other than 0 print only warnings and errors, each with its rank.
 void set_rank(int rank);
 
-/// Shows `text` as the live line at the bottom of a terminal; does nothing when standard error is
-/// not a terminal. An empty text clears the line; a log line printed meanwhile goes above it.
+/// Shows `text` as the live line at the bottom of the terminal; does nothing if standard error is
+/// not a terminal. An empty text clears the line. Log lines are printed above it.
 void progress(const std::string& text);
 
 }  // namespace pixelclip::log

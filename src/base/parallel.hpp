@@ -18,15 +18,15 @@ int available_cores();
 /// once, in no fixed order. The first exception stops the rest and is thrown again here.
 void parallel_for(int64_t count, int threads, const std::function<void(int64_t)>& body);
 
-/// A thread that does one task after the other. OpenMP and MKL set up threads and buffers for each
-/// thread that calls them, which costs a server with many threads more than its work.
+/// A thread that runs tasks one after the other. OpenMP and MKL create threads and buffers for each
+/// calling thread; for a server with many threads this would cost more than the work itself.
 class OneThread {
  public:
   OneThread();
-  /// Waits for the task in hand; nobody may be waiting for another.
+  /// Waits for the running task. No other thread may be waiting for a task.
   ~OneThread();
 
-  /// Waits for `task` and gives what it returns, or throws what it throws.
+  /// Runs `task` and returns its result or throws its exception.
   template <class Task>
   auto operator()(Task task) {
     const auto packaged =

@@ -6,11 +6,12 @@
 
 namespace pixelclip {
 
-/// A small random stream, the same on every machine and compiler, cheap enough to make one for each
-/// sample. Two streams whose keys differ anywhere are independent for practical purposes.
+/// A small random number generator with the same numbers on every machine and compiler, cheap
+/// enough to construct for each sample. Generators whose keys differ are independent for practical
+/// purposes.
 class Random {
  public:
-  /// The key of a training sample is (seed, epoch, index): then no worker count changes its draws.
+  /// A training sample uses the key (seed, epoch, index), so the number of workers has no effect.
   explicit Random(uint64_t seed, uint64_t epoch = 0, uint64_t index = 0)
       : state_(mix(mix(mix(seed) ^ epoch) ^ index)) {}
 
@@ -36,7 +37,7 @@ class Random {
  private:
   __extension__ typedef unsigned __int128 uint128;
 
-  /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+  /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
   static uint64_t mix(uint64_t x) {
     x += 0x9E3779B97F4A7C15ull;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;

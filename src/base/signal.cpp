@@ -27,15 +27,15 @@ struct Signal {
 };
 constexpr std::array kSignals = {Signal{SIGINT, "SIGINT"}, Signal{SIGTERM, "SIGTERM"},
                                  Signal{SIGUSR1, "SIGUSR1"}, Signal{SIGHUP, "SIGHUP"}};
-// Together below two seconds: what the work has to end by itself, and what the message may take.
+// Time for the work to end by itself, and for the message; together below two seconds.
 constexpr auto kGrace = std::chrono::milliseconds(1000);
-constexpr auto kTelling = std::chrono::milliseconds(500);
+constexpr auto kMessageTime = std::chrono::milliseconds(500);
 constexpr auto kWatcherTurn = std::chrono::milliseconds(50);
 
 std::atomic<int> requested{0};
 std::array<std::atomic<int>, kSignals.size()> arrived{}, taken{};
 std::atomic<bool> state_saved{false};
-sem_t wake;  // all that a handler may use to wake a thread
+sem_t wake;  // a handler may post a semaphore, but not notify a condition variable
 
 struct Present {
   std::mutex mutex;
@@ -43,7 +43,7 @@ struct Present {
   std::function<void(const std::string&)> tell;
 };
 
-/// Never destroyed: the thread may look at it while `exit` runs.
+/// Never destroyed: the thread may use it while `exit` runs.
 Present& present() {
   static Present& instance = *new Present;
   return instance;
@@ -63,7 +63,7 @@ void on_signal(int number) {
   errno = error;
 }
 
-/// Whether a Patience lives; what it does first is logged once.
+/// Whether a Patience exists; its text is logged once.
 bool has_patience(bool& logged) {
   std::string first;
   {
@@ -78,8 +78,8 @@ bool has_patience(bool& logged) {
   return true;
 }
 
-/// The work or the log may hang: telling runs on a thread of its own, which is not waited for
-/// longer than `kTelling`.
+/// The work or the log may hang, so the message is written by a thread of its own, which gets no
+/// more than `kMessageTime`.
 [[noreturn]] void end_process() {
   std::string text = "stopped by " + name_of(stop_requested());
   std::function<void(const std::string&)> tell;
@@ -97,7 +97,7 @@ bool has_patience(bool& logged) {
     if (tell) tell(text);
     told->set_value();
   }).detach();
-  done.wait_for(kTelling);
+  done.wait_for(kMessageTime);
   _exit(exit_status(0));
 }
 
@@ -139,7 +139,7 @@ void install() {
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);
   if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
-  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  signal(SIGXFSZ, SIG_IGN);  // the write fails with an error instead
 }
 
 void end_when_late() {

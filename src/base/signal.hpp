@@ -4,38 +4,39 @@
 #include <list>
 #include <string>
 
-/// SIGINT, SIGTERM, SIGUSR1 and SIGHUP: work that looks at `stop_requested` ends by itself, and
-/// what does not is ended by `end_when_late`.
+/// Handling of SIGINT, SIGTERM, SIGUSR1 and SIGHUP. Work that checks `stop_requested` ends by
+/// itself; `end_when_late` ends a process that does not. The state is one for the process.
 namespace pixelclip::signals {
 
-/// From now on these signals (SIGHUP not under nohup, which asks to ignore it) ask for a clean stop
-/// instead of ending the process; a second SIGINT ends it at once.
+/// Makes these signals request a clean stop instead of ending the process. A second SIGINT ends it
+/// at once. SIGHUP stays ignored under nohup.
 void install();
 
-/// Beside `install`: a thread ends the process when it still runs a second after the signal, with
-/// the exit status that `exit_status` gives and a message that names the signal and what the
-/// process was `Doing`. Files that `write_atomically` had begun are removed. While a `Patience`
-/// lives the thread waits.
+/// Calls `install` and starts a thread that ends the process if it still runs a second after the
+/// signal, with the status of `exit_status`. The message names the signal and the innermost
+/// `Doing`. Unfinished files of `write_atomically` are removed. The thread waits while a `Patience`
+/// exists.
 void end_when_late();
 
-/// The number of the signal that asked for a stop, or 0.
+/// The number of the signal that requested a stop, or 0.
 int stop_requested();
 
-/// The number of each signal that arrived, once for each call of the handler; 0 when there is no
-/// more. For a process that hands signals on.
+/// The next signal that arrived and was not taken yet; 0 when there is none. For a process that
+/// forwards signals.
 int take();
 
 /// "SIGTERM" for its number.
 std::string name_of(int number);
 
-/// 128 + the number of the signal that asked for a stop, unless the state was `saved`; else
-/// `otherwise`.
+/// 128 + the number of the signal that requested a stop; `otherwise` without such a signal or after
+/// `saved`.
 int exit_status(int otherwise);
 
-/// What the process had to lose is on the disk: a stop is no failure.
+/// Declares that all state is on disk, so that a stop is not a failure.
 void saved();
 
-/// What the process does while one lives, in words that follow "while". The innermost counts.
+/// Names what the process does during the lifetime of the object, for the message "stopped by
+/// SIGTERM while …". The innermost one is used.
 class Doing {
  public:
   explicit Doing(std::string what);
@@ -47,8 +48,8 @@ class Doing {
   std::list<std::string>::iterator place_;
 };
 
-/// While one lives the process may take its time after a signal, because it has something to save.
-/// What it will do first is logged when the signal comes; an empty text logs nothing.
+/// Keeps the process alive after a signal during the lifetime of the object, since it has state to
+/// save. `first`, what is done before the end, is logged when the signal comes, unless empty.
 class Patience {
  public:
   explicit Patience(std::string first);
@@ -60,8 +61,8 @@ class Patience {
   std::list<std::string>::iterator place_;
 };
 
-/// `tell` gets the message just before the thread of `end_when_late` ends the process, for half a
-/// second at most; it runs on another thread. An empty function takes the last one back.
+/// Sets a function that gets the message just before `end_when_late` ends the process. It runs on a
+/// thread of its own and has half a second. An empty function removes the last one.
 void before_end(std::function<void(const std::string&)> tell);
 
 }  // namespace pixelclip::signals

@@ -4,8 +4,8 @@
 
 namespace pixelclip {
 
-/// A temporary file that is being written; `remove_unfinished` removes it if the process ends
-/// meanwhile.
+/// Registers a temporary file while it is written, so that `remove_unfinished` can remove it if the
+/// process must end.
 class Unfinished {
  public:
   explicit Unfinished(std::filesystem::path path);
@@ -17,7 +17,7 @@ class Unfinished {
   const std::filesystem::path path_;
 };
 
-/// Removes all files that are being written at this moment.
+/// Removes all registered files.
 void remove_unfinished();
 
 }  // namespace pixelclip

@@ -9,9 +9,9 @@
 #include "cli/convert_published.hpp"
 #include "cli/output.hpp"
 #include "cli/weights_file.hpp"
-#include "clip/sources.hpp"
+#include "clip/open_clip.hpp"
 #include "io/safetensors.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -152,8 +152,8 @@ void convert(const Options& options, const Output& output) {
   const bool to_safetensors = options.out.extension() == ".safetensors";
   if (!is_weights_name(options.out)) {
     fail(options.out.string(),
-         ": the form of the output is told by its name, which must end in .pth, "
-         ".pt, .bin or .safetensors");
+         ": the name of the output selects its format and must end in .pth, .pt, .bin or "
+         ".safetensors");
   }
   WeightsFile file = read_known_weights(options.in);
   for (const auto& remark : file.remarks) log::info(remark);
@@ -195,14 +195,15 @@ void add_convert(CLI::App& app) {
   command->add_option("OUT", options->out, "file to write: .pth, .pt, .bin or .safetensors")
       ->required();
   command->add_flag("--half", options->half,
-                    "write floating-point weights in half precision, without the training state");
+                    "write floating-point weights as float16, without the training state");
   command
-      ->add_option("--only", options->only,
-                   "encoder: CLIP alone, in its own names; prompts: the learned prompts; all")
+      ->add_option(
+          "--only", options->only,
+          "encoder: only CLIP, under its own names; prompts: only the learned prompts; all")
       ->check(CLI::IsMember({"encoder", "prompts", "all"}))
       ->capture_default_str();
   command->add_flag("--strip", options->strip,
-                    "leave out the teacher and the training state, for publishing");
+                    "omit the teacher and the training state, for publishing");
   command
       ->add_option("--to", options->to,
                    "write the CLIP, of a PixelCLIP checkpoint the trained one, in the names of "

@@ -18,8 +18,7 @@ namespace {
 std::pair<fs::path, fs::path> places(const fs::path& out, const PublishedClip& clip) {
   std::error_code ignored;
   if (is_weights_name(out) && !fs::is_directory(out, ignored)) return {out, {}};
-  return {out / clip.weights_name,
-          clip.config_name.empty() ? fs::path() : out / clip.config_name};
+  return {out / clip.weights_name, clip.config_name.empty() ? fs::path() : out / clip.config_name};
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "data/catalog.hpp"
 #include "demo/prepare.hpp"
 
@@ -16,12 +18,13 @@ struct DemoFlags {
   DemoWorldOptions options;
 };
 
-void run_demo(const DemoFlags& flags) {
+void run_demo(const DemoFlags& flags, const Output& output) {
   const fs::path folder =
       flags.out.empty() ? DatasetRoots::find().test / "demo" : fs::path(flags.out);
   prepare_demo(folder, flags.options);
   log::info("the demo's world and small CLIP are in ", folder.string(),
             "; `sh run.sh configs/demo.yaml 1 output/demo` trains and scores on them");
+  output.result({{"folder", folder.string()}});
 }
 
 }  // namespace
@@ -44,7 +47,8 @@ void add_demo(CLI::App& app) {
         "Photos with captions, from which the small CLIP learns");
   count("--scenes", flags->options.scenes, "Scenes with unnamed masks, for training");
   count("--validation", flags->options.validation, "Labelled scenes");
-  demo->callback([flags] { run_demo(*flags); });
+  const auto output = add_output_flags(*demo);
+  demo->callback([flags, output] { run_demo(*flags, *output); });
 }
 
 }  // namespace pixelclip::cli

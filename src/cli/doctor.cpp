@@ -51,8 +51,9 @@ void run(DoctorFlags& arguments, const std::string& program, const Output& outpu
     for (const std::string& set : sets_called(name)) {
       const signals::Doing examining("examining " + set);
       const DatasetInfo& info = catalog.find(set);
-      add(info.kind == DatasetKind::sem_seg ? examine_test_set(info, arguments.options)
-                                            : examine_training_set(config, set, arguments.options));
+      add(info.kind == DatasetKind::sem_seg
+              ? examine_test_set(info, arguments.options)
+              : examine_training_set(config.datasets, set, !config.model.dino, arguments.options));
     }
   }
   if (!good) throw CLI::RuntimeError(1);
@@ -76,9 +77,10 @@ void add_doctor(CLI::App& app) {
   command->add_option("--root", arguments->root, "folder of the test sets (DATASETS.ROOT)");
   command->add_option("--sam-root", arguments->sam_root, "folder of SA-1B (DATASETS.SAM_ROOT)");
   command
-      ->add_option("--limit", arguments->options.limit, "read only so many pairs of each; 0: all")
+      ->add_option("--limit", arguments->options.limit,
+                   "number of pairs to read from each set; 0: all")
       ->check(CLI::Range(0, 1000000000));
-  command->add_option("--threads", arguments->options.threads, "0: all cores")
+  command->add_option("--threads", arguments->options.threads, "number of threads; 0: all cores")
       ->check(CLI::Range(0, 1024));
   const auto output = add_output_flags(*command);
   command->callback([arguments, &app, output] { run(*arguments, app.version(), *output); });

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "cli/commands.hpp"
 #include "cli/inputs.hpp"
+#include "cli/output.hpp"
 #include "cli/segmenter_flags.hpp"
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
@@ -19,15 +20,17 @@ struct FeatureFlags {
   bool half = false;
 };
 
-void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
+void run_features(const FeatureFlags& flags, const SegmenterOptions& options,
+                  const Output& output) {
   const Inputs inputs = find_inputs(flags.inputs, /*videos=*/false);
   const auto names = flags.names.empty() ? std::vector<std::string>() : read_names(flags.names);
-  const Segmenter segmenter(options);
+  const Segmenter segmenter = open_segmenter(options);
   StateDict tensors;
   const auto size = segmenter.resolution();
   std::map<std::string, std::string> metadata = {{"weights", options.weights},
                                                  {"resolution", str(size.height, "x", size.width)},
                                                  {"templates", options.templates}};
+  if (!options.method.empty()) metadata["method"] = options.method;
   if (!names.empty()) {
     segmenter.words(names);  // refuses empty and repeated ones
     tensors["text"] = segmenter.text(names).to(torch::kCPU);
@@ -38,6 +41,7 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options) {
     write_safetensors(flags.out, tensors, metadata,
                       flags.half ? std::optional(torch::kHalf) : std::nullopt);
     log::info(flags.out.string(), ": ", tensors.size(), " tensors");
+    output.result({{"file", flags.out.string()}, {"tensors", tensors.size()}});
   };
   try {
     for_each_input(inputs, [&](const Input& input) {
@@ -71,7 +75,8 @@ void add_features(CLI::App& app) {
   command->add_flag("--half", flags->half, "write 16-bit numbers");
   auto options = add_segmenter_flags(*command, /*windows=*/false);
   command->footer("In Python: safetensors.numpy.load_file(\"F.safetensors\")[\"dense.NAME\"].");
-  command->callback([flags, options] { run_features(*flags, *options); });
+  const auto output = add_output_flags(*command);
+  command->callback([flags, options, output] { run_features(*flags, *options, *output); });
 }
 
 }  // namespace pixelclip::cli

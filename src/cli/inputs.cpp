@@ -10,7 +10,10 @@
 #include "base/file.hpp"
 #include "base/listing.hpp"
 #include "base/log.hpp"
+#include "base/progress.hpp"
 #include "base/signal.hpp"
+#include "base/text.hpp"
+#include "config/class_names.hpp"
 #include "config/config.hpp"
 #include "data/sem_seg.hpp"
 #include "image/shown_image.hpp"
@@ -20,17 +23,12 @@ namespace pixelclip::cli {
 namespace fs = std::filesystem;
 namespace {
 
-const std::set<std::string> picture_endings = {".jpg", ".jpeg", ".png",  ".webp",
-                                               ".bmp", ".tif",  ".tiff", ".ppm"};
-const std::set<std::string> video_endings = {".mp4",  ".avi", ".mov", ".mkv",
+const std::set<std::string> kImageEndings = {".jpg", ".jpeg", ".png",  ".webp",
+                                             ".bmp", ".tif",  ".tiff", ".ppm"};
+const std::set<std::string> kVideoEndings = {".mp4",  ".avi", ".mov", ".mkv",
                                              ".webm", ".m4v", ".mpg", ".mpeg"};
 
-std::string lower_ending(const fs::path& file) {
-  std::string ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return ending;
-}
+std::string lower_ending(const fs::path& file) { return lower_ascii(file.extension().string()); }
 
 class Finder {
  public:
@@ -65,7 +63,7 @@ class Finder {
 
  private:
   bool is_video(const fs::path& file) const {
-    return videos_ && video_endings.count(lower_ending(file)) > 0;
+    return videos_ && kVideoEndings.count(lower_ending(file)) > 0;
   }
 
   void add_file(const fs::path& file, const fs::path& name) {
@@ -81,7 +79,7 @@ class Finder {
       FileList list = list_files_below(folder);
       inputs_.faults.insert(inputs_.faults.end(), list.faults.begin(), list.faults.end());
       for (const fs::path& file : list.files) {
-        if (picture_endings.count(lower_ending(file)) || is_video(file))
+        if (kImageEndings.count(lower_ending(file)) || is_video(file))
           files.push_back(file.string());
       }
     } catch (const Error& e) {
@@ -155,22 +153,22 @@ void for_each_input(const Inputs& inputs, const std::function<void(const Input&)
     log::error(words...);
     ++failed;
   };
+  Progress progress("inputs", "files", static_cast<int64_t>(inputs.items.size()));
   for (const Input& input : inputs.items) {
     if (signals::stop_requested()) break;
-    log::progress(str(done + 1, " of ", inputs.items.size(), ": ", input.file.string()));
     try {
       work(input);
     } catch (const Error& e) {
-      const std::string text = e.what(), file = input.file.string();
-      report(text.find(file) == text.npos ? file + ": " : "", text);
+      const std::string file = input.file.string();
+      report(e.file() == file ? "" : file + ": ", e.what());
     } catch (const std::bad_alloc&) {
       report(input.file.string(), ": there is not enough memory for this picture");
     } catch (const c10::Error& e) {
       report(input.file.string(), ": ", e.what_without_backtrace());
     }
     ++done;
+    progress.add(1, input.file.string());
   }
-  log::progress("");
   if (done < inputs.items.size())
     fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
   if (failed > 0)

@@ -12,6 +12,7 @@
 #include "cli/output.hpp"
 #include "cli/weights_file.hpp"
 #include "clip/clip.hpp"
+#include "clip/open_clip.hpp"
 #include "clip/sources.hpp"
 #include "io/state_dict.hpp"
 
@@ -99,18 +100,18 @@ std::string architecture(const fs::path& path, const WeightsFile& file, const St
     const auto settled = settle_traits(found, sources, path.string());
     return text + settled.choice + (settled.warning.empty() ? "" : "\nwarning: " + settled.warning);
   } catch (const Error& e) {
-    return text.empty() ? "not recognised" : text + e.what();
+    return text.empty() ? "unknown" : text + e.what();
   }
 }
 
-/// Where in the file the weights stood, a line each; nothing where they stand alone under their own
-/// names.
+/// The location of the weights in the file, in lines; nothing if they are at the top under their
+/// own names.
 std::string chosen(const WeightsFile& file) {
   std::string text, entries, prefixes;
   for (const auto& entry : file.entries) entries += (entries.empty() ? "" : ".") + printable(entry);
   for (const auto& prefix : file.prefixes) prefixes += prefix;
-  if (!entries.empty()) text += "weights under: " + entries + "\n";
-  if (!prefixes.empty()) text += "prefix dropped from all names: " + prefixes + "\n";
+  if (!entries.empty()) text += "weights in: " + entries + "\n";
+  if (!prefixes.empty()) text += "prefix removed from all names: " + prefixes + "\n";
   for (const auto& remark : file.remarks) text += "note: " + remark + "\n";
   return text;
 }
@@ -173,7 +174,7 @@ void inspect(const fs::path& path, const Output& output) {
 
 void add_inspect(CLI::App& app) {
   const auto path = std::make_shared<fs::path>();
-  auto* command = app.add_subcommand("inspect", "List what a weights file holds");
+  auto* command = app.add_subcommand("inspect", "List the content of a weights file");
   command->add_option("FILE", *path, "torch.save, TorchScript or safetensors file")->required();
   const auto output = add_output_flags(*command);
   command->callback([path, output] { inspect(*path, *output); });

@@ -17,7 +17,9 @@
 #include "base/parallel.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/weights_file.hpp"
+#include "clip/find_weights.hpp"
 #include "clip/sources.hpp"
+#include "config/class_names.hpp"
 #include "config/config.hpp"
 #include "data/catalog.hpp"
 #include "export/onnx_model.hpp"
@@ -113,11 +115,11 @@ void add_gpu(Checkup& checkup) {
   std::error_code ignored;
   for (const auto& gpu : fs::directory_iterator("/proc/driver/nvidia/gpus", ignored))
     gpus += (gpus.empty() ? "" : ", ") + field(gpu.path() / "information", "Model:");
-  checkup.facts.push_back(str(
-      "GPU:        ", static_cast<int>(torch::cuda::device_count()), " usable", gpus.empty() ? "" : " of " + gpus,
-      "; driver ", driver.empty() ? "none" : driver,
-      offered > 0 ? " for CUDA " + cuda_version(offered) : "", "; LibTorch's CUDA ",
-      needed > 0 ? cuda_version(needed) : "none", "; NCCL ", nccl_version()));
+  checkup.facts.push_back(
+      str("GPU:        ", static_cast<int>(torch::cuda::device_count()), " usable",
+          gpus.empty() ? "" : " of " + gpus, "; driver ", driver.empty() ? "none" : driver,
+          offered > 0 ? " for CUDA " + cuda_version(offered) : "", "; LibTorch's CUDA ",
+          needed > 0 ? cuda_version(needed) : "none", "; NCCL ", nccl_version()));
   if (torch::cuda::is_available()) return;
   if (driver.empty()) {
     checkup.hints.push_back(
@@ -128,11 +130,11 @@ void add_gpu(Checkup& checkup) {
         "a GPU driver is loaded, but this LibTorch has no CUDA: build with one that has, "
         "PIXELCLIP_TORCH_DIR=/path/to/libtorch sh tools/setup.sh");
   } else if (offered < needed) {
-    checkup.problems.push_back(
-        str("the driver ", driver, " supports CUDA ", cuda_version(offered),
-            ", but this LibTorch needs CUDA ", cuda_version(needed),
-            ": install a newer driver, or build with a LibTorch for CUDA ", cuda_version(offered),
-            ", PIXELCLIP_TORCH_DIR=/path/to/libtorch sh tools/setup.sh"));
+    checkup.problems.push_back(str("the driver ", driver, " supports CUDA ", cuda_version(offered),
+                                   ", but this LibTorch needs CUDA ", cuda_version(needed),
+                                   ": install a newer driver, or build with a LibTorch for CUDA ",
+                                   cuda_version(offered),
+                                   ", PIXELCLIP_TORCH_DIR=/path/to/libtorch sh tools/setup.sh"));
   } else {
     checkup.problems.push_back(
         "a GPU driver is loaded, but no GPU can be used: see nvidia-smi and CUDA_VISIBLE_DEVICES");
@@ -141,8 +143,9 @@ void add_gpu(Checkup& checkup) {
 
 void add_libraries(Checkup& checkup, const std::map<std::string, fs::path>& libraries) {
   std::string text;
-  for (const char* name : {"opencv_core", "jpeg", "png16", "webp", "tiff", "yaml-cpp", "spdlog",
-                           "fmt", "utf8proc", "cpp-httplib", "z", "onnx", "protobuf", "stdc++", "c"}) {
+  for (const char* name :
+       {"opencv_core", "jpeg", "png16", "webp", "tiff", "yaml-cpp", "spdlog", "fmt", "utf8proc",
+        "cpp-httplib", "z", "onnx", "protobuf", "stdc++", "c"}) {
     const auto found = libraries.find(str("lib", name));
     if (found == libraries.end()) continue;
     const std::string version = version_in(found->second);
@@ -202,9 +205,9 @@ void add_data(Checkup& checkup) {
     merges = "not found";
     checkup.problems.push_back(e.what());
   }
-  checkup.facts.push_back(
-      str("texts:      vocabularies in ", there ? vocabulary.parent_path().string() : "no folder",
-          "; byte pairs ", merges));
+  checkup.facts.push_back(str("texts:      vocabularies in ",
+                              there ? vocabulary.parent_path().string() : "no folder",
+                              "; byte pairs ", merges));
   const auto roots = DatasetRoots::find();
   const auto folder = [&](const fs::path& path) {
     return path.string() + (fs::is_directory(path, ignored) ? "" : " (no such folder)");
@@ -220,8 +223,8 @@ void add_environment(Checkup& checkup) {
   std::string text;
   for (const char* name :
        {"DETECTRON2_DATASETS", "SAM_DATASETS", "COCO_SAM", "PIXELCLIP_WEIGHTS", "PIXELCLIP_BPE",
-        "PIXELCLIP_LOG", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "LD_LIBRARY_PATH",
-        "LD_PRELOAD", "NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"}) {
+        "PIXELCLIP_LOG", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "LD_LIBRARY_PATH", "LD_PRELOAD",
+        "NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"}) {
     if (const char* value = std::getenv(name))
       text += str(text.empty() ? "" : " ", name, "=", printable(value));
   }

@@ -10,12 +10,18 @@
 #include "base/log.hpp"
 #include "cli/commands.hpp"
 #include "cli/inputs.hpp"
+#include "cli/output.hpp"
+#include "clip/find_weights.hpp"
+#include "clip/sources.hpp"
 #include "config/model_config.hpp"
+#include "engine/runtime.hpp"
 #include "image/codec.hpp"
 #include "image/resize.hpp"
 #include "image/rle.hpp"
 #include "inference/segmenter.hpp"
 #include "modeling/dino.hpp"
+#include "nn/device.hpp"
+#include "nn/functional.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -24,6 +30,7 @@ namespace fs = std::filesystem;
 struct MaskFlags {
   std::vector<std::string> inputs;
   fs::path out, dino_weights, sam;
+  std::string weights, method;
   int64_t clusters = 16, short_side = 640, min_area = 16;
   std::string device = "auto";
 };
@@ -41,6 +48,43 @@ torch::Tensor to_float(const Image& rgb, const torch::Device& device) {
   return pixels.permute({2, 0, 1}).to(device, torch::kFloat).contiguous();  // [3, H, W]
 }
 
+/// Masks of the clusters of a grid [h, w], 0 … count − 1, enlarged to the image.
+Masks masks_of(const torch::Tensor& clusters, int64_t count, const Image& rgb) {
+  const auto nearest = [](int64_t size, int64_t cells) {
+    return (torch::arange(size) * cells).floor_divide(size);
+  };
+  const auto map = clusters.to(torch::kCPU)
+                       .index_select(0, nearest(rgb.height, clusters.size(0)))
+                       .index_select(1, nearest(rgb.width, clusters.size(1)));
+  return {map.unsqueeze(0).eq(torch::arange(count).view({-1, 1, 1})).to(torch::kUInt8), {}};
+}
+
+/// Clusters of a CLIP's dense features by a method.
+class ClipClusters {
+ public:
+  explicit ClipClusters(const MaskFlags& flags)
+      : count_(flags.clusters),
+        segmenter_({.weights = flags.weights,
+                    .device = flags.device,
+                    .method = flags.method,
+                    .helper = flags.dino_weights.string()}) {}
+
+  Masks operator()(const Image& rgb) const {
+    const torch::NoGradGuard no_grad;
+    const auto features = l2_normalise(segmenter_.dense(rgb));  // [h, w, C]
+    if (features.size(0) * features.size(1) < count_) {
+      fail("the encoder has only ", features.size(0) * features.size(1),
+           " positions: lower --clusters");
+    }
+    const auto clusters = kmeans_plusplus(features.flatten(0, 1).unsqueeze(0), count_, /*seed=*/0);
+    return masks_of(clusters.view({features.size(0), features.size(1)}), count_, rgb);
+  }
+
+ private:
+  int64_t count_;
+  Segmenter segmenter_;
+};
+
 /// Clusters of DINO's features, as MODEL.DINO makes them in training with MODEL.DINO_KMEANS
 /// plusplus.
 class DinoClusters {
@@ -48,7 +92,8 @@ class DinoClusters {
   DinoClusters(const MaskFlags& flags, torch::Device device)
       : flags_(flags),
         device_(device),
-        dino_(read_state_dict(flags.dino_weights), flags.dino_weights.string()) {
+        dino_(read_state_dict(find_helper_weights(flags.dino_weights.string())),
+              flags.dino_weights.string()) {
     const ModelConfig config;
     mean_ = torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device);
     deviation_ = torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device);
@@ -68,16 +113,8 @@ class DinoClusters {
         to_float(resize_bilinear(rgb, rows * dino_->patch(), columns * dino_->patch()), device_);
     const auto features =
         dino_(((pixels - mean_) / deviation_).unsqueeze(0));  // [1, rows · columns, C]
-    const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0)
-                              .view({rows, columns})
-                              .to(torch::kCPU);
-    const auto nearest = [](int64_t size, int64_t cells) {
-      return (torch::arange(size) * cells).floor_divide(size);
-    };
-    const auto map = clusters.index_select(0, nearest(rgb.height, rows))
-                         .index_select(1, nearest(rgb.width, columns));
-    return {map.unsqueeze(0).eq(torch::arange(flags_.clusters).view({-1, 1, 1})).to(torch::kUInt8),
-            {}};
+    const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0);
+    return masks_of(clusters.view({rows, columns}), flags_.clusters, rgb);
   }
 
  private:
@@ -143,18 +180,10 @@ nlohmann::json to_sa1b(const Input& input, const Image& rgb, const Masks& masks,
   for (int64_t m = 0; m < masks.bitmaps.size(0); ++m) {
     const auto* bitmap = masks.bitmaps.const_data_ptr<uint8_t>() + m * rgb.height * rgb.width;
     const Rle rle = rle_from_bitmap({bitmap, pixels}, rgb.height, rgb.width);
-    const int64_t area = rle_area(rle.counts);
-    if (area < min_area) continue;
-    const Rect box = rle_bbox(rle);
-    annotations.push_back(
-        {{"id", annotations.size() + 1},
-         {"segmentation", {{"size", {rgb.height, rgb.width}}, {"counts", encode_rle(rle)}}},
-         {"bbox", {box.x, box.y, box.width, box.height}},
-         {"area", area},
-         {"predicted_iou", masks.scores.defined() ? masks.scores[m].item<double>() : 1.0},
-         {"stability_score", 1.0},
-         {"point_coords", nlohmann::json::array()},
-         {"crop_box", {0, 0, rgb.width, rgb.height}}});
+    if (rle_area(rle.counts) < min_area) continue;
+    auto annotation = sa1b_annotation(static_cast<int64_t>(annotations.size()) + 1, rle);
+    if (masks.scores.defined()) annotation["predicted_iou"] = masks.scores[m].item<double>();
+    annotations.push_back(std::move(annotation));
   }
   const auto hash = static_cast<int64_t>(std::hash<std::string>{}(input.name) & 0x7fffffff);
   return {{"image",
@@ -165,15 +194,20 @@ nlohmann::json to_sa1b(const Input& input, const Image& rgb, const Masks& masks,
           {"annotations", annotations}};
 }
 
-void run_masks(const MaskFlags& flags) {
-  if (flags.dino_weights.empty() == flags.sam.empty())
-    fail("give either --dino-weights or --sam, which make the masks");
+void run_masks(const MaskFlags& flags, const Output& output) {
+  if (!flags.weights.empty() ? !flags.sam.empty() : flags.dino_weights.empty() == flags.sam.empty())
+    fail("give one of --helper, --sam and --weights, which make the masks");
+  if (flags.weights.empty() && !flags.method.empty())
+    fail("--method says how a CLIP is read: give its --weights");
   const Inputs inputs = find_inputs(flags.inputs, /*videos=*/false);
   const fs::path folder = flags.out / "annotations";
   make_writable_folder(folder);
   const auto device = find_device(flags.device);
-  const MaskMaker maker = flags.sam.empty() ? MaskMaker(DinoClusters(flags, device))
-                                            : MaskMaker(SamMasks(flags.sam, device));
+  set_current_device(device);
+  runtime::set_up_gpu_math();
+  const MaskMaker maker = !flags.weights.empty() ? MaskMaker(ClipClusters(flags))
+                          : flags.sam.empty()    ? MaskMaker(DinoClusters(flags, device))
+                                                 : MaskMaker(SamMasks(flags.sam, device));
   for_each_input(inputs, [&](const Input& input) {
     const Image rgb = read_rgb(input.file);
     const auto json = to_sa1b(input, rgb, maker(rgb), flags.min_area);
@@ -181,6 +215,9 @@ void run_masks(const MaskFlags& flags) {
     make_writable_folder(file.parent_path());
     write_json(file, json);
     log::info(input.file.string(), ": ", json["annotations"].size(), " masks");
+    output.result({{"image", input.file.string()},
+                   {"file", file.string()},
+                   {"masks", json["annotations"].size()}});
   });
   log::info("the masks are in ", folder.string());
 }
@@ -192,8 +229,10 @@ void add_masks(CLI::App& app) {
                                      "Make unnamed masks for your own pictures, as SA-1B JSON, so "
                                      "that PixelCLIP can be trained on them.\n\n"
                                      "Writes OUT/annotations/NAME.json for each picture NAME.jpg. "
-                                     "With --dino-weights the masks are clusters of\n"
-                                     "DINO's features, which cover the picture; with --sam they "
+                                     "With --helper the masks are clusters of\n"
+                                     "DINO's features, which cover the picture; with --weights "
+                                     "clusters of CLIP's features by --method;\n"
+                                     "with --sam they "
                                      "are what a TorchScript module says: its forward\n"
                                      "maps float [3, H, W], RGB from 0 to 255, to masks [M, H, W] "
                                      "(bool, or logits above 0), or to a tuple of\n"
@@ -201,8 +240,13 @@ void add_masks(CLI::App& app) {
   auto flags = std::make_shared<MaskFlags>();
   command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();
   command->add_option("--out", flags->out, "folder for the masks")->required();
-  command->add_option("--dino-weights", flags->dino_weights,
-                      "DINO ViT-S/16, dino_deitsmall16_pretrain.pth");
+  command->add_option("--helper,--dino-weights", flags->dino_weights,
+                      "DINO or DINOv2 weights: a file, or a name such as dino_vits16; with "
+                      "--weights, the helper of proxyclip");
+  command->add_option("--weights", flags->weights,
+                      "CLIP or PixelCLIP weights whose features are clustered");
+  command->add_option("--method", flags->method,
+                      "dense method of --weights (docs/methods.md; default: as its config.yaml)");
   command->add_option("--clusters", flags->clusters, "masks a picture that k-means makes")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
@@ -216,7 +260,8 @@ void add_masks(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--device", flags->device, "auto, cpu, cuda or cuda:N")
       ->capture_default_str();
-  command->callback([flags] { run_masks(*flags); });
+  const auto output = add_output_flags(*command);
+  command->callback([flags, output] { run_masks(*flags, *output); });
 }
 
 }  // namespace pixelclip::cli

@@ -22,7 +22,7 @@ Output::~Output() {
   if (quiet_) log::set_quiet(false);
 }
 
-std::shared_ptr<Output> add_output_flags(CLI::App& command) {
+std::shared_ptr<Output> add_quiet_flag(CLI::App& command) {
   auto output = std::make_shared<Output>();
   command.add_flag_callback(
       "--quiet",
@@ -31,6 +31,11 @@ std::shared_ptr<Output> add_output_flags(CLI::App& command) {
         log::set_quiet(true);
       },
       "log only warnings and errors");
+  return output;
+}
+
+std::shared_ptr<Output> add_output_flags(CLI::App& command) {
+  auto output = add_quiet_flag(command);
   command.add_flag("--json", output->json_, "print results as JSON, one a line");
   return output;
 }

@@ -24,10 +24,14 @@ class Output {
 
  private:
   friend std::shared_ptr<Output> add_output_flags(CLI::App& command);
+  friend std::shared_ptr<Output> add_quiet_flag(CLI::App& command);
   bool json_ = false, quiet_ = false;
 };
 
-/// Adds --quiet and --json. The result is filled when the command is parsed.
+/// Adds --quiet and --json. The result is filled when the command is parsed and must live while it
+/// works.
 std::shared_ptr<Output> add_output_flags(CLI::App& command);
+/// --quiet alone, for a command with a --json of its own.
+std::shared_ptr<Output> add_quiet_flag(CLI::App& command);
 
 }  // namespace pixelclip::cli

@@ -10,12 +10,11 @@
 #include "cli/bench/text.hpp"
 #include "cli/bench/train.hpp"
 #include "cli/commands.hpp"
+#include "engine/runtime.hpp"
 
 int main(int argc, char** argv) {
   using namespace pixelclip;
-  // Large tensors in huge pages: far fewer page faults. LibTorch looks at its first allocation.
-  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
-  signals::end_when_late();
+  runtime::start_process();
   CLI::App app("PixelCLIP: open-vocabulary semantic segmentation from CLIP and unlabeled masks");
   app.name("pixelclip");
   app.require_subcommand(1);
@@ -60,6 +59,9 @@ int main(int argc, char** argv) {
     log::error(e.what());
   } catch (const std::bad_alloc&) {
     log::error("out of memory: use a smaller batch or more SOLVER.ACCUMULATE_STEPS");
+  } catch (const c10::OutOfMemoryError& e) {
+    log::error("out of GPU memory: use smaller images or --device cpu (",
+               e.what_without_backtrace(), ")");
   } catch (const c10::Error& e) {
     log::error("internal error: ", e.what_without_backtrace());
   } catch (const std::exception& e) {

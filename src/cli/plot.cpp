@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "visualization/sheet.hpp"
 
 namespace pixelclip::cli {
@@ -199,7 +200,8 @@ polyline{fill:none;stroke-width:1.8;stroke-linejoin:round} .grid{stroke:#eee}
 </style>
 )";
 
-void plot(const std::vector<std::string>& folders, const fs::path& output) {
+void plot(const std::vector<std::string>& folders, const fs::path& page_file,
+          const Output& output) {
   std::vector<Run> runs;
   for (const auto& folder : folders) runs.push_back(read_run(folder));
   const auto colors = distinct_colors(static_cast<int>(runs.size()));
@@ -210,26 +212,27 @@ void plot(const std::vector<std::string>& folders, const fs::path& output) {
   }
   page += "<main>\n";
   for (const auto& metric : metrics_of(runs)) page += chart(metric, runs, colors);
-  write_text(output, page + "</main></html>\n");
-  std::cout << output.string() << "\n";
+  write_text(page_file, page + "</main></html>\n");
+  output.result({{"file", page_file.string()}}, page_file.string() + "\n");
 }
 
 }  // namespace
 
 void add_plot(CLI::App& app) {
-  auto* command = app.add_subcommand("plot", "Draw the curves of training runs into one HTML file");
+  auto* command = app.add_subcommand("plot", "Plot the curves of training runs in one HTML file");
   const auto folders = std::make_shared<std::vector<std::string>>();
-  const auto output = std::make_shared<std::string>();
+  const auto file = std::make_shared<std::string>();
   command->add_option("OUTDIR", *folders, "folders of training runs, each with its metrics.json")
       ->required();
-  command->add_option("-o,--output", *output,
+  command->add_option("-o,--output", *file,
                       "HTML file to write (default: curves.html in the first folder)");
-  command->callback([folders, output] {
+  const auto output = add_output_flags(*command);
+  command->callback([folders, file, output] {
     const fs::path first = folders->front();
     const fs::path usual = (fs::is_directory(first) ? first : first.parent_path()) / "curves.html";
-    if (!output->empty() && !output->ends_with(".html"))
-      fail("-o ", printable(*output), ": curves go into a file that ends with .html");
-    plot(*folders, output->empty() ? usual : fs::path(*output));
+    if (!file->empty() && !file->ends_with(".html"))
+      fail("-o ", printable(*file), ": the name of the output must end in .html");
+    plot(*folders, file->empty() ? usual : fs::path(*file), *output);
   });
 }
 

@@ -10,6 +10,8 @@
 #include "base/signal.hpp"
 #include "cli/commands.hpp"
 #include "cli/inputs.hpp"
+#include "cli/output.hpp"
+#include "cli/region_json.hpp"
 #include "cli/segmenter_flags.hpp"
 #include "cli/video.hpp"
 #include "image/codec.hpp"
@@ -32,8 +34,9 @@ struct SegmentFlags {
 
 class Writer {
  public:
-  Writer(const SegmentFlags& flags, const SegmenterOptions& model, const Words& words)
-      : flags_(flags), model_(model), palette_(colors_of(words)) {}
+  Writer(const SegmentFlags& flags, const SegmenterOptions& model, const Words& words,
+         const Output& output)
+      : flags_(flags), model_(model), output_(output), palette_(colors_of(words)) {}
 
   /// Labels, overlay and figures of one picture; `name` is its place under --out.
   void write(const std::string& file, const std::string& name, const Image& rgb,
@@ -44,12 +47,14 @@ class Writer {
     write_label_png(base.string() + "_labels.png", result.labels);
     write_png(base.string() + "_overlay.png",
               overlay_page(rgb, result.labels, result.names, palette_));
-    write_json(base.string() + ".json", to_json(file, result, found));
+    const auto json = to_json(file, result, found);
+    write_json(base.string() + ".json", json);
     if (flags_.logits) {
       write_safetensors(base.string() + "_logits.safetensors", {{"logits", result.scores}},
                         {{"names", nlohmann::json(result.names).dump()}});
     }
     log::info(file, ": ", in_words(result, found));
+    output_.result(json);
   }
 
  private:
@@ -61,15 +66,7 @@ class Writer {
                          const std::vector<Region>& found) const {
     nlohmann::json classes = nlohmann::json::array();
     for (const Region& region : found) {
-      classes.push_back({{"id", region.id},
-                         {"name", result.names[region.id]},
-                         {"color", to_hex(palette_[region.id])},
-                         {"area", region.area},
-                         {"share", share(result, region)},
-                         {"score", region.score},
-                         {"rle",
-                          {{"size", {region.mask.height, region.mask.width}},
-                           {"counts", encode_rle(region.mask)}}}});
+      classes.push_back(region_to_json(result, region, palette_[region.id], true));
     }
     return {{"file", file},
             {"height", result.labels.height},
@@ -94,6 +91,7 @@ class Writer {
 
   const SegmentFlags& flags_;
   const SegmenterOptions& model_;
+  const Output& output_;
   const std::vector<Color> palette_;
 };
 
@@ -113,15 +111,15 @@ void segment_video(const SegmentFlags& flags, const Input& input, const Segmente
   if (number == 0) fail(input.file.string(), ": the video has no frames that can be read");
 }
 
-void run_segment(const SegmentFlags& flags, const SegmenterOptions& options) {
+void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, const Output& output) {
   const Inputs inputs = find_inputs(flags.inputs, /*videos=*/true);
   const auto names = read_names(flags.names);
   const Background background = read_background(flags.background);
   make_writable_folder(flags.out);
-  const Segmenter segmenter(options);
+  const Segmenter segmenter = open_segmenter(options);
   log::info(options.weights, ": ", segmenter.description());
   const Words words = segmenter.words(names, background);
-  const Writer writer(flags, options, words);
+  const Writer writer(flags, options, words, output);
   for_each_input(inputs, [&](const Input& input) {
     if (input.video) return segment_video(flags, input, segmenter, words, writer);
     const Picture picture = read_picture(input.file, segmenter.short_side());
@@ -164,7 +162,8 @@ void add_segment(CLI::App& app) {
   command->footer(
       "Example: pixelclip segment photos --names \"dog, grass, sky\" --weights "
       "output/vit/model_final.pth");
-  command->callback([flags, options] { run_segment(*flags, *options); });
+  const auto output = add_output_flags(*command);
+  command->callback([flags, options, output] { run_segment(*flags, *options, *output); });
 }
 
 }  // namespace pixelclip::cli

@@ -4,6 +4,8 @@
 
 #include "base/error.hpp"
 #include "cli/inputs.hpp"
+#include "clip/dense_method.hpp"
+#include "engine/runtime.hpp"
 
 namespace pixelclip::cli {
 
@@ -53,6 +55,14 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
       ->capture_default_str();
   command.add_option("--precision", options->precision, "float32 or bfloat16")
       ->capture_default_str();
+  command
+      .add_option("--method", options->method,
+                  "what CLIP's last block does: pixelclip, vanilla, maskclip, sclip, clearclip, "
+                  "naclip, kk or proxyclip (default: MODEL.DENSE.METHOD of the configuration)")
+      ->check(CLI::IsMember(dense_method_names()));
+  command.add_option("--helper", options->helper,
+                     "DINO or DINOv2 weights of the method proxyclip: a file, or a name such as "
+                     "dino_vitb8");
   if (!windows) return options;
   command
       .add_option("--window", options->window,
@@ -61,6 +71,12 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
                   "(640); finer, slower (default: the picture whole; panoramas in windows)")
       ->check(CLI::Range(32, 4096));
   return options;
+}
+
+Segmenter open_segmenter(const SegmenterOptions& options) {
+  runtime::set_up_gpu_math(load_config(options.config));
+  set_current_device(find_device(options.device));
+  return Segmenter(options);
 }
 
 Background read_background(const std::string& text) {

@@ -16,6 +16,9 @@ void add_model_flags(CLI::App& command, SegmenterOptions& options);
 /// --window with `windows`.
 std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool windows = true);
 
+/// The segmenter that the flags describe, in a process that is set up for it.
+Segmenter open_segmenter(const SegmenterOptions& options);
+
 /// "0.2" is a threshold, other texts are class names as read_names takes them.
 Background read_background(const std::string& text);
 

@@ -16,7 +16,7 @@ void print_ids(const std::string& text) {
   std::cout << nlohmann::json(BpeTokenizer::shared().encode(text)).dump() << '\n';
 }
 
-/// What stands behind the subcommand's name and an optional "--".
+/// The arguments after the name of the subcommand and an optional "--".
 std::vector<std::string> typed_texts() {
   const auto all = arguments();
   auto start = std::find(all.begin(), all.end(), "tokenize");
@@ -28,12 +28,7 @@ std::vector<std::string> typed_texts() {
 void tokenize_lines(std::istream& in) {
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
-    ++number;
-    try {
-      print_ids(line);
-    } catch (const Error& error) {
-      fail("standard input, line ", number, ": ", error.what());
-    }
+    with_context(str("standard input, line ", ++number), [&] { print_ids(line); });
   }
 }
 
@@ -42,12 +37,12 @@ void tokenize_lines(std::istream& in) {
 void add_tokenize(CLI::App& app) {
   auto* command = app.add_subcommand(
       "tokenize",
-      "Print the CLIP token ids of texts, one JSON array a line, without padding.\n"
-      "The texts are the arguments, or the lines of standard input when there are none.");
-  // CLI11 would split "[a, b]" into a list and reorder what begins with a dash, so it only checks
-  // and explains the arguments; the texts are taken as they were typed.
+      "Print the CLIP token ids of texts, one JSON array in each line, without padding.\n"
+      "The texts are the arguments, or the lines of standard input without arguments.");
+  // CLI11 would split "[a, b]" into a list and reorder arguments that begin with a dash, so it only
+  // checks and documents the arguments; the texts are taken from the command line itself.
   auto first = std::make_shared<std::string>();
-  command->add_option("TEXT", *first, "Texts, the first behind -- if it looks like an option")
+  command->add_option("TEXT", *first, "texts; -- before the first if it looks like an option")
       ->type_name("...");
   command->prefix_command();
   command->callback([first] {

@@ -1,12 +1,15 @@
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "cli/overrides.hpp"
+#include "config/check.hpp"
 #include "data/catalog.hpp"
 #include "demo/prepare.hpp"
 #include "engine/before_after.hpp"
-#include "engine/build.hpp"
+#include "engine/model_factory.hpp"
 #include "engine/protocol.hpp"
 #include "engine/run.hpp"
 #include "engine/scoring.hpp"
@@ -16,6 +19,7 @@
 #include "evaluation/published.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace pixelclip::cli {
 namespace {
@@ -56,7 +60,7 @@ void finish(int status) {
   if (status != 0) throw CLI::RuntimeError(status);
 }
 
-int train(Config& config, Comm& comm, bool resume) {
+int train(Config& config, Comm& comm, bool resume, const Output& output) {
   auto start = starting_point(config, comm, resume);
   BeforeAfter pictures(config, comm);
   auto model = start.model;
@@ -66,6 +70,11 @@ int train(Config& config, Comm& comm, bool resume) {
   if (!trainer.finished()) return signals::exit_status(0);
   if (!results.empty() && comm.is_main()) write_results(config.output_dir, results);
   pictures.after(model);
+  if (comm.is_main()) {
+    const auto file = std::filesystem::path(config.output_dir) / "results.json";
+    output.result({{"output_dir", config.output_dir},
+                   {"results", results.empty() ? nlohmann::json() : read_json(file)}});
+  }
   return 0;
 }
 
@@ -88,7 +97,7 @@ StartingPoint weights_to_score(const Config& config, Comm& comm, bool resume) {
   return start;
 }
 
-int eval_only(Config& config, Comm& comm, bool resume) {
+int eval_only(Config& config, Comm& comm, bool resume, const Output& output) {
   if (config.datasets.test.empty()) fail("DATASETS.TEST is empty: name the sets to score");
   auto plan = test_plan(config);
   check_plan(config, plan);
@@ -103,6 +112,7 @@ int eval_only(Config& config, Comm& comm, bool resume) {
   } else {
     write_results(config.output_dir, results);
   }
+  output.result(read_json(path));
   return stopped_early(results);
 }
 
@@ -115,7 +125,7 @@ std::vector<ComparedRow> rows_beside(const Config& config, const StartingPoint& 
   return published_rows(start.architecture, dino);
 }
 
-int eval_protocol(Config& config, Comm& comm, bool resume) {
+int eval_protocol(Config& config, Comm& comm, bool resume, const Output& output) {
   const auto folder = std::filesystem::path(config.output_dir) / "eval";
   auto plan = protocol_plan(config);
   check_plan(config, plan);
@@ -137,6 +147,7 @@ int eval_protocol(Config& config, Comm& comm, bool resume) {
       score_sets(start.model, config, plan, comm, folder, /*folder_per_set=*/true, write);
   if (!comm.is_main()) return 0;
   log::info("report: ", (folder / "report.html").string());
+  output.result(read_json(folder / "results.json"));
   return stopped_early(results);
 }
 
@@ -151,11 +162,12 @@ void add_train(CLI::App& app) {
       "go on from the newest checkpoint in OUTPUT_DIR; with --eval-only, score that one");
   command->add_flag("--eval-only", *only_score,
                     "score MODEL.WEIGHTS on DATASETS.TEST and train nothing");
-  command->callback([options, only_score] {
+  const auto output = add_output_flags(*command);
+  command->callback([options, only_score, output] {
     options->argv = arguments();
     const auto body = [&](Config& config, Comm& comm) {
-      return *only_score ? eval_only(config, comm, options->resume)
-                         : train(config, comm, options->resume);
+      return *only_score ? eval_only(config, comm, options->resume, *output)
+                         : train(config, comm, options->resume, *output);
     };
     finish(run_on_ranks(*options, *only_score ? Purpose::evaluate : Purpose::train, "", body));
   });
@@ -165,10 +177,11 @@ void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Score MODEL.WEIGHTS on every set of TEST.PROTOCOL");
   auto options = add_run_options(*command);
   command->add_flag("--resume", options->resume, "score the newest checkpoint in OUTPUT_DIR");
-  command->callback([options] {
+  const auto output = add_output_flags(*command);
+  command->callback([options, output] {
     options->argv = arguments();
     finish(run_on_ranks(*options, Purpose::protocol, "eval", [&](Config& config, Comm& comm) {
-      return eval_protocol(config, comm, options->resume);
+      return eval_protocol(config, comm, options->resume, *output);
     }));
   });
 }

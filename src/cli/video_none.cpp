@@ -6,9 +6,9 @@ namespace pixelclip::cli {
 struct Video::State {};
 
 Video::Video(const std::filesystem::path& file) {
-  fail(file.string(),
-       ": this program was built without OpenCV's videoio, so it reads no videos; install ",
-       "libopencv-videoio-dev and build again, or cut the video into pictures");
+  fail_in(ErrorKind::unavailable, file.string(),
+          "this program was built without OpenCV's videoio, so it reads no videos; install ",
+          "libopencv-videoio-dev and build again, or cut the video into pictures");
 }
 
 Video::~Video() = default;

@@ -16,7 +16,7 @@ Video::Video(const std::filesystem::path& file) : state_(std::make_unique<State>
   cv::utils::logging::setLogLevel(
       cv::utils::logging::LOG_LEVEL_SILENT);  // the error below says it all
   if (!state_->capture.open(file.string())) {
-    fail(file.string(), ": is no video that OpenCV can read; convert it to MP4 or AVI");
+    fail_in(file.string(), "is no video that OpenCV can read; convert it to MP4 or AVI");
   }
 }
 

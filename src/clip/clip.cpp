@@ -79,6 +79,16 @@ ConvNextOptions read_convnext(const Weights& weights) {
   return convnext;
 }
 
+void require_attention(const DenseOptions& options, bool has_attention) {
+  if (has_attention ||
+      (options.method == DenseMethod::pixelclip && options.form == DenseForm::automatic)) {
+    return;
+  }
+  fail("the dense method ", name_of(options.method), " changes the last block of a ViT, and this ",
+       "image encoder is a ConvNeXt, which has no attention: leave MODEL.DENSE (--method) at its ",
+       "default, pixelclip");
+}
+
 }  // namespace
 
 std::string ClipArchitecture::describe() const {
@@ -133,6 +143,17 @@ ImageEncoder make_image_encoder(const ClipArchitecture& architecture) {
   if (architecture.vit) return std::make_shared<VisionTransformerImpl>(*architecture.vit);
   TORCH_CHECK(architecture.convnext.has_value(), "an architecture without an image encoder");
   return std::make_shared<ConvNextImpl>(*architecture.convnext);
+}
+
+std::vector<torch::Tensor> ImageEncoderImpl::dense_by(const torch::Tensor& images,
+                                                      const std::vector<DenseOptions>& methods,
+                                                      const torch::Tensor& /*helper*/) {
+  for (const auto& options : methods) require_attention(options, false);
+  return std::vector<torch::Tensor>(methods.size(), dense(images));
+}
+
+void check_dense(const ClipArchitecture& architecture, const DenseOptions& options) {
+  require_attention(options, architecture.vit.has_value());
 }
 
 void keep_matrices_in_bfloat16(ImageEncoderImpl& encoder) {

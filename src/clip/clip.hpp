@@ -45,6 +45,9 @@ class CLIPImpl : public TextEncoderImpl {
 };
 TORCH_MODULE(CLIP);
 
+/// Errors: the architecture's encoder cannot do what `options` say.
+void check_dense(const ClipArchitecture& architecture, const DenseOptions& options);
+
 /// The image encoder of `architecture` with fresh parameters.
 ImageEncoder make_image_encoder(const ClipArchitecture& architecture);
 

@@ -1,5 +1,6 @@
 #include "clip/convnext.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace pixelclip {
@@ -34,7 +35,12 @@ std::shared_ptr<nn::Module> group(nn::Module& parent, const std::string& name) {
 
 }  // namespace
 
-ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, double drop_path) : drop_path_(drop_path) {
+Tensor residual_factors(int64_t batch, double drop, const at::Generator& random) {
+  const double keep = 1.0 - drop;
+  return torch::empty({batch}, torch::kFloat).bernoulli_(keep, random) / keep;
+}
+
+ConvNextBlockImpl::ConvNextBlockImpl(int64_t width) {
   conv_dw = register_module(
       "conv_dw", nn::Conv2d(nn::Conv2dOptions(width, width, 7).padding(3).groups(width)));
   norm = register_module("norm", layer_norm(width));
@@ -44,7 +50,7 @@ ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, double drop_path) : drop_pat
   gamma = register_parameter("gamma", torch::full({width}, 1e-6));
 }
 
-Tensor ConvNextBlockImpl::forward(const Tensor& x) {
+Tensor ConvNextBlockImpl::forward(const Tensor& x, const Tensor& factors) {
   // Without gradients in place where the types allow it: large tensors cost more to allocate than
   // to compute.
   const bool in_place = !at::GradMode::is_enabled();
@@ -53,10 +59,7 @@ Tensor ConvNextBlockImpl::forward(const Tensor& x) {
   y = mlp["fc2"]->as<nn::Linear>()->forward(in_place ? at::gelu_(y) : at::gelu(y));
   y = in_place && y.dtype() == gamma.dtype() ? y.mul_(gamma) : y * gamma;
   y = y.permute({0, 3, 1, 2});  // [B, W, h, w]
-  if (is_training() && drop_path_ > 0) {
-    const double keep = 1.0 - drop_path_;
-    y = y * (torch::empty({y.size(0), 1, 1, 1}, y.options()).bernoulli_(keep) / keep);
-  }
+  if (factors.defined()) y = y * factors.to(y.scalar_type()).view({-1, 1, 1, 1});
   return in_place && y.dtype() == x.dtype() ? y.add_(x) : x + y;
 }
 
@@ -77,8 +80,8 @@ ConvNextImpl::ConvNextImpl(const ConvNextOptions& options) {
     }
     blocks_[s] = stage->register_module("blocks", nn::ModuleList());
     for (int64_t i = 0; i < options.depths[s]; ++i, ++index) {
-      const double rate = total > 1 ? options.drop_path_rate * index / (total - 1) : 0.0;
-      blocks_[s]->push_back(ConvNextBlock(width, rate));
+      drop_path_.push_back(total > 1 ? options.drop_path_rate * index / (total - 1) : 0.0);
+      blocks_[s]->push_back(ConvNextBlock(width));
     }
   }
   norm_ = group(*trunk, "head")->register_module("norm", layer_norm(options.widths[3]));
@@ -96,11 +99,31 @@ ConvNextImpl::ConvNextImpl(const ConvNextOptions& options) {
   }
 }
 
-Tensor ConvNextImpl::features(const Tensor& images) {
+Tensor ConvNextImpl::draw_factors(const Tensor& images, const at::Generator& random) const {
+  const auto drops = [](double rate) { return rate > 0; };
+  if (!is_training() || std::none_of(drop_path_.begin(), drop_path_.end(), drops)) return {};
+  TORCH_CHECK(random.defined(), "stochastic depth needs a random stream in training");
+  const int64_t batch = images.size(0);
+  std::vector<Tensor> rows;
+  for (const double rate : drop_path_)
+    rows.push_back(drops(rate) ? residual_factors(batch, rate, random) : torch::ones({batch}));
+  const auto factors = torch::stack(rows);
+  // One copy that a GPU need not wait for.
+  return images.is_cuda() ? factors.pin_memory().to(images.device(), /*non_blocking=*/true)
+                          : factors;
+}
+
+Tensor ConvNextImpl::features(const Tensor& images, const at::Generator& random) {
+  const auto factors = draw_factors(images, random);
+  int64_t index = 0;
   auto x = stem_->forward(images.contiguous(torch::MemoryFormat::ChannelsLast));
   for (size_t s = 0; s < 4; ++s) {
     if (s > 0) x = downsample_[s]->forward(x);
-    for (const auto& block : *blocks_[s]) x = block->as<ConvNextBlock>()->forward(x);
+    for (const auto& block : *blocks_[s]) {
+      const bool drops = factors.defined() && drop_path_[index] > 0;
+      x = block->as<ConvNextBlock>()->forward(x, drops ? factors[index] : Tensor());
+      ++index;
+    }
   }
   return x.permute({0, 2, 3, 1});
 }
@@ -111,8 +134,12 @@ Tensor ConvNextImpl::project(const Tensor& features) {
   return proj_(x);
 }
 
-Tensor ConvNextImpl::dense(const Tensor& images) { return project(features(images)); }
+Tensor ConvNextImpl::dense(const Tensor& images, const at::Generator& random) {
+  return project(features(images, random));
+}
 
-Tensor ConvNextImpl::pooled(const Tensor& images) { return project(features(images).mean({1, 2})); }
+Tensor ConvNextImpl::pooled(const Tensor& images) {
+  return project(features(images, {}).mean({1, 2}));
+}
 
 }  // namespace pixelclip

@@ -14,16 +14,19 @@ struct ConvNextOptions {
   double drop_path_rate = 0.0;  // of the last block; rises linearly from 0
 };
 
-/// Depthwise 7×7 convolution, LayerNorm, two linear layers, layer scale `gamma`, and a residual
-/// that training drops for whole samples with `drop_path` (stochastic depth, Huang et al. 2016).
+/// Stochastic depth (Huang et al. 2016): the factor of each sample's residual, [B] float on the
+/// CPU: 0 with probability `drop`, else 1 / (1 − drop).
+torch::Tensor residual_factors(int64_t batch, double drop, const at::Generator& random);
+
+/// Depthwise 7×7 convolution, LayerNorm, two linear layers, layer scale `gamma`, and a residual.
 class ConvNextBlockImpl : public torch::nn::Module {
  public:
-  ConvNextBlockImpl(int64_t width, double drop_path);
-  /// [B, W, h, w] channels-last → the same.
-  torch::Tensor forward(const torch::Tensor& x);
+  explicit ConvNextBlockImpl(int64_t width);
+  /// [B, W, h, w] channels-last → the same. `factors` [B] multiply the samples' residuals;
+  /// undefined: 1.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& factors = {});
 
  private:
-  double drop_path_;
   torch::nn::Conv2d conv_dw{nullptr};
   torch::nn::LayerNorm norm{nullptr};
   torch::nn::ModuleDict mlp{nullptr};
@@ -36,16 +39,19 @@ class ConvNextImpl : public ImageEncoderImpl {
  public:
   explicit ConvNextImpl(const ConvNextOptions& options);
 
-  torch::Tensor dense(const torch::Tensor& images) override;
+  torch::Tensor dense(const torch::Tensor& images, const at::Generator& random) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
   int64_t patch() const override { return 32; }
 
  private:
   /// [B, 3, H, W] → [B, H/32, W/32, W₄], channels last.
-  torch::Tensor features(const torch::Tensor& images);
+  torch::Tensor features(const torch::Tensor& images, const at::Generator& random);
+  /// The residuals' factors of each block [blocks, B]; undefined when no block drops any.
+  torch::Tensor draw_factors(const torch::Tensor& images, const at::Generator& random) const;
   /// Norm and projection: [..., W₄] → [..., C].
   torch::Tensor project(const torch::Tensor& features);
 
+  std::vector<double> drop_path_;  // of each block
   torch::nn::Sequential stem_{nullptr};
   std::array<torch::nn::Sequential, 4> downsample_{nullptr, nullptr, nullptr, nullptr};
   std::array<torch::nn::ModuleList, 4> blocks_{nullptr, nullptr, nullptr, nullptr};

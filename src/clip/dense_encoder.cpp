@@ -35,8 +35,13 @@ std::optional<torch::ScalarType> autocast_type(const std::string& precision) {
 }
 
 DenseEncoder::DenseEncoder(ImageEncoder encoder, PixelStatistics statistics,
-                           std::optional<torch::ScalarType> type)
-    : encoder_(std::move(encoder)), statistics_(std::move(statistics)), type_(type) {}
+                           std::optional<torch::ScalarType> type, DenseRecipe recipe)
+    : encoder_(std::move(encoder)),
+      statistics_(std::move(statistics)),
+      type_(type),
+      recipe_(std::move(recipe)) {
+  if (needs_helper(recipe_.options) && !recipe_.helper) fail_without_helper(recipe_.options);
+}
 
 Tensor DenseEncoder::input(const Tensor& image, int64_t height, int64_t width, int64_t frame_height,
                            int64_t frame_width) const {
@@ -47,9 +52,12 @@ Tensor DenseEncoder::input(const Tensor& image, int64_t height, int64_t width, i
   return resize_bilinear(x.unsqueeze(0), height, width);  // [1, 3, height, width]
 }
 
-Tensor DenseEncoder::dense(const Tensor& inputs) const {
+Tensor DenseEncoder::dense(const Tensor& inputs, const at::Generator& random) const {
+  Tensor other;
+  if (needs_helper(recipe_.options)) other = recipe_.helper->features(inputs);
   const Autocast autocast(device(), type_);
-  return encoder_->dense(inputs).to(torch::kFloat);
+  if (recipe_.options == DenseOptions{}) return encoder_->dense(inputs, random).to(torch::kFloat);
+  return encoder_->dense_by(inputs, {recipe_.options}, other)[0].to(torch::kFloat);
 }
 
 std::vector<Tensor> DenseEncoder::dense(const std::vector<Tensor>& inputs, size_t batch) const {

@@ -32,8 +32,9 @@ std::optional<torch::ScalarType> autocast_type(const std::string& precision);
 class DenseEncoder {
  public:
   /// `type` is that of autocast while the encoder runs; none: the encoder's own.
+  /// `recipe`: the method of dense(). Errors: a method without the helper that it needs.
   DenseEncoder(ImageEncoder encoder, PixelStatistics statistics,
-               std::optional<torch::ScalarType> type = {});
+               std::optional<torch::ScalarType> type = {}, DenseRecipe recipe = {});
 
   /// One input [1, 3, height, width] on the device of the statistics: `image` [3, H, W] normalised,
   /// padded with zeros on the right and below to `frame_height` × `frame_width` where it is
@@ -41,8 +42,9 @@ class DenseEncoder {
   torch::Tensor input(const torch::Tensor& image, int64_t height, int64_t width,
                       int64_t frame_height = 0, int64_t frame_width = 0) const;
 
-  /// The embedding of each position: inputs [B, 3, H, W] → [B, h, w, C], not normalised.
-  torch::Tensor dense(const torch::Tensor& inputs) const;
+  /// The embedding of each position: inputs [B, 3, H, W] → [B, h, w, C], not normalised. `random`
+  /// as in ImageEncoderImpl.
+  torch::Tensor dense(const torch::Tensor& inputs, const at::Generator& random = {}) const;
   /// The same of each of several inputs [1, 3, H, W]: [h, w, C]. Inputs of one size are encoded
   /// together, at most `batch` at once.
   std::vector<torch::Tensor> dense(const std::vector<torch::Tensor>& inputs, size_t batch) const;
@@ -50,7 +52,9 @@ class DenseEncoder {
   torch::Tensor pooled(const torch::Tensor& inputs) const;
 
   /// Side of what a position stands for, pixels of the input.
-  int64_t patch() const { return encoder_->patch(); }
+  int64_t patch() const {
+    return needs_helper(recipe_.options) ? recipe_.helper->patch() : encoder_->patch();
+  }
   const PixelStatistics& statistics() const { return statistics_; }
   torch::Device device() const { return statistics_.mean.device(); }
 
@@ -58,6 +62,7 @@ class DenseEncoder {
   ImageEncoder encoder_;
   PixelStatistics statistics_;
   std::optional<torch::ScalarType> type_;
+  DenseRecipe recipe_;
 };
 
 }  // namespace pixelclip

@@ -1,12 +1,14 @@
+#include "clip/find_weights.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/install.hpp"
-#include "clip/sources.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -197,7 +199,7 @@ std::string known_names() {
   text << hub.string();
   if (variable("PIXELCLIP_WEIGHTS").empty())
     text << " ($PIXELCLIP_WEIGHTS may name another folder)";
-  if (!model) fail(text.str());
+  if (!model) fail(ErrorKind::not_found, text.str());
   const auto& repository = model->repositories[0];
   const auto url = model->url.empty()
                        ? "https://huggingface.co/" + repository + "/resolve/main/" + model->file
@@ -207,7 +209,44 @@ std::string known_names() {
   text << "; fetch " << url;
   if (!model->sha256.empty()) text << " (SHA-256 " << model->sha256 << ")";
   text << " into weights/" << file << ", or run tools/download_weights.sh";
-  fail(text.str());
+  fail(ErrorKind::not_found, text.str());
+}
+
+/// Names under torch.hub → where the file is published.
+const std::map<std::string, std::string>& published_dinos() {
+  static const auto dinos = [] {
+    const std::string base = "https://dl.fbaipublicfiles.com/";
+    std::map<std::string, std::string> urls;
+    for (const auto& [name, file] : {std::pair("dino_vits16", "dino_deitsmall16_pretrain"),
+                                     std::pair("dino_vits8", "dino_deitsmall8_pretrain"),
+                                     std::pair("dino_vitb16", "dino_vitbase16_pretrain"),
+                                     std::pair("dino_vitb8", "dino_vitbase8_pretrain")})
+      urls[name] = base + "dino/" + file + "/" + file + ".pth";
+    for (const std::string name : {"dinov2_vits14", "dinov2_vitb14"}) {
+      for (const std::string registers : {"", "_reg"}) {
+        const auto file = name + (registers.empty() ? "" : "_reg4") + "_pretrain.pth";
+        urls[name + registers] = base + "dinov2/" + name + "/" + file;
+      }
+    }
+    return urls;
+  }();
+  return dinos;
+}
+
+/// Errors begin with `trouble`; `key` can name the file instead.
+fs::path find_published_dino(const std::string& name, const std::string& trouble,
+                             const std::string& key) {
+  const std::string& url = published_dinos().at(name);
+  const fs::path file = fs::path(url).filename();
+  auto folders = plain_folders();
+  folders.push_back(torch_hub_checkpoints());
+  std::string looked;
+  for (const auto& folder : folders) {
+    if (is_file(folder / file)) return folder / file;
+    looked += (looked.empty() ? "" : ", ") + folder.string();
+  }
+  fail(ErrorKind::not_found, trouble, file.string(), " was not found: looked in ", looked,
+       "; fetch ", url, " into weights/ (tools/download_weights.sh does), or name it with ", key);
 }
 
 }  // namespace
@@ -228,8 +267,8 @@ fs::path find_weights(const std::string& name_or_path) {
   }
   const auto extension = fs::path(name_or_path).extension();
   if (std::find(std::begin(kEndings), std::end(kEndings), extension) != std::end(kEndings)) {
-    fail(name_or_path, ": no such file; expected CLIP weights, or one of the names ",
-         known_names());
+    fail_in(ErrorKind::not_found, name_or_path,
+            "no such file; expected CLIP weights, or one of the names ", known_names());
   }
   const auto folders = plain_folders();
   const auto names = plain_names(name_or_path, model);
@@ -249,18 +288,13 @@ fs::path find_weights(const std::string& name_or_path) {
 }
 
 fs::path find_dino_weights(const std::string& path) {
-  static const std::string stem = "dino_deitsmall16_pretrain", file = stem + ".pth";
   if (!path.empty()) return path;
-  auto folders = plain_folders();
-  folders.push_back(torch_hub_checkpoints());
-  std::string looked;
-  for (const auto& folder : folders) {
-    if (is_file(folder / file)) return folder / file;
-    looked += (looked.empty() ? "" : ", ") + folder.string();
-  }
-  fail("MODEL.DINO is on, but ", file, " was not found: looked in ", looked,
-       "; fetch https://dl.fbaipublicfiles.com/dino/", stem, "/", file,
-       " into weights/ (tools/download_weights.sh does), or name it with MODEL.DINO_WEIGHTS");
+  return find_published_dino("dino_vits16", "MODEL.DINO is on, but ", "MODEL.DINO_WEIGHTS");
+}
+
+fs::path find_helper_weights(const std::string& name_or_path) {
+  if (!published_dinos().count(name_or_path)) return name_or_path;
+  return find_published_dino(name_or_path, "", "MODEL.DENSE.HELPER_WEIGHTS");
 }
 
 }  // namespace pixelclip

@@ -1,7 +1,10 @@
+#include "clip/open_clip.hpp"
+
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "clip/find_weights.hpp"
 #include "clip/sources.hpp"
 
 namespace pixelclip {
@@ -9,11 +12,7 @@ namespace {
 
 ClipArchitecture shapes_in(const std::string& file, const StateDict& weights,
                            const std::string& prefix) {
-  try {
-    return clip_architecture(weights, prefix);
-  } catch (const Error& e) {
-    fail(file, ": ", e.what());
-  }
+  return with_context(file, [&] { return clip_architecture(weights, prefix); });
 }
 
 void settle(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources,
@@ -38,18 +37,18 @@ std::vector<ClipTraits> pixelclip_sources(const ClipTraits& by_hand, const std::
   return {by_hand, recorded_traits(entries, file), training};
 }
 
-ClipArchitecture understand_pixelclip(const StateDict& weights, const std::string& file,
-                                      const Dict& entries, const ClipTraits& by_hand, bool say) {
+ClipArchitecture analyze_pixelclip(const StateDict& weights, const std::string& file,
+                                   const Dict& entries, const ClipTraits& by_hand, bool say) {
   ClipArchitecture architecture = shapes_in(file, weights, "sem_seg_head.predictor.clip_model.");
   settle(architecture, pixelclip_sources(by_hand, file, entries, architecture), file, say);
   return architecture;
 }
 
-ClipArchitecture understand(const WeightsFile& file, const StateDict& weights,
-                            const std::string& asked, const std::filesystem::path& path,
-                            const ClipTraits& by_hand, bool say) {
+ClipArchitecture analyze_clip(const WeightsFile& file, const StateDict& weights,
+                              const std::string& asked, const std::filesystem::path& path,
+                              const ClipTraits& by_hand, bool say) {
   const std::string name = path.string();
-  if (is_pixelclip(weights)) return understand_pixelclip(weights, name, file.rest, by_hand, say);
+  if (is_pixelclip(weights)) return analyze_pixelclip(weights, name, file.rest, by_hand, say);
   ClipArchitecture architecture = shapes_in(name, to_clip_names(weights), "");
   settle(architecture, sources_of_traits(by_hand, asked, path, file.form, file.rest, architecture),
          name, say);
@@ -60,11 +59,11 @@ ClipFile open_clip(const WeightsFile& file, StateDict weights, const std::string
                    const std::filesystem::path& path, const ClipTraits& by_hand) {
   ClipFile clip{path, {}, {}};
   if (is_pixelclip(weights)) {
-    clip.architecture = understand_pixelclip(weights, path.string(), file.rest, by_hand);
+    clip.architecture = analyze_pixelclip(weights, path.string(), file.rest, by_hand);
     clip.weights = to_clip_names(std::move(weights));
   } else {
     clip.weights = to_clip_names(std::move(weights));
-    clip.architecture = understand(file, clip.weights, asked, path, by_hand);
+    clip.architecture = analyze_clip(file, clip.weights, asked, path, by_hand);
   }
   return clip;
 }

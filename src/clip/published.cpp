@@ -130,11 +130,12 @@ void check_openai(const ClipArchitecture& architecture) {
     if (activation == Activation::quick_gelu && heads * 64 == width &&
         mlp_width(mlp, width) == 4 * width)
       return;
-    fail("OpenAI's program computes with QuickGELU, 64 numbers a head and four times the width in "
-         "the MLPs, but the ",
-         tower, " of this CLIP with ", hidden_act(activation), ", ", heads, " heads of width ",
-         width / heads, " and ", mlp_width(mlp, width),
-         " in the MLPs: use --to hf or --to open_clip");
+    fail(
+        "OpenAI's program computes with QuickGELU, 64 numbers a head and four times the width in "
+        "the MLPs, but the ",
+        tower, " of this CLIP with ", hidden_act(activation), ", ", heads, " heads of width ",
+        width / heads, " and ", mlp_width(mlp, width),
+        " in the MLPs: use --to hf or --to open_clip");
   };
   check("image encoder", vit.width, vit.image_heads(), vit.mlp, vit.activation);
   check("text tower", text.width, text.heads, text.mlp, text.activation);

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "clip/open_clip.hpp"
 #include "clip/sources.hpp"
 
 namespace pixelclip {

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "clip/traits_json.hpp"
+#include "clip/traits_names.hpp"
 
 namespace pixelclip {
 namespace {

@@ -36,17 +36,6 @@ ClipTraits recorded_traits(const Dict& entries, const std::string& file);
 /// The same entries for a file that is to be written.
 std::map<std::string, std::string> record_of(const ClipArchitecture& architecture);
 
-/// The traits in the JSON beside a weights file: open_clip's open_clip_config.json or model
-/// configuration, Hugging Face's config.json, the file's own name with .json. A file that disagrees
-/// with the tensors' sizes or that is no JSON is passed over with a warning; activations and parts
-/// that are not computed here are its fault.
-std::vector<ClipTraits> traits_beside(const std::filesystem::path& weights,
-                                      const ClipArchitecture& architecture);
-
-/// What the published name of a model says: the name it was asked for by, its file's, its folder's.
-std::vector<ClipTraits> traits_of_names(const std::string& asked,
-                                        const std::filesystem::path& weights);
-
 /// What was chosen and why, one sentence each; `warning` where nothing tells the activation, else
 /// empty.
 struct SettledTraits {

@@ -1,9 +1,10 @@
+#include "clip/traits_json.hpp"
+
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "clip/traits.hpp"
 #include "io/small_json.hpp"
 
 namespace pixelclip {

@@ -1,10 +1,11 @@
+#include "clip/traits_names.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <string_view>
 
 #include "base/error.hpp"
-#include "clip/traits.hpp"
 
 namespace pixelclip {
 namespace {

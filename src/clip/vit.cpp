@@ -1,18 +1,12 @@
 #include "clip/vit.hpp"
 
 #include <cmath>
+#include <map>
+
+#include "nn/functional.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
-
-Tensor resize_positions(const Tensor& positions, int64_t height, int64_t width) {
-  const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions.size(0) - 1.0)));
-  if (height == grid && width == grid) return positions;
-  const auto patches = positions.slice(0, 1).view({1, grid, grid, -1}).permute({0, 3, 1, 2});
-  const auto resized = at::upsample_bicubic2d(patches, {height, width}, /*align_corners=*/false,
-                                              c10::nullopt, c10::nullopt);
-  return torch::cat({positions.slice(0, 0, 1), resized.flatten(2).squeeze(0).t()});
-}
 
 VisionTransformerImpl::VisionTransformerImpl(const VitOptions& options) : options_(options) {
   const int64_t width = options.width;
@@ -33,18 +27,33 @@ VisionTransformerImpl::VisionTransformerImpl(const VitOptions& options) : option
   proj = register_parameter("proj", scale * torch::randn({width, options.embedding}));
 }
 
-Tensor VisionTransformerImpl::embed(const Tensor& images) {
+Tensor VisionTransformerImpl::embed(const Tensor& images, PositionRule rule) {
   const auto patches = conv1(images);  // [B, W, h, w]
   const int64_t height = patches.size(2), width = patches.size(3);
   auto x = patches.flatten(2).transpose(1, 2);  // [B, h·w, W]
   x = torch::cat({class_embedding.expand({x.size(0), 1, -1}), x}, 1);
-  return ln_pre(x + resize_positions(positional_embedding, height, width));
+  return ln_pre(x + resize_positions(positional_embedding, height, width, rule));
 }
 
-Tensor VisionTransformerImpl::dense(const Tensor& images) {
+Tensor VisionTransformerImpl::dense(const Tensor& images, const at::Generator&) {
+  return dense_by(images, {{}})[0];
+}
+
+std::vector<Tensor> VisionTransformerImpl::dense_by(const Tensor& images,
+                                                    const std::vector<DenseOptions>& methods,
+                                                    const Tensor& helper) {
   const int64_t height = images.size(2) / options_.patch, width = images.size(3) / options_.patch;
-  const auto y = transformer->dense(embed(images));  // [B, h·w, W]
-  return torch::matmul(ln_post(y), proj).view({images.size(0), height, width, -1});
+  std::map<PositionRule, Tensor> before_last;  // shared by the methods of one rule
+  std::vector<Tensor> features;
+  for (const auto& method : methods) {
+    const auto rule = position_rule(method);
+    auto& x = before_last[rule];
+    if (!x.defined()) x = transformer->before_last(embed(images, rule));
+    const auto last = apply_last_block(transformer->last(), {x, height, width}, method, helper);
+    features.push_back(
+        torch::matmul(ln_post(last.x), proj).view({images.size(0), last.height, last.width, -1}));
+  }
+  return features;
 }
 
 Tensor VisionTransformerImpl::pool(const Tensor& embedded) {

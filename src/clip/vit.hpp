@@ -1,6 +1,7 @@
 #pragma once
 
 #include "clip/image_encoder.hpp"
+#include "clip/position_embedding.hpp"
 #include "nn/transformer.hpp"
 
 namespace pixelclip {
@@ -23,7 +24,10 @@ class VisionTransformerImpl : public ImageEncoderImpl {
  public:
   explicit VisionTransformerImpl(const VitOptions& options);
 
-  torch::Tensor dense(const torch::Tensor& images) override;
+  torch::Tensor dense(const torch::Tensor& images, const at::Generator& random) override;
+  std::vector<torch::Tensor> dense_by(const torch::Tensor& images,
+                                      const std::vector<DenseOptions>& methods,
+                                      const torch::Tensor& helper = {}) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
   int64_t patch() const override { return options_.patch; }
   /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their
@@ -32,7 +36,7 @@ class VisionTransformerImpl : public ImageEncoderImpl {
 
  private:
   /// Patches, class token, positions and ln_pre: [B, 1 + h·w, W].
-  torch::Tensor embed(const torch::Tensor& images);
+  torch::Tensor embed(const torch::Tensor& images, PositionRule rule = PositionRule::plain);
   torch::Tensor pool(const torch::Tensor& embedded);
 
   VitOptions options_;
@@ -42,9 +46,5 @@ class VisionTransformerImpl : public ImageEncoderImpl {
   Transformer transformer{nullptr};
   torch::nn::LayerNorm ln_post{nullptr};
 };
-
-/// The position embedding [1 + g·g, W] resized to an h×w grid, [1 + h·w, W]: the class token's row
-/// stays, the rest is resized bicubically (align_corners = false, no antialias).
-torch::Tensor resize_positions(const torch::Tensor& positions, int64_t height, int64_t width);
 
 }  // namespace pixelclip

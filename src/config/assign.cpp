@@ -9,33 +9,33 @@
 namespace pixelclip::config {
 namespace {
 
-using Kind = Value::Kind;
+using Kind = RawValue::Kind;
 
-bool read(const Value& value, bool& out) {
+bool read(const RawValue& value, bool& out) {
   out = value.boolean;
   return value.kind == Kind::boolean;
 }
 
-bool read(const Value& value, int64_t& out) {
+bool read(const RawValue& value, int64_t& out) {
   out = value.integer;
   return value.kind == Kind::integer;
 }
 
-bool read(const Value& value, double& out) {
+bool read(const RawValue& value, double& out) {
   out = value.kind == Kind::integer ? static_cast<double>(value.integer) : value.real;
   return (value.kind == Kind::integer || value.kind == Kind::real) && std::isfinite(out);
 }
 
-bool read(const Value& value, std::string& out) {
+bool read(const RawValue& value, std::string& out) {
   out = value.kind == Kind::none ? "" : value.text;
   return value.kind == Kind::text || value.kind == Kind::none;
 }
 
 template <class T>
-bool read(const Value& value, std::vector<T>& out) {
+bool read(const RawValue& value, std::vector<T>& out) {
   if (value.kind != Kind::list) return false;
   out.clear();
-  for (const Value& item : value.list) {
+  for (const RawValue& item : value.list) {
     T element{};
     if (!read(item, element)) return false;
     out.push_back(std::move(element));
@@ -43,14 +43,14 @@ bool read(const Value& value, std::vector<T>& out) {
   return true;
 }
 
-bool read(const Value& value, std::vector<CustomDataset>& out) {
+bool read(const RawValue& value, std::vector<CustomDataset>& out) {
   if (value.kind != Kind::list) return false;
   out.clear();
-  for (const Value& item : value.list) out.push_back(read_custom_dataset(item));
+  for (const RawValue& item : value.list) out.push_back(read_custom_dataset(item));
   return true;
 }
 
-bool read(const Value& value, Size2& out) {
+bool read(const RawValue& value, Size2& out) {
   std::vector<int64_t> sides;
   if (read(value, out.height)) {
     out.width = out.height;
@@ -104,7 +104,10 @@ struct Describe {
   std::string operator()(const int64_t*) const { return "an integer" + range_of(rule); }
   std::string operator()(const double*) const { return "a number" + range_of(rule); }
   std::string operator()(const std::string*) const {
-    if (rule.choices.empty()) return "a text";
+    return rule.choices.empty() ? "a text" : one_of_choices();
+  }
+  std::string operator()(const EnumMember&) const { return one_of_choices(); }
+  std::string one_of_choices() const {
     std::string text = rule.choices.size() > 1 ? "one of " : "";
     for (size_t i = 0; i < rule.choices.size(); ++i) {
       text += (i ? ", \"" : "\"") + rule.choices[i] + '"';
@@ -131,14 +134,25 @@ std::string suggestion(const Key& key, const std::string& written) {
   return key.rule.choices.empty() ? "" : did_you_mean(written, key.rule.choices);
 }
 
+template <class T>
+const T& stored(const T* member) {
+  return *member;
+}
+std::string stored(const EnumMember& target) { return target.get(target.member); }
+
+template <class T>
+void store(T* member, T value) {
+  *member = std::move(value);
+}
+void store(const EnumMember& target, const std::string& text) { target.set(target.member, text); }
+
 }  // namespace
 
 std::string accepts(const Key& key) { return std::visit(Describe{key.rule}, key.target); }
 
-void assign(const Key& key, const Value& value) {
-  const auto into = [&](auto* member) {
-    using T = std::remove_pointer_t<decltype(member)>;
-    T read_value{};
+void assign(const Key& key, const RawValue& value) {
+  const auto into = [&](const auto& target) {
+    std::decay_t<decltype(stored(target))> read_value{};
     bool good = read(value, read_value);
     // detectron2 evaluates quoted texts as well: "(640, 640)" and "1e-4" are a tuple and a number.
     if (!good && value.kind == Kind::text && value.quoted) {
@@ -148,13 +162,14 @@ void assign(const Key& key, const Value& value) {
       fail(value.place, ": ", key.name, " is ", value.describe(), "; expected ", accepts(key),
            suggestion(key, value.text));
     }
-    *member = std::move(read_value);
+    store(target, std::move(read_value));
   };
   std::visit(into, key.target);
 }
 
 void check_rule(const Key& key, const std::string& place) {
-  const bool good = std::visit([&](auto* member) { return obeys(*member, key.rule); }, key.target);
+  const bool good =
+      std::visit([&](const auto& target) { return obeys(stored(target), key.rule); }, key.target);
   if (!good) fail(place, key.name, " is ", value_text(key), "; expected ", accepts(key));
 }
 

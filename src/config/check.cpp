@@ -1,10 +1,12 @@
+#include "config/check.hpp"
+
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
+#include "base/device_name.hpp"
 #include "base/error.hpp"
 #include "config/assign.hpp"
-#include "config/config.hpp"
+#include "config/class_names.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -13,36 +15,25 @@ namespace {
 void need_file(const char* key, const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) fail(key, ": ", path, " is a folder; expected a file");
-  if (!fs::exists(path, ignored)) fail(key, ": there is no file ", path);
+  if (!fs::exists(path, ignored)) fail(ErrorKind::not_found, key, ": there is no file ", path);
 }
 
 void refuse_address(const char* key, const std::string& path) {
   if (path.find("://") == std::string::npos) return;
   const std::string file = path.substr(path.rfind('/') + 1);
   fail(key, " is the address ", path,
-       ", but nothing is downloaded in a run: fetch it by tools/download_weights.sh weights ", path,
-       ", then name weights/", file.substr(0, file.find('?')));
+       ", but a run downloads nothing: run tools/download_weights.sh weights ", path,
+       " and set it to weights/", file.substr(0, file.find('?')));
 }
 
 void need_class_names(const char* key, const std::string& path) {
   if (path.empty()) return;
   std::error_code ignored;
   if (!fs::exists(find_data_file(path), ignored)) {
-    fail(key, ": there is no file ", path, " in ", fs::current_path().string(),
-         "; expected a JSON list of class names");
+    fail(ErrorKind::not_found, key, ": there is no file ", path, " in ",
+         fs::current_path().string(), "; expected a JSON list of class names");
   }
-  try {
-    read_class_names(path);
-  } catch (const Error& e) {
-    fail(key, ": ", e.what());
-  }
-}
-
-bool is_device(const std::string& name) {
-  if (name == "cpu" || name == "cuda") return true;
-  const std::string digits = name.rfind("cuda:", 0) == 0 ? name.substr(5) : "";
-  return !digits.empty() && digits.size() < 4 &&
-         std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); });
+  with_context(key, [&] { read_class_names(path); });
 }
 
 /// Whether CLIP_PRETRAINED means a file; names such as ViT-B/16 are looked up by clip/sources.
@@ -63,7 +54,7 @@ void need_weights(const char* key, const std::string& path) {
 }
 
 void check_model(const ModelConfig& model, Purpose purpose) {
-  if (!is_device(model.device)) {
+  if (!parse_device_name(model.device)) {
     fail("MODEL.DEVICE is \"", model.device, "\"; expected cpu, cuda or cuda:N");
   }
   refuse_address("MODEL.WEIGHTS", model.weights);
@@ -71,7 +62,8 @@ void check_model(const ModelConfig& model, Purpose purpose) {
   const auto& head = model.sem_seg_head;
   if (head.clip_pretrained.empty() && model.weights.empty()) {
     fail(
-        "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED and MODEL.WEIGHTS are both empty; name the CLIP to "
+        "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED and MODEL.WEIGHTS are both empty; set one to the CLIP "
+        "to "
         "start from");
   }
   if (model.weights.empty())
@@ -84,6 +76,13 @@ void check_model(const ModelConfig& model, Purpose purpose) {
   }
   need_class_names("MODEL.SEM_SEG_HEAD.TRAIN_CLASS_JSON", head.train_class_json);
   need_class_names("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", head.test_class_json);
+  if (model.dense.method == "proxyclip" && model.dense.helper_weights.empty()) {
+    fail(
+        "MODEL.DENSE.METHOD is proxyclip, but MODEL.DENSE.HELPER_WEIGHTS is empty; name a file of ",
+        "DINO or DINOv2, or dino_vitb8");
+  }
+  if (is_weights_path(model.dense.helper_weights))
+    need_file("MODEL.DENSE.HELPER_WEIGHTS", model.dense.helper_weights);
   if (purpose == Purpose::train && model.dino && !model.dino_weights.empty()) {
     need_file("MODEL.DINO_WEIGHTS", model.dino_weights);
   }
@@ -101,14 +100,14 @@ void check_solver(const SolverConfig& solver, int world_size) {
   if (!std::is_sorted(solver.steps.begin(), solver.steps.end())) {
     fail("SOLVER.STEPS must ascend");
   }
-  if (solver.nesterov && solver.optimizer == "SGD" && solver.momentum == 0) {
+  if (solver.nesterov && solver.optimizer == OptimizerType::sgd && solver.momentum == 0) {
     fail("SOLVER.NESTEROV needs a SOLVER.MOMENTUM above 0");
   }
 }
 
 void check_crop(const CropConfig& crop) {
   if (!crop.enabled) return;
-  const bool pixels = crop.type.rfind("absolute", 0) == 0;
+  const bool pixels = crop.type == CropType::absolute || crop.type == CropType::absolute_range;
   for (const double side : crop.size) {
     if (pixels && (side != std::floor(side) || side > 65536)) {
       fail("INPUT.CROP.SIZE holds ", side, "; INPUT.CROP.TYPE \"", crop.type,
@@ -119,7 +118,7 @@ void check_crop(const CropConfig& crop) {
            "\" needs shares of the image, at most 1");
     }
   }
-  if (crop.type == "absolute_range" && crop.size[0] > crop.size[1]) {
+  if (crop.type == CropType::absolute_range && crop.size[0] > crop.size[1]) {
     fail("INPUT.CROP.SIZE must ascend when INPUT.CROP.TYPE is \"absolute_range\"");
   }
 }
@@ -128,7 +127,7 @@ void check_training_input(const Config& config) {
   const InputConfig& input = config.input;
   check_crop(input.crop);
   if (input.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty; expected such as (1024,)");
-  const bool range = input.min_size_train_sampling == "range";
+  const bool range = input.min_size_train_sampling == SizeSampling::range;
   if (range &&
       (input.min_size_train.size() != 2 || input.min_size_train[0] > input.min_size_train[1])) {
     fail(
@@ -137,7 +136,7 @@ void check_training_input(const Config& config) {
   }
   if (const auto& sampler = config.dataloader.sampler_train; sampler != "TrainingSampler") {
     fail("DATALOADER.SAMPLER_TRAIN is ", sampler,
-         ", which draws other samples; only TrainingSampler trains here",
+         ", which draws other samples; only TrainingSampler is supported",
          did_you_mean(sampler, {"TrainingSampler"}));
   }
   if (config.datasets.train.empty()) {
@@ -145,10 +144,28 @@ void check_training_input(const Config& config) {
   }
 }
 
+/// What only TEST.SCORES pixels does, and what it does not.
+void check_scores(const TestConfig& test) {
+  if (test.scores == ScoreGrid::pixels) {
+    if (test.aug.enabled)
+      fail("TEST.AUG is on, but with TEST.SCORES pixels every image is scored once");
+    if (test.background.mode == BackgroundMode::threshold)
+      fail("TEST.BACKGROUND.MODE is threshold; with TEST.SCORES pixels expected reject");
+    return;
+  }
+  if (test.background.mode == BackgroundMode::reject || test.background.area > 0 ||
+      test.sliding_window.pad > 0) {
+    fail("TEST.BACKGROUND.MODE reject, TEST.BACKGROUND.AREA and TEST.SLIDING_WINDOW.PAD need ",
+         "TEST.SCORES pixels");
+  }
+}
+
 void check_test(const Config& config) {
   const TestConfig& test = config.test;
+  check_scores(test);
   if (test.aug.enabled && test.aug.min_sizes.empty()) fail("TEST.AUG.MIN_SIZES is empty");
-  if (test.background.mode == "words")
+  if (test.background.mode == BackgroundMode::words ||
+      test.background.mode == BackgroundMode::reject)
     need_class_names("TEST.BACKGROUND.WORDS", test.background.words);
   need_class_names("TEST.CLASS_JSON", test.class_json);
   if (!test.compare.empty()) need_file("TEST.COMPARE", test.compare);
@@ -163,12 +180,12 @@ void check_test(const Config& config) {
   if (window.enabled &&
       (window.stride.height > window.size.height || window.stride.width > window.size.width)) {
     fail(
-        "TEST.SLIDING_WINDOW.STRIDE is larger than TEST.SLIDING_WINDOW.SIZE: strips of the image "
-        "would be left out");
+        "TEST.SLIDING_WINDOW.STRIDE is larger than TEST.SLIDING_WINDOW.SIZE, so that parts of the "
+        "image would be left out");
   }
 }
 
-/// Only what `used` names needs to be there.
+/// Files of a set must exist only if `used` names the set.
 void check_custom(const std::vector<CustomDataset>& sets, const std::vector<std::string>& used) {
   std::vector<std::string> seen;
   for (const CustomDataset& set : sets) {
@@ -180,7 +197,8 @@ void check_custom(const std::vector<CustomDataset>& sets, const std::vector<std:
     const std::string key = str("DATASETS.CUSTOM: the set ", set.name);
     std::error_code ignored;
     for (const auto* path : {&set.images, &set.masks, &set.labels}) {
-      if (!path->empty() && !fs::exists(*path, ignored)) fail(key, ": there is no ", *path);
+      if (!path->empty() && !fs::exists(*path, ignored))
+        fail(ErrorKind::not_found, key, ": there is no ", *path);
     }
     if (!set.names_file.empty()) need_class_names(key.c_str(), set.names_file);
   }
@@ -205,6 +223,7 @@ void check(const Config& config, int world_size, Purpose purpose) {
   check_custom(config.datasets.custom, sets_of(config, purpose));
   check_model(config.model, purpose);
   check_test(config);
+  for (const auto& set : sets_with_own_keys(config)) check_test(config_for_set(config, set));
   if (purpose == Purpose::train) {
     check_solver(config.solver, world_size);
     check_training_input(config);

@@ -1,9 +1,10 @@
+#include "config/class_names.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/install.hpp"
-#include "config/config.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -5,8 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "config/assign.hpp"
-#include "config/writer.hpp"
+#include "config/lookup.hpp"
 #include "config/yaml_reader.hpp"
 
 namespace pixelclip {
@@ -17,7 +16,7 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
   config.visit(collector);
   const auto keys = collector.take();
   if (!path.empty()) {
-    for (const config::Value& file : config::read_yaml_chain(path)) {
+    for (const config::RawValue& file : config::read_yaml_chain(path)) {
       config::assign_all(keys, file, config.passed_over);
     }
   }
@@ -34,10 +33,10 @@ void log_passed_over(const Config& config) {
   }
   if (keys.empty()) return;
   log::info(keys.size(), keys.size() == 1 ? " key" : " keys",
-            " of detectron2 without meaning here: passed over (PIXELCLIP_LOG=debug lists them)");
+            " of detectron2 without meaning here ignored (PIXELCLIP_LOG=debug lists them)");
   std::string list;
   for (const auto& key : keys) list += (list.empty() ? "" : ", ") + key;
-  log::debug("passed over: ", list);
+  log::debug("ignored: ", list);
 }
 
 void apply_to_protocol(Config& config, const std::vector<std::string>& overrides) {

@@ -11,7 +11,7 @@ namespace pixelclip {
 namespace {
 
 using config::Key;
-using config::Value;
+using config::RawValue;
 
 std::vector<Key> keys_of(Config& config) {
   config::Keys collector;
@@ -20,26 +20,26 @@ std::vector<Key> keys_of(Config& config) {
 }
 
 /// The entry of `map` under `word`, or null.
-Value* entry(Value& map, const std::string& word) {
+RawValue* entry(RawValue& map, const std::string& word) {
   const auto found = std::find_if(map.map.begin(), map.map.end(),
                                   [&](const auto& pair) { return pair.first.text == word; });
   return found == map.map.end() ? nullptr : &found->second;
 }
 
 /// The value of a dotted key. With `make`, sections and entry are added where they are missing.
-Value* find_value(Value& file, const std::string& key, bool make) {
-  Value* section = &file;
+RawValue* find_value(RawValue& file, const std::string& key, bool make) {
+  RawValue* section = &file;
   for (size_t start = 0; section;) {
     const size_t dot = key.find('.', start);
     const std::string word = key.substr(start, dot - start);
-    if (section->kind != Value::Kind::map) {
+    if (section->kind != RawValue::Kind::map) {
       if (!make) return nullptr;
-      *section = Value();
-      section->kind = Value::Kind::map;
+      *section = RawValue();
+      section->kind = RawValue::Kind::map;
     }
-    Value* inner = entry(*section, word);
+    RawValue* inner = entry(*section, word);
     if (!inner && make) {
-      section->map.emplace_back(config::parse_word(word, ""), Value());
+      section->map.emplace_back(config::parse_word(word, ""), RawValue());
       inner = &section->map.back().second;
     }
     if (dot == std::string::npos || !inner) return inner;
@@ -49,16 +49,16 @@ Value* find_value(Value& file, const std::string& key, bool make) {
   return nullptr;
 }
 
-std::string written(const Value& value);
+std::string written(const RawValue& value);
 
-std::string scalar(const Value& value) {
+std::string scalar(const RawValue& value) {
   switch (value.kind) {
-    case Value::Kind::none:
+    case RawValue::Kind::none:
       return "null";
-    case Value::Kind::boolean:
+    case RawValue::Kind::boolean:
       return value.boolean ? "true" : "false";
-    case Value::Kind::integer:
-    case Value::Kind::real:
+    case RawValue::Kind::integer:
+    case RawValue::Kind::real:
       return value.text;
     default: {
       std::string text = value.text;
@@ -68,31 +68,31 @@ std::string scalar(const Value& value) {
 }
 
 /// In one line.
-std::string written(const Value& value) {
+std::string written(const RawValue& value) {
   std::string text;
-  if (value.kind == Value::Kind::list) {
+  if (value.kind == RawValue::Kind::list) {
     for (const auto& item : value.list) text += (text.empty() ? "" : ", ") + written(item);
     return "[" + text + "]";
   }
-  if (value.kind != Value::Kind::map) return scalar(value);
+  if (value.kind != RawValue::Kind::map) return scalar(value);
   for (const auto& [key, item] : value.map)
     text += (text.empty() ? "" : ", ") + scalar(key) + ": " + written(item);
   return "{" + text + "}";
 }
 
 /// A section with a line for each key.
-std::string lines(const Value& section, int depth) {
+std::string lines(const RawValue& section, int depth) {
   std::string text;
   for (const auto& [key, value] : section.map) {
     text += std::string(2 * depth, ' ') + key.text + ":";
-    const bool block = value.kind == Value::Kind::map && !value.map.empty();
+    const bool block = value.kind == RawValue::Kind::map && !value.map.empty();
     text += block ? "\n" + lines(value, depth + 1) : " " + written(value) + "\n";
   }
   return text;
 }
 
 /// The key's value in that file as text; the default's where the file does not have it.
-std::string earlier_text(const Key& key, const Value* value) {
+std::string earlier_text(const Key& key, const RawValue* value) {
   if (!value) return config::value_text(key);
   try {
     config::assign(key, *value);
@@ -106,8 +106,8 @@ std::string earlier_text(const Key& key, const Value* value) {
 
 std::optional<ContinuedConfig> continued_yaml(const Config& config, const std::string& earlier,
                                               const std::string& name) {
-  Value file = config::parse_yaml(earlier, name);
-  if (file.kind != Value::Kind::map || entry(file, "_BASE_")) return std::nullopt;
+  RawValue file = config::parse_yaml(earlier, name);
+  if (file.kind != RawValue::Kind::map || entry(file, "_BASE_")) return std::nullopt;
   Config now = config, then;
   const auto keys = keys_of(now), earlier_keys = keys_of(then);
   ContinuedConfig result;

@@ -8,15 +8,15 @@
 
 namespace pixelclip {
 
-/// config.yaml of a run that goes on.
+/// config.yaml of a resumed run.
 struct ContinuedConfig {
-  std::string text;  ///< the earlier file with this run's values; as it was when none differs
+  std::string text;  ///< the earlier file with the values of this run; unchanged if none differs
   std::vector<std::string> changes;  ///< "SOLVER.MAX_ITER: 4 → 6"
 };
 
-/// The YAML text `earlier` with the values of `config`: keys of other programs stay, keys of ours
-/// that it lacks are added where they are not at their default. Nothing when it is built on other
-/// files (`_BASE_`). Errors: broken YAML; `name` stands for the file.
+/// The YAML text `earlier` with the values of `config`. Keys of other programs stay; missing keys
+/// are added unless they have their default. Nothing if the text has a `_BASE_`. Errors: invalid
+/// YAML; `name` stands for the file.
 std::optional<ContinuedConfig> continued_yaml(const Config& config, const std::string& earlier,
                                               const std::string& name);
 

@@ -1,32 +1,29 @@
+#include "config/custom_dataset.hpp"
+
 #include <algorithm>
 #include <cctype>
 
 #include "base/error.hpp"
-#include "config/assign.hpp"
+#include "base/text.hpp"
 
 namespace pixelclip {
-
-const std::vector<std::string>& custom_dataset_kinds() {
-  static const std::vector<std::string> kinds = {"sa1b", "coco", "id_png", "images", "sem_seg"};
-  return kinds;
-}
 
 namespace config {
 namespace {
 
-using Kind = Value::Kind;
+using Kind = RawValue::Kind;
 
-[[noreturn]] void refuse(const Value& value, const std::string& entry, const char* expected) {
+[[noreturn]] void refuse(const RawValue& value, const std::string& entry, const char* expected) {
   fail(value.place, ": DATASETS.CUSTOM: ", entry, " is ", value.describe(), "; expected ",
        expected);
 }
 
-std::string text_of(const Value& value, const std::string& entry) {
+std::string text_of(const RawValue& value, const std::string& entry) {
   if (value.kind != Kind::text) refuse(value, entry, "a text");
   return value.text;
 }
 
-int64_t label_of(const Value& value, const std::string& entry) {
+int64_t label_of(const RawValue& value, const std::string& entry) {
   if (value.kind != Kind::integer || value.integer < 0 || value.integer > 65535) {
     refuse(value, entry, "an integer from 0 to 65535");
   }
@@ -34,7 +31,7 @@ int64_t label_of(const Value& value, const std::string& entry) {
 }
 
 /// {label: class, …}, or a list whose place is the label.
-std::vector<std::pair<int64_t, int64_t>> id_map_of(const Value& value) {
+std::vector<std::pair<int64_t, int64_t>> id_map_of(const RawValue& value) {
   std::vector<std::pair<int64_t, int64_t>> map;
   if (value.kind == Kind::list) {
     for (size_t i = 0; i < value.list.size(); ++i)
@@ -49,26 +46,26 @@ std::vector<std::pair<int64_t, int64_t>> id_map_of(const Value& value) {
   return map;
 }
 
-void read_names(const Value& value, CustomDataset& set) {
+void read_names(const RawValue& value, CustomDataset& set) {
   if (value.kind == Kind::text) {
     set.names_file = value.text;
     return;
   }
   if (value.kind != Kind::list)
     refuse(value, "names", "a list of names or the path of a JSON file");
-  for (const Value& name : value.list) set.names.push_back(text_of(name, "names"));
+  for (const RawValue& name : value.list) set.names.push_back(text_of(name, "names"));
 }
 
-void read_entry(const std::string& entry, const Value& key, const Value& value,
+void read_entry(const std::string& entry, const RawValue& key, const RawValue& value,
                 CustomDataset& set) {
   if (entry == "name") {
     set.name = text_of(value, entry);
   } else if (entry == "kind") {
-    set.kind = text_of(value, entry);
-    const auto& kinds = custom_dataset_kinds();
-    if (std::find(kinds.begin(), kinds.end(), set.kind) == kinds.end()) {
+    const auto kind = parse_spelling<CustomKind>(text_of(value, entry));
+    if (!kind || *kind == CustomKind::automatic) {
       refuse(value, entry, "one of sa1b, coco, id_png, images, sem_seg");
     }
+    set.kind = *kind;
   } else if (entry == "images") {
     set.images = text_of(value, entry);
   } else if (entry == "masks") {
@@ -98,13 +95,11 @@ void read_entry(const std::string& entry, const Value& key, const Value& value,
 
 }  // namespace
 
-CustomDataset read_custom_dataset(const Value& value) {
+CustomDataset read_custom_dataset(const RawValue& value) {
   if (value.kind != Kind::map) refuse(value, "a set", "a map such as {name: mine, images: photos}");
   CustomDataset set;
   for (const auto& [key, item] : value.map) {
-    std::string entry = key.text;
-    for (char& c : entry) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    read_entry(entry, key, item, set);
+    read_entry(lower_ascii(key.text), key, item, set);
   }
   if (set.name.empty()) fail(value.place, ": DATASETS.CUSTOM: a set has no name");
   const std::string who = str(value.place, ": DATASETS.CUSTOM: the set ", set.name);

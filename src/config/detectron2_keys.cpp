@@ -77,27 +77,28 @@ constexpr std::array kOpenSections = {"GLOBAL", "MODEL.BACKBONE", "TEST.PRECISE_
 /// should know.
 struct Unread {
   const char* name;
-  bool (*is_default)(const Value&);
+  bool (*is_default)(const RawValue&);
   const char* why;
 };
 
-bool is_number(const Value& value, double number) {
-  using Kind = Value::Kind;
+bool is_number(const RawValue& value, double number) {
+  using Kind = RawValue::Kind;
   return (value.kind == Kind::integer || value.kind == Kind::real) && value.real == number;
 }
-bool is_empty_list(const Value& value) {
-  return value.kind == Value::Kind::none || (value.kind == Value::Kind::list && value.list.empty());
+bool is_empty_list(const RawValue& value) {
+  return value.kind == RawValue::Kind::none ||
+         (value.kind == RawValue::Kind::list && value.list.empty());
 }
 
 constexpr std::array<Unread, 4> kUnread = {{
-    {"SOLVER.BIAS_LR_FACTOR", [](const Value& v) { return is_number(v, 1); },
+    {"SOLVER.BIAS_LR_FACTOR", [](const RawValue& v) { return is_number(v, 1); },
      "PixelCLIP's trainer gives biases the rate of the other parameters, and so does this program"},
-    {"SOLVER.WEIGHT_DECAY_BIAS", [](const Value& v) { return v.kind == Value::Kind::none; },
+    {"SOLVER.WEIGHT_DECAY_BIAS", [](const RawValue& v) { return v.kind == RawValue::Kind::none; },
      "PixelCLIP's trainer gives biases the decay of the other parameters, and so does this "
      "program"},
     {"TEST.EXPECTED_RESULTS", is_empty_list, "this program compares no scores with expected ones"},
     {"TEST.PRECISE_BN.ENABLED",
-     [](const Value& v) { return v.kind == Value::Kind::boolean && !v.boolean; },
+     [](const RawValue& v) { return v.kind == RawValue::Kind::boolean && !v.boolean; },
      "PixelCLIP has no batch normalisation"},
 }};
 
@@ -132,8 +133,8 @@ bool is_passed_over_section(const std::string& name) {
                      [&](const std::string& key) { return begins_with_section(key, name); });
 }
 
-void PassedOver::add(const std::string& name, const Value& value) {
-  if (value.kind == Value::Kind::map) {
+void PassedOver::add(const std::string& name, const RawValue& value) {
+  if (value.kind == RawValue::Kind::map) {
     for (const auto& [key, member] : value.map) add(name + "." + key.text, member);
     return;
   }

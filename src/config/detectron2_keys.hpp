@@ -3,30 +3,29 @@
 #include <string>
 #include <vector>
 
-#include "config/value.hpp"
+#include "config/raw_value.hpp"
 
 namespace pixelclip::config {
 
-/// Keys that detectron2 or the public PixelCLIP defines and that act neither on its training and
-/// scoring nor here (detectron2/config/defaults.py, its DeepLab project, pixelclip/config.py). They
-/// are passed over whatever their value.
+/// Keys that detectron2 or the public PixelCLIP defines and that affect neither its training and
+/// scoring nor this program (detectron2/config/defaults.py, its DeepLab project,
+/// pixelclip/config.py). They are ignored, whatever their value.
 const std::vector<std::string>& passed_over_keys();
 
 /// Whether `name` is one of them. Three sections (GLOBAL, MODEL.BACKBONE, TEST.PRECISE_BN) may hold
-/// other keys too, since projects on detectron2 add theirs there.
+/// any keys, since detectron2 projects add keys there.
 bool is_passed_over(const std::string& name);
 
 /// Whether `name` is a section of such keys, for example MODEL.RPN.
 bool is_passed_over_section(const std::string& name);
 
-/// What a configuration holds that has no meaning here.
+/// The ignored keys of a configuration.
 struct PassedOver {
-  std::vector<std::string> keys;  ///< Each once, in the order in which they were met.
-  std::vector<std::string>
-      remarks;  ///< Sentences on those that somebody set to act, though they do not.
+  std::vector<std::string> keys;     ///< each once, in order of appearance
+  std::vector<std::string> remarks;  ///< sentences on keys that are set to have an effect
 
-  /// Takes `name` with its value; when it is a section, its members.
-  void add(const std::string& name, const Value& value);
+  /// Adds `name`, or its members if the value is a section.
+  void add(const std::string& name, const RawValue& value);
 };
 
 }  // namespace pixelclip::config

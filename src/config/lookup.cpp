@@ -1,9 +1,10 @@
+#include "config/lookup.hpp"
+
 #include <algorithm>
 #include <cctype>
 
 #include "base/error.hpp"
 #include "config/assign.hpp"
-#include "config/detectron2_keys.hpp"
 #include "config/yaml_reader.hpp"
 
 namespace pixelclip::config {
@@ -62,12 +63,12 @@ std::string hint(const std::vector<Key>& keys, const std::string& name) {
   return str("; ", inside ? section : "the file", " accepts ", list);
 }
 
-[[noreturn]] void no_section(const std::string& name, const Value& value) {
+[[noreturn]] void no_section(const std::string& name, const RawValue& value) {
   fail(value.place, ": ", name, " is ", value.describe(), "; expected a section with its keys");
 }
 
-void assign_section(const std::vector<Key>& keys, const std::string& prefix, const Value& section,
-                    PassedOver& passed_over) {
+void assign_section(const std::vector<Key>& keys, const std::string& prefix,
+                    const RawValue& section, PassedOver& passed_over) {
   for (const auto& [word, value] : section.map) {
     const std::string name = prefix + word.text;
     if (const Key* key = find_key(keys, name)) {
@@ -75,7 +76,7 @@ void assign_section(const std::vector<Key>& keys, const std::string& prefix, con
     } else if (is_passed_over(name)) {
       passed_over.add(name, value);
     } else if (is_section(keys, name) || is_passed_over_section(name)) {
-      if (value.kind != Value::Kind::map && value.kind != Value::Kind::none)
+      if (value.kind != RawValue::Kind::map && value.kind != RawValue::Kind::none)
         no_section(name, value);
       assign_section(keys, name + ".", value, passed_over);
     } else {
@@ -99,25 +100,27 @@ std::string without_escapes(const std::string& text) {
 }
 
 /// The value of an override in Python's form, or else in YAML's.
-Value parse_literal(const std::string& written, const std::string& name, const std::string& place) {
+RawValue parse_literal(const std::string& written, const std::string& name,
+                       const std::string& place) {
   const std::string text = without_escapes(written);
   if (const auto literal = parse_python(text, place)) return *literal;
-  Value value = parse_yaml(text, str(place, ": ", name));
+  RawValue value = parse_yaml(text, str(place, ": ", name));
   value.place = place;
   return value;
 }
 
 /// The value of an override. A key that holds a text takes what is not clearly something else as
 /// it stands, so that OUTPUT_DIR 2024 or a path with a colon needs no quotes.
-Value parse_override(const Key& key, const std::string& written, const std::string& place) {
+RawValue parse_override(const Key& key, const std::string& written, const std::string& place) {
   check_is_text(written, str(place, ": ", key.name));
-  if (!std::holds_alternative<std::string*>(key.target))
+  if (!std::holds_alternative<std::string*>(key.target) &&
+      !std::holds_alternative<EnumMember>(key.target))
     return parse_literal(written, key.name, place);
   const std::string text = without_escapes(written);
   const auto literal = parse_python(text, place);
-  using Kind = Value::Kind;
+  using Kind = RawValue::Kind;
   if (literal && literal->kind != Kind::integer && literal->kind != Kind::real) return *literal;
-  Value value;
+  RawValue value;
   value.kind = Kind::text;
   value.text = text;
   value.place = place;
@@ -125,12 +128,12 @@ Value parse_override(const Key& key, const std::string& written, const std::stri
 }
 
 /// For a key without meaning: what cannot be read as a value counts as text.
-Value parse_any(const std::string& written, const std::string& name, const std::string& place) {
+RawValue parse_any(const std::string& written, const std::string& name, const std::string& place) {
   try {
     return parse_literal(written, name, place);
   } catch (const Error&) {
-    Value value;
-    value.kind = Value::Kind::text;
+    RawValue value;
+    value.kind = RawValue::Kind::text;
     value.text = written;
     value.place = place;
     return value;
@@ -139,9 +142,9 @@ Value parse_any(const std::string& written, const std::string& name, const std::
 
 }  // namespace
 
-void assign_all(const std::vector<Key>& keys, const Value& file, PassedOver& passed_over) {
-  if (file.kind == Value::Kind::none) return;
-  if (file.kind != Value::Kind::map) {
+void assign_all(const std::vector<Key>& keys, const RawValue& file, PassedOver& passed_over) {
+  if (file.kind == RawValue::Kind::none) return;
+  if (file.kind != RawValue::Kind::map) {
     fail(file.place, ": the file is ", file.describe(), "; expected keys such as SOLVER: {…}");
   }
   assign_section(keys, "", file, passed_over);

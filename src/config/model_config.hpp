@@ -15,33 +15,62 @@ struct SemSegHeadConfig {
   std::string clip_pretrained = "ViT-B/16";
   std::string clip_activation = "auto";
   std::vector<int64_t> clip_heads = {};
-  std::string clip_finetune = "attention";
+  Finetune clip_finetune = Finetune::attention;
 
   void visit(config::Keys& key) {
     using namespace config;
-    key("NAME", name, "kept for old files", one_of({"PixelCLIPHead"}));
-    key("IN_FEATURES", in_features, "accepted for old files, unused");
-    key("IGNORE_VALUE", ignore_value, "accepted for old files, unused: each test set has its own");
-    key("NUM_CLASSES", num_classes, "learnable clusters K", between(1, 65536));
+    key("NAME", name, "accepted for old files", one_of({"PixelCLIPHead"}));
+    key("IN_FEATURES", in_features, "accepted for old files, without effect");
+    key("IGNORE_VALUE", ignore_value,
+        "accepted for old files, without effect: each test set has its own");
+    key("NUM_CLASSES", num_classes, "number K of learnable clusters", between(1, 65536));
     key("TRAIN_CLASS_JSON", train_class_json,
-        "JSON list of the training classes' names; may be empty");
+        "JSON list of the names of the training classes; may be empty");
     key("TEST_CLASS_JSON", test_class_json,
-        "JSON list of the names that DATASETS.TEST is scored with");
-    key("PROMPT_LENGTH", prompt_length, "learnable tokens a cluster", between(0, 64));
+        "JSON list of the class names for scoring DATASETS.TEST");
+    key("PROMPT_LENGTH", prompt_length, "learnable tokens of a cluster", between(0, 64));
     key("CLIP_PRETRAINED", clip_pretrained,
         "CLIP to start from: a name (ViT-B/16, convnext_base, convnext_large) or a weights file");
     key("CLIP_ACTIVATION", clip_activation,
-        "of the CLIP's blocks; auto: as the JSON beside the weights, a published name or the "
-        "checkpoint says",
+        "activation of CLIP's blocks; auto: that of the JSON file beside the weights, of the "
+        "published name or of the checkpoint",
         one_of({"auto", "gelu", "quick_gelu"}));
     key("CLIP_HEADS", clip_heads,
-        "attention heads of the image encoder and of the text tower, 0: find out; empty: find out "
+        "attention heads of the image encoder and of the text encoder, 0: detect; empty: detect "
         "both",
         between(0, 4096));
     key("CLIP_FINETUNE", clip_finetune,
-        "what trains of the image encoder: attention and position parameters, all, names that hold "
-        "`conv` or `prompt`, nothing",
-        one_of({"attention", "full", "conv", "prompt", "none"}));
+        "parameters of the image encoder that train: attention and position parameters, all, names "
+        "that contain `conv` or `prompt`, none");
+  }
+};
+
+struct DenseConfig {
+  std::string method = "pixelclip";
+  std::string form = "";
+  double std = 5.0;
+  double beta = 1.2;
+  double gamma = 3.0;
+  std::string helper_weights = "";
+
+  void visit(config::Keys& key) {
+    using namespace config;
+    key("METHOD", method,
+        "what the last block of a ViT does in scoring and inference (docs/methods.md); training "
+        "has always pixelclip",
+        one_of({"pixelclip", "vanilla", "maskclip", "sclip", "clearclip", "naclip", "kk",
+                "proxyclip"}));
+    key("FORM", form,
+        "what the last block keeps beside its attention: full: residual and MLP; reduced: nothing; "
+        "class_token: as full, with the class token as residual; empty: as the method's authors",
+        one_of({"", "full", "reduced", "class_token"}));
+    key("STD", std, "of naclip's Gaussian window, patches", more_than(0));
+    key("BETA", beta, "of proxyclip: similarities below BETA times their mean are not attended to");
+    key("GAMMA", gamma, "of proxyclip: factor of the similarities before the softmax",
+        more_than(0));
+    key("HELPER_WEIGHTS", helper_weights,
+        "of proxyclip: DINO or DINOv2 weights, a file or a name such as dino_vitb8 "
+        "(docs/methods.md)");
   }
 };
 
@@ -57,7 +86,7 @@ struct ModelConfig {
   bool dino = false;
   std::string dino_weights = "";
   int64_t dino_clusters = 16;
-  std::string dino_kmeans = "random";
+  KmeansStart dino_kmeans = KmeansStart::random;
   int64_t max_masks = 512;
   bool limit_masks = false;
   Size2 clip_resolution = {320, 320};
@@ -66,51 +95,56 @@ struct ModelConfig {
   std::string prompt_templates_file = "";
   double drop_path_rate = 0.1;
   bool teacher_drop_path = true;
-  std::string precision = "float32";
-  std::string text_precision = "float32";
+  FloatType precision = FloatType::float32;
+  FloatType text_precision = FloatType::float32;
+  DenseConfig dense;
   SemSegHeadConfig sem_seg_head;
 
   void visit(config::Keys& key) {
     using namespace config;
-    key("META_ARCHITECTURE", meta_architecture, "kept for old files", one_of({"PixelCLIP"}));
+    key("META_ARCHITECTURE", meta_architecture, "accepted for old files", one_of({"PixelCLIP"}));
     key("DEVICE", device, "cpu, cuda or cuda:N; without a GPU the CPU is used, with a warning");
-    key("WEIGHTS", weights, "checkpoint to start from or to score; empty: CLIP_PRETRAINED alone");
-    key("PIXEL_MEAN", pixel_mean, "ImageNet mean, RGB in 0–255; DINO's input", exactly(3));
-    key("PIXEL_STD", pixel_std, "ImageNet deviation, RGB in 0–255", more_than(0, 3));
+    key("WEIGHTS", weights, "checkpoint to start from or to score; empty: only CLIP_PRETRAINED");
+    key("PIXEL_MEAN", pixel_mean, "ImageNet mean, RGB in 0–255, for DINO", exactly(3));
+    key("PIXEL_STD", pixel_std, "ImageNet standard deviation, RGB in 0–255, for DINO",
+        more_than(0, 3));
     key("CLIP_PIXEL_MEAN", clip_pixel_mean, "CLIP's mean, RGB in 0–255", exactly(3));
-    key("CLIP_PIXEL_STD", clip_pixel_std, "CLIP's deviation, RGB in 0–255", more_than(0, 3));
+    key("CLIP_PIXEL_STD", clip_pixel_std, "CLIP's standard deviation, RGB in 0–255",
+        more_than(0, 3));
     key("EPS", eps, "factor of the cosines before the assignment's softmax", more_than(0));
     key("DINO", dino,
-        "make the training masks by k-means on DINO's features; no annotations are read");
+        "compute the training masks by k-means on DINO features; annotations are not read");
     key("DINO_WEIGHTS", dino_weights,
-        "DINO ViT-S/16 weights file; empty: looked for in weights/ and where torch.hub keeps it");
-    key("DINO_CLUSTERS", dino_clusters, "masks an image made by k-means", between(1, 4096));
+        "weights file of DINO ViT-S/16; empty: search weights/ and the folder of torch.hub");
+    key("DINO_CLUSTERS", dino_clusters, "k-means masks of an image", between(1, 4096));
     key("DINO_KMEANS", dino_kmeans,
-        "random: as the public code, which starts at random patches and resizes the picture to "
-        "whole "
-        "patches; plusplus: starts by k-means++, fills emptied clusters anew and cuts the picture",
-        one_of({"random", "plusplus"}));
-    key("MAX_MASKS", max_masks, "masks of one image, the largest first, where LIMIT_MASKS is on",
+        "random: start at random patches and resize the image to whole patches, as the public "
+        "code; plusplus: start by k-means++, refill empty clusters and crop the image");
+    key("MAX_MASKS", max_masks,
+        "largest number of masks of an image with LIMIT_MASKS; the largest masks are kept",
         at_least(1));
     key("LIMIT_MASKS", limit_masks,
-        "keep only MAX_MASKS masks of an image; the public code has that number and never uses it");
-    key("CLIP_RESOLUTION", clip_resolution, "input of the image encoder, pixels",
+        "keep only MAX_MASKS masks of an image; the public code defines this number without using "
+        "it");
+    key("CLIP_RESOLUTION", clip_resolution, "input size of the image encoder, pixels",
         between(1, 16384));
-    key("MASK_RESOLUTION", mask_resolution, "grid of masks, targets and logits, pixels",
+    key("MASK_RESOLUTION", mask_resolution, "size of masks, targets and logits, pixels",
         between(1, 16384));
-    key("PROMPT_ENSEMBLE_TYPE", prompt_ensemble_type,
-        "templates that class and cluster prompts use",
+    key("PROMPT_ENSEMBLE_TYPE", prompt_ensemble_type, "templates of class and cluster prompts",
         one_of({"single", "imagenet_select", "imagenet", "vild"}));
     key("PROMPT_TEMPLATES_FILE", prompt_templates_file,
-        "file with one template a line, used instead of PROMPT_ENSEMBLE_TYPE");
-    key("DROP_PATH_RATE", drop_path_rate, "stochastic depth of ConvNeXt's last block in training",
-        between(0, 0.999));
+        "text file with one template in each line, used instead of PROMPT_ENSEMBLE_TYPE");
+    key("DROP_PATH_RATE", drop_path_rate,
+        "stochastic depth of the last block of ConvNeXt in training", between(0, 0.999));
     key("TEACHER_DROP_PATH", teacher_drop_path,
-        "stochastic depth acts in the teacher too, as in the public code");
-    key("PRECISION", precision, "of inference", one_of({"float32", "bfloat16"}));
+        "use stochastic depth in the teacher too, as the public code");
+    key("PRECISION", precision, "floating-point type of inference",
+        one_of({"float32", "bfloat16"}));
     key("TEXT_PRECISION", text_precision,
-        "of the text encoder for class names; the public code has float16 for a ViT on a GPU",
+        "floating-point type of the text encoder for class names; the public code uses float16 for "
+        "a ViT on a GPU",
         one_of({"float32", "float16"}));
+    key.section("DENSE", dense);
     key.section("SEM_SEG_HEAD", sem_seg_head);
   }
 };

@@ -1,3 +1,5 @@
+#include "config/reference.hpp"
+
 #include "base/error.hpp"
 #include "config/assign.hpp"
 #include "config/config.hpp"
@@ -9,25 +11,25 @@ namespace {
 
 constexpr const char* kIntroduction = R"(# Configuration
 
-This page is printed by `pixelclip config --reference`; `pixelclip config --config-file FILE` prints
-the values that a file leads to, and `--check` only checks them.
+`pixelclip config --reference` prints this page. `pixelclip config --config-file FILE` prints the
+values that result from a file; `--check` only checks them.
 
 A configuration is a YAML file with the keys of PixelCLIP and detectron2, so existing files load
-unchanged. A key counts in this order: default, `_BASE_` files, the file itself, `KEY VALUE` pairs on
-the command line. `_BASE_: other.yaml` is relative to the file that names it, and the other file may
-name a base too. Values may be written in Python's way: `(640, 640)`, `("sam_resized",)`, `True`,
-`None`. On a command line, quote them against the shell: `DATASETS.TEST '("my_set",)'`. Where a text
-is expected, the command line needs no quotes.
+unchanged. Later values replace earlier ones: default, `_BASE_` files, the file itself, `KEY VALUE`
+pairs on the command line. `_BASE_: other.yaml` is relative to the file that names it, and the other
+file may have a base too. Values may be Python literals: `(640, 640)`, `("sam_resized",)`, `True`,
+`None`. On a command line, quote them for the shell: `DATASETS.TEST '("my_set",)'`. Where a text is
+expected, no further quotes are needed.
 
 An unknown key, a wrong type or a value out of range stops the program with file, line and column.
-Paths are relative to the working directory; `datasets/*.json` are found in the source tree too. The
-values of a run are written to OUTPUT_DIR/config.yaml, which can be used as a configuration again.
+Paths are relative to the working directory; `datasets/*.json` are also found in the source tree. A
+run writes its values to OUTPUT_DIR/config.yaml, which is a valid configuration.
 )";
 
 constexpr const char* kCustomSets = R"(
 ## Own data sets: DATASETS.CUSTOM
 
-A list of sets, which DATASETS.TRAIN, DATASETS.TEST and TEST.PROTOCOL can then name:
+A list of sets. DATASETS.TRAIN, DATASETS.TEST and TEST.PROTOCOL can name them:
 
 ```yaml
 DATASETS:
@@ -40,17 +42,17 @@ DATASETS:
 
 | entry | meaning |
 |---|---|
-| `name` | what the other keys call the set |
-| `kind` | `sa1b` (JSON in SA-1B's form, one an image), `coco` (one instance JSON), `id_png` (each id in a PNG is a mask), `images` (pictures alone, for DINO masks), `sem_seg` (label PNGs to score with); without it, recognised by what is there |
-| `images` | folder of pictures; to train on: also a tar file, a compact shard, or a text file that lists such |
+| `name` | name of the set in the other keys |
+| `kind` | `sa1b` (JSON in SA-1B's form, one an image), `coco` (one instance JSON), `id_png` (each id in a PNG is a mask), `images` (images alone, for DINO masks), `sem_seg` (label PNGs to score with); default: detected from the files |
+| `images` | folder of images; for training also a tar file, a compact shard, or a text file that lists such files |
 | `masks` | training: folder of masks, or the COCO JSON file |
-| `labels` | test: folder of label files (PNG, TIFF, BMP), matched to the pictures by relative path, else by file stem |
-| `label_suffix` | test: what ends a label's file name behind the stem, with or without extension: `_mask.png`, `_labelIds` |
-| `image_suffix` | test: what ends a picture's stem without being part of its label's: `_leftImg8bit` |
-| `list` | test: text file of the pictures that belong to the set, one a line |
-| `names` | test: class names in label order, or a JSON file of them |
-| `ignore` | label that is left out of the score, or id that is no mask, as 0 is; 255, or 65535 for a test set of more than 255 classes |
-| `id_map` | `{label on disk: class, …}`, or a list with a class for each label; labels that are missing are left out of the score |
+| `labels` | test: folder of label files (PNG, TIFF, BMP), matched to the images by relative path, else by file stem |
+| `label_suffix` | test: end of the file name of a label after the stem, with or without extension: `_mask.png`, `_labelIds` |
+| `image_suffix` | test: end of the stem of an image that its label lacks: `_leftImg8bit` |
+| `list` | test: text file of the images of the set, one in each line |
+| `names` | test: class names in the order of the labels, or a JSON file of them |
+| `ignore` | label without effect on the score, or id that is not a mask, as 0; default: 255, or 65535 for a test set of more than 255 classes |
+| `id_map` | `{label on disk: class, …}`, or a list with a class for each label; missing labels have no effect on the score |
 )";
 
 std::string cell(const std::string& text) {
@@ -63,10 +65,9 @@ std::string cell(const std::string& text) {
 std::string passed_over_section() {
   std::string text =
       "\n## Keys of detectron2 without meaning here\n\n"
-      "A configuration as detectron2 dumps it loads. Keys that act neither in the public PixelCLIP "
-      "nor here are passed over "
-      "with one line that counts them (PIXELCLIP_LOG=debug lists them); a misspelt one is an "
-      "error. They are:\n\n";
+      "Configurations dumped by detectron2 load. Keys that have no effect in the public PixelCLIP "
+      "or here are ignored and counted in one line of the log (PIXELCLIP_LOG=debug lists them); a "
+      "misspelled one is an error. They are:\n\n";
   std::string section;
   for (const std::string& key : config::passed_over_keys()) {
     const size_t dot = key.rfind('.');

@@ -14,10 +14,10 @@ struct TestAugConfig {
     using namespace config;
     key("ENABLED", enabled, "average over sizes and mirror images");
     key("MIN_SIZES", min_sizes,
-        "short sides, pixels; the encoder's input grows by their ratio to MIN_SIZE_TEST",
+        "short sides, pixels; the input of the encoder grows by their ratio to MIN_SIZE_TEST",
         at_least(1));
     key("MAX_SIZE", max_size, "longest long side, pixels", at_least(1));
-    key("FLIP", flip, "also the mirror image of each size");
+    key("FLIP", flip, "also average over the mirror image of each size");
   }
 };
 
@@ -25,36 +25,52 @@ struct SlidingWindowConfig {
   bool enabled = false;
   Size2 size = {320, 320};
   Size2 stride = {160, 160};
-  std::string average = "logits";
+  WindowAverage average = WindowAverage::logits;
+  int64_t pad = 0;
 
   void visit(config::Keys& key) {
     using namespace config;
     key("ENABLED", enabled, "encode overlapping windows of the resized image");
-    key("SIZE", size, "of a window, pixels of the resized image", between(1, 16384));
-    key("STRIDE", stride, "between windows, pixels", between(1, 16384));
-    key("AVERAGE", average, "what is averaged where windows overlap",
-        one_of({"logits", "features"}));
+    key("SIZE", size, "size of a window, pixels of the resized image", between(1, 16384));
+    key("STRIDE", stride, "distance between windows, pixels", between(1, 16384));
+    key("AVERAGE", average, "what is averaged where windows overlap");
+    key("PAD", pad,
+        "pad each window with the mean color to a multiple of this, pixels, half on each side; 0: "
+        "no padding; only with SCORES pixels",
+        between(0, 4096));
   }
 };
 
 struct BackgroundConfig {
-  std::string mode = "";
+  BackgroundMode mode = BackgroundMode::by_name;
   double threshold = 0.1;
   double scale = 100.0;
+  double area = 0.0;
   std::string words = "datasets/background.json";
 
   void visit(config::Keys& key) {
     using namespace config;
     key("MODE", mode,
-        "how a class called `background` is found: by its name like the others, by the probability "
-        "that no other "
-        "class reaches, or as the best of many words",
-        one_of({"", "threshold", "words"}));
+        "how the class `background` is found; empty: by its name, as the others; threshold: where "
+        "the probability of every other class is below THRESHOLD; words: by the best of the words "
+        "in WORDS; reject (only with SCORES pixels): both");
     key("THRESHOLD", threshold, "probability below which a pixel is background", between(0, 1));
     key("SCALE", scale, "factor of the cosines before that softmax", more_than(0));
-    key("WORDS", words, "JSON list of what counts as background in mode words");
+    key("AREA", area,
+        "omit classes that win at most this share of the pixels that are not background; 0: none; "
+        "only with SCORES pixels",
+        between(0, 1));
+    key("WORDS", words,
+        "JSON list of the names that count as background in the modes words and reject; empty: "
+        "only its own name");
   }
 };
+
+/// Whether WORDS stand for the class `background`.
+inline bool has_background_words(const BackgroundConfig& background) {
+  return background.mode == BackgroundMode::words ||
+         (background.mode == BackgroundMode::reject && !background.words.empty());
+}
 
 struct PamrConfig {
   int64_t iterations = 10;
@@ -62,8 +78,8 @@ struct PamrConfig {
 
   void visit(config::Keys& key) {
     using namespace config;
-    key("ITERATIONS", iterations, "of the refinement", at_least(1));
-    key("DILATIONS", dilations, "distances of the eight neighbours, pixels of the encoder's input",
+    key("ITERATIONS", iterations, "iterations of the refinement", at_least(1));
+    key("DILATIONS", dilations, "distances of the eight neighbors, pixels of the encoder's input",
         at_least(1));
   }
 };
@@ -77,60 +93,72 @@ struct TestConfig {
                                        "cityscapes_fine_sem_seg_val", "voc_2012_test_sem_seg"};
   std::string prompt_ensemble_type = "imagenet_select";
   std::string class_json = "";
-  std::string rule = "pixelclip";
+  TestRule rule = TestRule::pixelclip;
+  ScoreGrid scores = ScoreGrid::cells;
+  ImageResize resize = ImageResize::pillow;
   bool keep_aspect = false;
   int64_t short_side = 0;
   SlidingWindowConfig sliding_window;
   TestAugConfig aug;
   BackgroundConfig background;
-  std::string synonyms = "mean";
-  std::string refine = "";
+  SynonymScore synonyms = SynonymScore::mean;
+  Refinement refine = Refinement::none;
   PamrConfig pamr;
   int64_t batch_size = 0;
   int64_t report_pictures = 3;
   std::string compare = "";
   int64_t vis_images = 0;
+  std::vector<std::string> per_set = {};
 
   void visit(config::Keys& key) {
     using namespace config;
     key("EVAL_PERIOD", eval_period,
-        "iterations between evaluations of DATASETS.TEST; 0: only after the last", at_least(0));
-    key("EVAL_START", eval_start, "score the weights before the first step too");
+        "iterations between evaluations of DATASETS.TEST; 0: only after the last iteration",
+        at_least(0));
+    key("EVAL_START", eval_start, "also evaluate the weights before the first iteration");
     key("BEST_METRIC", best_metric,
-        "keep the checkpoint that is best in this score, for example mIoU");
+        "keep the checkpoint with the best value of this score, for example mIoU");
     key("PROTOCOL", protocol,
-        "sets that eval.sh scores; a DATASETS.TEST on its command line replaces them");
+        "sets that eval.sh scores; DATASETS.TEST on its command line replaces them");
     key("PROMPT_ENSEMBLE_TYPE", prompt_ensemble_type,
-        "templates that eval.sh scores with; a MODEL.PROMPT_ENSEMBLE_TYPE on its command line "
+        "templates that eval.sh scores with; MODEL.PROMPT_ENSEMBLE_TYPE on its command line "
         "replaces them",
         one_of({"single", "imagenet_select", "imagenet", "vild"}));
     key("CLASS_JSON", class_json,
-        "JSON list of names that eval.sh scores every set with; empty: each set's own, or "
+        "JSON list of class names that eval.sh uses for every set; empty: the list of each set, or "
         "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON of its command line");
-    key("RULE", rule, "how sizes and absent classes are treated", one_of({"pixelclip", "mmseg"}));
+    key("RULE", rule, "rules for image sizes and absent classes");
+    key("SCORES", scores,
+        "where classes are compared; cells: on 64 cells a side, which the argmax interpolates; "
+        "pixels: the cosines of each window are enlarged to its size, averaged, and resized to the "
+        "image, as in MMSegmentation");
+    key("RESIZE", resize,
+        "how images are resized; pillow: with antialiasing; opencv: INTER_LINEAR, without");
     key("KEEP_ASPECT", keep_aspect,
-        "encode the image in its own shape instead of CLIP_RESOLUTION's");
+        "keep the aspect ratio of the image instead of that of CLIP_RESOLUTION");
     key("SHORT_SIDE", short_side,
-        "short side of what the encoder or its windows see, pixels; 0: CLIP_RESOLUTION's with "
-        "KEEP_ASPECT, "
-        "MIN_SIZE_TEST with SLIDING_WINDOW",
+        "short side of the input of the encoder, or of the image that windows are cut from, "
+        "pixels; 0: that of CLIP_RESOLUTION with KEEP_ASPECT, MIN_SIZE_TEST with SLIDING_WINDOW",
         at_least(0));
     key.section("SLIDING_WINDOW", sliding_window);
     key.section("AUG", aug);
     key.section("BACKGROUND", background);
     key("SYNONYMS", synonyms,
-        "score of a class with several names: of their mean embedding, or the best of them",
-        one_of({"mean", "max"}));
-    key("REFINE", refine, "refine the logits by pixel-adaptive refinement", one_of({"", "pamr"}));
+        "score of a class with several names: that of their mean embedding, or the best of their "
+        "scores");
+    key("REFINE", refine, "refine the logits by pixel-adaptive refinement (PAMR)");
     key.section("PAMR", pamr);
-    key("BATCH_SIZE", batch_size, "pictures encoded at once; 0: 1 on a CPU, 8 on a GPU",
+    key("BATCH_SIZE", batch_size, "images encoded at once; 0: 1 on a CPU, 8 on a GPU",
         between(0, 1024));
     key("REPORT_PICTURES", report_pictures,
-        "best, worst and random pictures of each set that report.html shows; 0: none",
+        "numbers of best, worst and random images of each set in report.html; 0: none",
         between(0, 100));
     key("COMPARE", compare,
-        "JSON file of results to set beside ours: [{name, source, scores: {set: mIoU}}]");
-    key("VIS_IMAGES", vis_images, "validation pictures drawn into a sheet of before and after",
+        "JSON file of results to compare with: [{name, source, scores: {set: mIoU}}]");
+    key("PER_SET", per_set,
+        "keys of TEST that differ for a set, such as \"cityscapes_fine_sem_seg_val TEST.SHORT_SIDE "
+        "560\": its name, then KEY VALUE …");
+    key("VIS_IMAGES", vis_images, "validation images to draw before and after training",
         at_least(0));
   }
 };

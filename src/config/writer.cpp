@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "config/config.hpp"
 
 namespace pixelclip {
 namespace config {
@@ -57,7 +56,7 @@ std::string write(const CustomDataset& set) {
   const auto add = [&](const char* entry, const std::string& value) {
     if (!value.empty()) text += str(", ", entry, ": ", write(value));
   };
-  add("kind", set.kind);
+  add("kind", to_string(set.kind));
   add("images", set.images);
   add("masks", set.masks);
   add("labels", set.labels);
@@ -80,7 +79,13 @@ std::string write(const CustomDataset& set) {
 }  // namespace
 
 std::string value_text(const Key& key) {
-  return std::visit([](const auto* member) { return write(*member); }, key.target);
+  const auto text = [](const auto& target) {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(target)>>)
+      return write(*target);
+    else
+      return write(target.get(target.member));
+  };
+  return std::visit(text, key.target);
 }
 
 }  // namespace config

@@ -2,11 +2,17 @@
 
 #include <string>
 
-#include "config/keys.hpp"
+#include "config/config.hpp"
 
-namespace pixelclip::config {
+namespace pixelclip {
 
-/// The present value of a key in YAML's one-line form; reading it back gives the same value.
+/// All keys with their values; load_config of this text gives the same Config.
+std::string to_yaml(const Config& config);
+
+namespace config {
+
+/// The current value of a key in one line of YAML; reading it gives the same value.
 std::string value_text(const Key& key);
 
-}  // namespace pixelclip::config
+}  // namespace config
+}  // namespace pixelclip

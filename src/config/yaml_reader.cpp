@@ -42,11 +42,11 @@ class Converter {
  public:
   explicit Converter(const std::string& name) : name_(name) {}
 
-  Value convert(const YAML::Node& node, int depth = 0) {
+  RawValue convert(const YAML::Node& node, int depth = 0) {
     const std::string place = place_of(node.Mark());
     if (depth > kMaxDepth) fail(place, ": values are nested more than ", kMaxDepth, " deep");
     if (++count_ > kMaxValues) {
-      fail(place, ": more than ", kMaxValues, " values; do aliases (*name) repeat each other?");
+      fail(place, ": more than ", kMaxValues, " values; do aliases (*name) refer to each other?");
     }
     check_tag(node, place);
     switch (node.Type()) {
@@ -57,7 +57,7 @@ class Converter {
       case YAML::NodeType::Map:
         return map(node, place, depth);
       default: {
-        Value none;
+        RawValue none;
         none.place = place;
         return none;
       }
@@ -80,38 +80,37 @@ class Converter {
     }
   }
 
-  static Value scalar(const YAML::Node& node, const std::string& place) {
+  static RawValue scalar(const YAML::Node& node, const std::string& place) {
     if (node.Tag() != "!" && node.Tag() != "tag:yaml.org,2002:str") {
       return parse_word(node.Scalar(), place);
     }
-    Value value;
-    value.kind = Value::Kind::text;
+    RawValue value;
+    value.kind = RawValue::Kind::text;
     value.text = node.Scalar();
     value.quoted = true;
     value.place = place;
     return value;
   }
 
-  Value sequence(const YAML::Node& node, const std::string& place, int depth) {
-    Value value;
-    value.kind = Value::Kind::list;
+  RawValue sequence(const YAML::Node& node, const std::string& place, int depth) {
+    RawValue value;
+    value.kind = RawValue::Kind::list;
     value.place = place;
     for (const auto& item : node) value.list.push_back(convert(item, depth + 1));
     return value;
   }
 
-  Value map(const YAML::Node& node, const std::string& place, int depth) {
-    Value value;
-    value.kind = Value::Kind::map;
+  RawValue map(const YAML::Node& node, const std::string& place, int depth) {
+    RawValue value;
+    value.kind = RawValue::Kind::map;
     value.place = place;
     std::map<std::string, std::string> places;
     for (const auto& entry : node) {
-      Value key = convert(entry.first, depth + 1);
+      RawValue key = convert(entry.first, depth + 1);
       if (!entry.first.IsScalar()) fail(key.place, ": a key must be one word");
       const auto [earlier, is_new] = places.emplace(key.text, key.place);
       if (!is_new) {
-        fail(key.place, ": duplicate key ", key.text, "; it stands at ", earlier->second,
-             " already");
+        fail(key.place, ": duplicate key ", key.text, "; it is already set at ", earlier->second);
       }
       value.map.emplace_back(std::move(key), convert(entry.second, depth + 1));
     }
@@ -123,13 +122,13 @@ class Converter {
 };
 
 /// Takes `_BASE_` out of `file` and returns the paths it names.
-std::vector<Value> take_bases(Value& file) {
+std::vector<RawValue> take_bases(RawValue& file) {
   const auto at = std::find_if(file.map.begin(), file.map.end(),
                                [](const auto& entry) { return entry.first.text == "_BASE_"; });
   if (at == file.map.end()) return {};
-  Value named = std::move(at->second);
+  RawValue named = std::move(at->second);
   file.map.erase(at);
-  if (named.kind != Value::Kind::list) return {named};
+  if (named.kind != RawValue::Kind::list) return {named};
   return named.list;
 }
 
@@ -140,7 +139,7 @@ fs::path from_home(const std::string& text) {
   return home.empty() ? fs::path(text) : fs::path(home.string() + text.substr(1));
 }
 
-void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<Value>& files) {
+void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<RawValue>& files) {
   std::error_code unreadable;
   const fs::path canonical = fs::weakly_canonical(path, unreadable);
   const bool cycle = std::find(open.begin(), open.end(), canonical) != open.end();
@@ -148,7 +147,7 @@ void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<V
   if (cycle) {
     std::string way;
     for (const auto& p : open) way += (way.empty() ? "" : " → ") + p.filename().string();
-    fail("_BASE_ goes round in a circle: ", way);
+    fail("the _BASE_ files form a cycle: ", way);
   }
   const MappedFile mapped(path);
   const auto bytes = mapped.bytes();
@@ -156,15 +155,15 @@ void read_chain(const fs::path& path, std::vector<fs::path>& open, std::vector<V
     fail(path.string(), ": ", bytes.size(),
          " bytes are too many for a configuration; the limit is ", kMaxBytes);
   }
-  Value file = parse_yaml({bytes.begin(), bytes.end()}, path.string());
-  for (const Value& base : take_bases(file)) {
-    if (base.kind != Value::Kind::text) {
+  RawValue file = parse_yaml({bytes.begin(), bytes.end()}, path.string());
+  for (const RawValue& base : take_bases(file)) {
+    if (base.kind != RawValue::Kind::text) {
       fail(base.place, ": _BASE_ is ", base.describe(), "; expected the path of a YAML file");
     }
     const fs::path base_path = path.parent_path() / from_home(base.text);
     if (std::error_code ignored; !fs::is_regular_file(base_path, ignored)) {
-      fail(base.place, ": _BASE_ names ", base_path.string(), ", which is not there; the path is ",
-           "relative to the file that names it");
+      fail(ErrorKind::not_found, base.place, ": _BASE_ names ", base_path.string(),
+           ", which does not exist; the path is ", "relative to the file that names it");
     }
     read_chain(base_path, open, files);
   }
@@ -191,7 +190,7 @@ void check_is_text(const std::string& text, const std::string& name) {
   }
 }
 
-Value parse_yaml(const std::string& text, const std::string& name) {
+RawValue parse_yaml(const std::string& text, const std::string& name) {
   if (text.size() > kMaxBytes) fail(name, ": more than ", kMaxBytes, " bytes");
   check_is_text(text, name);
   Converter converter(name);
@@ -206,17 +205,17 @@ Value parse_yaml(const std::string& text, const std::string& name) {
     }
     return converter.convert(documents.empty() ? YAML::Node() : documents[0]);
   } catch (const YAML::Exception& e) {
-    fail(converter.place_of(e.mark), ": broken YAML: ", e.msg);
+    fail(converter.place_of(e.mark), ": invalid YAML: ", e.msg);
   }
 }
 
-std::vector<Value> read_yaml_chain(const fs::path& path) {
+std::vector<RawValue> read_yaml_chain(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) fail(path.string(), ": a folder; expected a YAML file");
   if (fs::status(path, ignored).type() == fs::file_type::not_found)
-    fail(path.string(), ": no such configuration file");
+    fail_in(ErrorKind::not_found, path.string(), "no such configuration file");
   std::vector<fs::path> open;
-  std::vector<Value> files;
+  std::vector<RawValue> files;
   read_chain(path, open, files);
   return files;
 }

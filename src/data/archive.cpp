@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 ArchiveSource source_of(const fs::path& path) {
   struct stat info {};
-  if (stat(path.c_str(), &info) != 0) fail("cannot open ", path.string(), ": ", system_reason());
+  if (stat(path.c_str(), &info) != 0) fail_to("open", path);
   return {static_cast<uint64_t>(info.st_size),
           info.st_mtim.tv_sec * 1000000000ll + info.st_mtim.tv_nsec};
 }
@@ -23,7 +23,7 @@ void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vecto
   constexpr uint64_t kMost = uint64_t{1} << 30;
   const int file =
       open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is no file to wait for
-  if (file < 0) fail("cannot open ", path.string(), ": ", system_reason());
+  if (file < 0) fail_to("open", path);
   struct stat info {};
   const bool regular = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
   const auto end = static_cast<uint64_t>(info.st_size);
@@ -39,14 +39,16 @@ void read_bytes(const fs::path& path, uint64_t offset, uint64_t size, std::vecto
       got += static_cast<uint64_t>(n);
     }
   }
-  const std::string reason = got < size ? system_reason() : "";
+  const int error = errno;
   close(file);
+  errno = error;
   if (!regular) fail("cannot read ", path.string(), ": it is not a regular file");
   if (size > kMost)
-    fail(path.string(), ": ", size, " bytes are more than an image and its masks may have");
+    fail_in(ErrorKind::too_large, path.string(), size,
+            " bytes are more than an image and its masks may have");
   if (!inside)
-    fail(path.string(), ": bytes ", offset, " to ", offset + size, " of ", end, " are not there");
-  if (got < size) fail("cannot read ", path.string(), ": ", reason);
+    fail_in(path.string(), "bytes ", offset, " to ", offset + size, " of ", end, " are not there");
+  if (got < size) fail_to("read", path);
 }
 
 }  // namespace pixelclip

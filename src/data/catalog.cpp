@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/listing.hpp"
+#include "config/class_names.hpp"
 #include "data/file_names.hpp"
 
 namespace pixelclip {
@@ -318,8 +319,8 @@ const DatasetInfo& Catalog::find(const std::string& name) const {
   }
   std::string known;
   for (const DatasetInfo& set : sets_) known += (known.empty() ? "" : ", ") + set.name;
-  fail("unknown data set '", name, "'", did_you_mean(name, names()), ": known are ", known,
-       "; others are declared under DATASETS.CUSTOM");
+  fail(ErrorKind::not_found, "unknown data set '", name, "'", did_you_mean(name, names()),
+       ": known are ", known, "; others are declared under DATASETS.CUSTOM");
 }
 
 std::vector<std::string> Catalog::names() const {
@@ -342,7 +343,8 @@ DatasetInfo custom_dataset(const CustomDataset& custom) {
   DatasetInfo info{.name = custom.name};
   info.images = {custom.images};
   info.how_to_get = "give the right folder in DATASETS.CUSTOM";
-  const bool test = custom.kind == "sem_seg" || (custom.kind.empty() && !custom.labels.empty());
+  const bool test = custom.kind == CustomKind::sem_seg ||
+                    (custom.kind == CustomKind::automatic && !custom.labels.empty());
   if (!test) {
     info.kind = DatasetKind::sa1b;
     info.masks_kind = custom.kind;

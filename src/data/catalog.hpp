@@ -64,7 +64,7 @@ struct DatasetInfo {
   /// `prepare` shrinks images and labels to this short side, as the public script does; 0: it
   /// writes labels alone, at their size.
   int prepared_side = 0;
-  std::string masks_kind = {};  ///< Of a declared training set: one of custom_dataset_kinds().
+  CustomKind masks_kind = CustomKind::automatic;  ///< of a declared training set
   std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
 };
 

@@ -6,16 +6,10 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "config/enumerations.hpp"
 #include "data/sa1b_masks.hpp"
 
 namespace pixelclip {
-
-/// What becomes of annotations with "iscrowd": 1 (DATASETS.CROWD_REGIONS).
-enum class CrowdRegions {
-  automatic,  ///< masks like any other, but left out in COCO's own files
-  use,
-  leave_out,
-};
 
 /// A COCO instance file: {"images": [{id, file_name, height, width}], "annotations": [{image_id,
 /// segmentation: polygons or run lengths, iscrowd}]}, categories or not. The file stays mapped; of

@@ -1,13 +1,14 @@
 #include "data/doctor.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <iomanip>
 #include <mutex>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "base/progress.hpp"
 #include "base/signal.hpp"
 #include "data/label_diagnostics.hpp"
 #include "data/sample_check.hpp"
@@ -53,15 +54,13 @@ std::string hexadecimal(uint64_t value) {
 void for_some(int64_t count, const CheckupOptions& options, const std::string& what,
               const std::function<void(int64_t)>& read) {
   const int64_t some = options.limit > 0 ? std::min(options.limit, count) : count;
-  std::atomic<int64_t> done{0};
+  std::optional<Progress> progress;  // a brief look shows none
+  if (options.limit == 0) progress.emplace(what, "files", some);
   parallel_for(some, options.threads, [&](int64_t i) {
     if (signals::stop_requested()) fail("stopped by a signal");
     read(i * count / some);
-    const int64_t now = ++done;
-    if (now % 16 == 0 && options.limit == 0)
-      log::progress(str(what, ": ", now, " of ", some, " read"));
+    if (progress) progress->add();
   });
-  if (options.limit == 0) log::progress("");
 }
 
 class TestSet {
@@ -233,11 +232,10 @@ Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options)
   return TestSet(info, options).examine();
 }
 
-Checkup examine_training_set(const Config& config, const std::string& name,
-                             const CheckupOptions& options) {
-  Config one = config;
-  one.datasets.train = {name};
-  const Sa1bIndex index = open_training_set(one);
+Checkup examine_training_set(DatasetsConfig datasets, const std::string& name,
+                             bool with_annotations, const CheckupOptions& options) {
+  datasets.train = {name};
+  const Sa1bIndex index = open_training_set(datasets, with_annotations);
   Checkup out{.set = name};
   std::mutex mutex;
   Cases bad, without_masks, undecided, remarks;
@@ -248,7 +246,7 @@ Checkup examine_training_set(const Config& config, const std::string& name,
     thread_local SampleCheck check;
     const Sa1bSample sample = index[i];
     std::string reason;
-    check.orient = config.datasets.exif_orientation;
+    check.orient = datasets.exif_orientation;
     try {
       check.read(sample, index.with_annotations());
     } catch (const Error& e) {

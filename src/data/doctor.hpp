@@ -36,8 +36,8 @@ Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options 
 
 /// A training set by its name in the catalog or DATASETS.CUSTOM: unreadable samples, masks of
 /// another size, samples without masks. Errors: the set is not on disk.
-Checkup examine_training_set(const Config& config, const std::string& name,
-                             const CheckupOptions& options = {});
+Checkup examine_training_set(DatasetsConfig datasets, const std::string& name,
+                             bool with_annotations = true, const CheckupOptions& options = {});
 
 /// Before an evaluation with these class names: a few pairs of a test set, the verdict in the log.
 /// Labels that all lie in one large file are not looked at.

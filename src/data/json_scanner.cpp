@@ -42,16 +42,17 @@ std::string JsonScanner::part() const {
 void JsonScanner::wrong(const std::string& what) const {
   const std::string inside = part_ ? str(" in ", part()) : "";
   if (at_ >= text_.size())
-    fail(name_, ": the JSON is cut short", inside, ": ", what, " was expected at its end");
+    fail_in(name_, "the JSON is cut short", inside, ": ", what, " was expected at its end");
   if (part_) {
-    fail(name_, ": invalid JSON, or not of the expected form,", inside, " at byte ", at_, ": ",
-         what, " was expected");
+    fail_in(name_, "invalid JSON, or not of the expected form,", inside, " at byte ", at_, ": ",
+            what, " was expected");
   }
   const auto head = text_.substr(0, at_);
   const auto line = 1 + std::count(head.begin(), head.end(), '\n');
   const auto column = at_ - (head.rfind('\n') + 1) + 1;
-  fail(name_, ":", line, ":", column, ": invalid JSON, or not of the expected form: ", what,
-       " was expected");
+  throw Error(str(name_, ":", line, ":", column,
+                  ": invalid JSON, or not of the expected form: ", what, " was expected"),
+              ErrorKind::invalid_input, name_);
 }
 
 void JsonScanner::white_space() {

@@ -3,13 +3,13 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/stopwatch.hpp"
 #include "data/sample_check.hpp"
 #include "image/augment.hpp"
 #include "image/codec.hpp"
@@ -22,22 +22,9 @@ namespace {
 /// The model can not pool over a mask of one cell.
 constexpr int64_t kSmallestMask = 2;
 
-/// Adds the time since the last lap to a part.
-class Lap {
- public:
-  void to(double& part) {
-    const auto now = std::chrono::steady_clock::now();
-    part += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 int64_t draw_short_side(const InputConfig& input, Random& random) {
   const auto& sizes = input.min_size_train;
-  if (input.min_size_train_sampling == "range") {
+  if (input.min_size_train_sampling == SizeSampling::range) {
     return random.integer(sizes.front(), sizes.back() + 1);
   }
   return sizes[static_cast<size_t>(random.integer(0, static_cast<int64_t>(sizes.size())))];
@@ -46,13 +33,13 @@ int64_t draw_short_side(const InputConfig& input, Random& random) {
 /// detectron2's RandomCrop.get_crop_size, for one side.
 int64_t draw_side(const CropConfig& crop, int64_t which, int64_t length, Random& random) {
   const double size = crop.size[static_cast<size_t>(which)];
-  if (crop.type == "absolute") return std::min(length, static_cast<int64_t>(size));
-  if (crop.type == "absolute_range") {
+  if (crop.type == CropType::absolute) return std::min(length, static_cast<int64_t>(size));
+  if (crop.type == CropType::absolute_range) {
     const auto low = std::min(length, static_cast<int64_t>(crop.size[0]));
     const auto high = std::min(length, static_cast<int64_t>(crop.size[1]));
     return random.integer(low, high + 1);
   }
-  const double share = crop.type == "relative_range" ? random.uniform(size, 1.0) : size;
+  const double share = crop.type == CropType::relative_range ? random.uniform(size, 1.0) : size;
   return static_cast<int64_t>(static_cast<double>(length) * share + 0.5);
 }
 
@@ -125,7 +112,7 @@ torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, 
 /// False when no crop of the run is larger on either side.
 bool may_be_padded(const InputConfig& input, const Rect& crop) {
   const CropConfig& c = input.crop;
-  const bool fixed = c.enabled && c.type == "absolute";
+  const bool fixed = c.enabled && c.type == CropType::absolute;
   return !fixed || static_cast<double>(crop.height) < c.size[0] ||
          static_cast<double>(crop.width) < c.size[1];
 }
@@ -142,8 +129,8 @@ CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t wid
   geometry.width = std::max<int64_t>(geometry.width, 1);
   geometry.crop = draw_crop(input.crop, geometry.height, geometry.width, random);
   const bool flip = random.chance(0.5);
-  geometry.flip_x = flip && input.random_flip == "horizontal";
-  geometry.flip_y = flip && input.random_flip == "vertical";
+  geometry.flip_x = flip && input.random_flip == Flip::horizontal;
+  geometry.flip_y = flip && input.random_flip == Flip::vertical;
   return geometry;
 }
 
@@ -167,7 +154,7 @@ Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
       orient_(config.datasets.exif_orientation),
       pinned_(pinned) {
   if (input_.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty: name at least one size");
-  if (input_.min_size_train_sampling == "range" && input_.min_size_train.size() != 2) {
+  if (input_.min_size_train_sampling == SizeSampling::range && input_.min_size_train.size() != 2) {
     fail("INPUT.MIN_SIZE_TRAIN_SAMPLING range needs two sizes in INPUT.MIN_SIZE_TRAIN, there are ",
          input_.min_size_train.size());
   }
@@ -178,10 +165,10 @@ TrainSample Sa1bMapper::operator()(const Sa1bSample& sample, Random random,
   try {
     return make(sample, nullptr, random, times);
   } catch (const Error& e) {
-    // What is wrong with a file that many samples share must still name this one.
-    const std::string text = e.what(), stem = std::filesystem::path(sample.image).stem();
-    if (text.find(stem) != text.npos) throw;
-    fail(sample.image, ": ", text);
+    // A fault in a file that many samples share must still name this one.
+    const bool own_annotation = sample.form != MaskForm::coco && e.file() == sample.annotation;
+    if (e.file() == sample.image || own_annotation) throw;
+    throw Error(str(sample.image, ": ", e.what()), e.kind(), sample.image);
   }
 }
 
@@ -195,21 +182,21 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   thread_local Scratch scratch;
   MapperTimes unused;
   MapperTimes& spent = times ? *times : unused;
-  Lap lap;
+  Stopwatch watch;
   sample.read_image(scratch.file);
   DecodeOptions options{.orient = orient_};
   ImageInfo info = probe(scratch.file, sample.image, options);
-  lap.to(spent.read);
+  spent.read += watch.lap();
   if (with_masks_) {
     scratch.reader.read(sample, info.height, info.width, max_masks_, scratch.masks);
     match_masks(scratch.file, sample, scratch.masks, options, info);
   }
-  lap.to(spent.annotations);
+  spent.annotations += watch.lap();
 
   const CropGeometry geometry =
       given ? *given : draw_geometry(input_, info.height, info.width, random);
   load_crop(scratch, sample.image, info, options, geometry, spent);
-  lap = Lap();
+  watch.lap();
   const Rect& crop = geometry.crop;
   TrainSample out;
   out.file_name = sample.image;
@@ -222,26 +209,26 @@ TrainSample Sa1bMapper::make(const Sa1bSample& sample, const CropGeometry* given
   out.source_size = {info.height, info.width};
   out.image = empty_image(crop);
   if (input_.strong_aug) out.image_strong = empty_image(crop);
-  const bool bgr = input_.format == "BGR";
+  const bool bgr = input_.format == ChannelOrder::bgr;
   const Planes weak = view_of(out.image, bgr);
   const Planes strong = input_.strong_aug ? view_of(out.image_strong, bgr) : Planes();
-  lap.to(spent.tensors);
+  spent.tensors += watch.lap();
   const SsdJitter jitter = input_.color_aug_ssd ? SsdJitter::draw(random) : SsdJitter();
   StrongAugment augment;
   if (input_.strong_aug) augment = StrongAugment::draw(random, crop.height, crop.width);
   make_views(scratch.crop, jitter, input_.strong_aug ? &augment : nullptr, weak, strong,
              scratch.augment);
-  lap.to(spent.augment);
+  spent.augment += watch.lap();
   out.seed = random.next();
   if (with_masks_) add_masks(scratch.masks, geometry, augment.cutout, out);
-  lap.to(spent.masks);
+  spent.masks += watch.lap();
   return out;
 }
 
 void Sa1bMapper::load_crop(Scratch& scratch, const std::string& name, const ImageInfo& info,
                            DecodeOptions options, const CropGeometry& geometry,
                            MapperTimes& times) const {
-  Lap lap;
+  Stopwatch watch;
   if (input_.fast_decode && info.jpeg) {
     options.scale = std::min(decode_scale(info.height, geometry.height),
                              decode_scale(info.width, geometry.width));
@@ -250,11 +237,11 @@ void Sa1bMapper::load_crop(Scratch& scratch, const std::string& name, const Imag
   const int64_t width = scaled_size(info.width, options.scale);
   const Rect wanted = source_rect(height, width, geometry.height, geometry.width, geometry.crop);
   decode_rgb_region(scratch.file, name, wanted, options, scratch.region);
-  lap.to(times.decode);
+  times.decode += watch.lap();
   scratch.resizer.resize_crop(scratch.region, geometry.height, geometry.width, geometry.crop,
                               geometry.flip_x, scratch.crop);
   if (geometry.flip_y) flip_vertically(scratch.crop);
-  lap.to(times.resize);
+  times.resize += watch.lap();
 }
 
 torch::Tensor Sa1bMapper::empty_image(const Rect& crop) const {

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/listing.hpp"
+#include "base/text.hpp"
 #include "data/file_names.hpp"
 #include "data/merged_labels.hpp"
 
@@ -59,10 +60,8 @@ std::vector<std::string> lines_of(const fs::path& path) {
   std::vector<std::string> lines;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
-    const auto begin = line.find_first_not_of(" \t\r"), end = line.find_last_not_of(" \t\r");
-    if (begin != std::string::npos && line[begin] != '#') {
-      lines.push_back(line.substr(begin, end + 1 - begin));
-    }
+    line = trimmed(line);
+    if (!line.empty() && line[0] != '#') lines.push_back(line);
   }
   if (lines.empty()) fail(path.string(), ": it is empty; an image's stem a line was expected");
   return lines;
@@ -119,11 +118,7 @@ class Pairing {
   }
 
   FileList list(const fs::path& folder) const {
-    try {
-      return list_files_below(folder);
-    } catch (const Error& e) {
-      fail("data set ", info_.name, ": ", e.what());
-    }
+    return with_context("data set " + info_.name, [&] { return list_files_below(folder); });
   }
 
   void list_images() {

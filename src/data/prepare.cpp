@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <mutex>
@@ -11,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "base/progress.hpp"
 #include "base/signal.hpp"
 #include "data/sem_seg.hpp"
 #include "image/codec.hpp"
@@ -134,6 +134,7 @@ class Preparation {
       link_images(set.report().images);
     }
     const auto total = static_cast<int64_t>(set.items().size());
+    Progress progress(info_.name, "label files", total);
     parallel_for(total, threads_, [&](int64_t i) {
       if (signals::stop_requested()) {
         std::lock_guard lock(mutex_);
@@ -141,9 +142,8 @@ class Preparation {
         return;
       }
       one(set, set.items()[i], folder, report);
-      show(total);
+      progress.add();
     });
-    log::progress("");
     log::info(info_.name, ": labels in ", folder.string());
   }
 
@@ -231,13 +231,6 @@ class Preparation {
     labels = resize_nearest(labels, height, width);
   }
 
-  void show(int64_t total) {
-    const int64_t done = ++done_;
-    if (done % 16 == 0 || done == total) {
-      log::progress(str(info_.name, ": ", done, " of ", total, " label files"));
-    }
-  }
-
   const fs::path root_, out_;
   const int threads_;
   DatasetInfo info_;
@@ -246,7 +239,6 @@ class Preparation {
   LabelSource prepared_;
   fs::path prepared_images_;  ///< Where shrunk images go.
   std::mutex mutex_;
-  std::atomic<int64_t> done_{0};
 };
 
 }  // namespace

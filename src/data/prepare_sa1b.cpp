@@ -1,7 +1,6 @@
 #include "data/prepare_sa1b.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
+#include "base/stopwatch.hpp"
 #include "data/catalog.hpp"
 #include "data/sample_check.hpp"
 #include "data/shard.hpp"
@@ -39,11 +39,11 @@ class Verification {
       : options_(options),
         root_(DatasetRoots::find("", options.root.string()).sa1b),
         out_(options.out.empty() ? root_ : options.out) {
-    Config config;
-    config.datasets.train = {"sam_resized"};
-    config.datasets.sam_root = root_.string();
-    config.datasets.shards = options.list.string();
-    index_ = open_training_set(config);
+    DatasetsConfig datasets;
+    datasets.train = {"sam_resized"};
+    datasets.sam_root = root_.string();
+    datasets.shards = options.list.string();
+    index_ = open_training_set(datasets);
   }
 
   PrepareReport run() {
@@ -195,8 +195,7 @@ class Verification {
   void show(int64_t count) {
     passed_ += count;
     read_ += count;
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    const double seconds = watch_.seconds();
     const double left =
         seconds / static_cast<double>(read_) * static_cast<double>(index_.size() - passed_);
     log::progress(str("sa1b: ", passed_, " of ", index_.size(), " samples, ",
@@ -213,7 +212,7 @@ class Verification {
   int64_t skipped_ = 0, passed_ = 0, read_ = 0;
   int64_t unusable_ = 0;  ///< annotations without a usable mask
   bool warned_ = false;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const Stopwatch watch_;
 };
 
 }  // namespace

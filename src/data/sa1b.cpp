@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/listing.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "data/archive.hpp"
 #include "data/sa1b_scan.hpp"
 #include "data/shard.hpp"
@@ -132,7 +133,7 @@ void SampleMasks::read_mask_folder(const Sa1bSample& sample, int64_t max_masks, 
     add_mask(mask, out);
   }
   if (out.masks.empty() && out.left_out.broken > 0) {
-    fail(sample.annotation, ": none of its masks can be used: ", out.left_out.first);
+    fail_in(sample.annotation, "none of its masks can be used: ", out.left_out.first);
   }
   keep_largest(out, max_masks);
 }
@@ -209,9 +210,9 @@ std::vector<fs::path> Sa1bIndex::read_shard_list(const fs::path& list, const fs:
   std::istringstream text(read_text(list));
   std::vector<fs::path> shards;
   for (std::string line; std::getline(text, line);) {
-    const size_t begin = line.find_first_not_of(" \t"), end = line.find_last_not_of(" \t\r");
-    if (begin == std::string::npos || line[begin] == '#') continue;
-    shards.push_back(root / line.substr(begin, end - begin + 1));
+    line = trimmed(line);
+    if (line.empty() || line[0] == '#') continue;
+    shards.push_back(root / line);
     std::error_code ignored;
     if (!fs::exists(shards.back(), ignored)) {
       fail(list.string(), " names ", shards.back().string(), ", which is not there");

@@ -295,8 +295,8 @@ void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const
   }
   if (out.height == 0) out.height = segment.height, out.width = segment.width;
   if (segment.height != 0 && (segment.height != out.height || segment.width != out.width)) {
-    fail(name, ": ", json.part(), " has a mask of ", segment.height, "×", segment.width,
-         " pixels where the image or the masks before have ", out.height, "×", out.width);
+    fail_in(name, json.part(), " has a mask of ", segment.height, "×", segment.width,
+            " pixels where the image or the masks before have ", out.height, "×", out.width);
   }
   try {
     if (polygons)
@@ -325,7 +325,7 @@ bool Sa1bMaskReader::end(const MaskSource& source, const std::string& name, int6
     return false;
   }
   if (out.masks.empty() && out.left_out.broken > 0) {
-    fail(name, ": none of its annotations is a mask that can be used: ", out.left_out.first);
+    fail_in(name, "none of its annotations is a mask that can be used: ", out.left_out.first);
   }
   keep_largest(out, max_masks);
   return true;
@@ -385,11 +385,11 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
   }
   json.finish();
   if (image_height_ == 0 || image_width_ == 0) image_height_ = image_width_ = 0;
-  if (!listed) fail(name, ": there is no \"annotations\" in it: SA-1B's JSON form was expected");
+  if (!listed) fail_in(name, "there is no \"annotations\" in it: SA-1B's JSON form was expected");
   if (images > 1) {
-    fail(name, ": it lists ", images,
-         " images, so that its masks are not of one: give this file itself as `masks` ",
-         "(kind: coco)");
+    fail_in(name, "it lists ", images,
+            " images, so that its masks are not of one: give this file itself as `masks` ",
+            "(kind: coco)");
   }
 }
 
@@ -401,8 +401,8 @@ void Sa1bMaskReader::parse(std::string_view text, const std::string& name, int64
     walk(text, name, source.crowds, out);
     const bool known = image_height_ > 0 && out.height > 0;
     if (known && (image_height_ != out.height || image_width_ != out.width)) {
-      fail(name, ": the masks have ", out.height, "×", out.width, " pixels but the image ",
-           image_height_, "×", image_width_, " (height × width)");
+      fail_in(name, "the masks have ", out.height, "×", out.width, " pixels but the image ",
+              image_height_, "×", image_width_, " (height × width)");
     }
     if (out.height == 0) out.height = image_height_, out.width = image_width_;
   } while (!end(source, name, max_masks, out));
@@ -423,17 +423,9 @@ void masks_of_ids(const LabelMap& labels, int64_t ignore, int64_t max_masks, Mas
   };
   thread_local std::vector<Run> runs;
   runs.clear();
-  const auto height = static_cast<uint32_t>(labels.height),
-             width = static_cast<uint32_t>(labels.width);
-  for (uint32_t x = 0, at = 0; x < width; ++x) {
-    for (uint32_t y = 0; y < height; ++y, ++at) {
-      const int32_t id = labels.ids[size_t{y} * width + x];
-      if (!runs.empty() && runs.back().id == id)
-        runs.back().end = at + 1;
-      else
-        runs.push_back({id, at, at + 1});
-    }
-  }
+  for_each_run(labels, [&](int32_t id, int64_t begin, int64_t end) {
+    runs.push_back({id, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
+  });
   std::stable_sort(runs.begin(), runs.end(),
                    [](const Run& a, const Run& b) { return a.id < b.id; });
   Sa1bMaskReader::begin(labels.height, labels.width, out);
@@ -450,7 +442,7 @@ void masks_of_ids(const LabelMap& labels, int64_t ignore, int64_t max_masks, Mas
       end = runs[i].end;
     }
     if (!wanted) continue;
-    out.counts.push_back(height * width - end);
+    out.counts.push_back(static_cast<uint32_t>(labels.height * labels.width) - end);
     mask.count = out.counts.size() - mask.begin;
     out.masks.push_back(mask);
   }

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -12,6 +11,7 @@
 #include "base/listing.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "base/progress.hpp"
 #include "data/shard.hpp"
 #include "data/tar.hpp"
 #include "io/torch_file.hpp"
@@ -384,7 +384,7 @@ ScanResult scan_archive(const fs::path& path) {
 std::vector<ScanResult> scan_shards(const std::vector<fs::path>& shards,
                                     const ScanOptions& options) {
   std::vector<ScanResult> found(shards.size());
-  std::atomic<int64_t> done{0};
+  Progress progress("training images", "shards", static_cast<int64_t>(shards.size()));
   parallel_for(static_cast<int64_t>(shards.size()), 0, [&](int64_t i) {
     const fs::path& shard = shards[i];
     if (is_tar(shard) || is_shard(shard)) {
@@ -392,9 +392,8 @@ std::vector<ScanResult> scan_shards(const std::vector<fs::path>& shards,
     } else {
       for (ScanResult& part : scan(folders_of(shard), options)) found[i].add(std::move(part));
     }
-    log::progress(str("training images: ", ++done, " of ", shards.size(), " shards listed"));
+    progress.add();
   });
-  log::progress("");
   return found;
 }
 

@@ -16,9 +16,9 @@ void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const 
     info = probe(file, sample.image, options);
     if (same()) return;
   }
-  fail(sample.annotation, ": its masks have ", masks.height, "×", masks.width,
-       " pixels but the image ", sample.image, " has ", shown.height, "×", shown.width,
-       " (height × width)");
+  fail_in(sample.annotation, "its masks have ", masks.height, "×", masks.width,
+          " pixels but the image ", sample.image, " has ", shown.height, "×", shown.width,
+          " (height × width)");
 }
 
 void SampleCheck::read(const Sa1bSample& sample, bool with_masks) {

@@ -52,8 +52,8 @@ bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
 ArchiveContents read_shard(const fs::path& path) {
   auto index = index_of(MappedFile(path));
   if (!index) {
-    fail(path.string(), ": it is no compact shard, or cut short or damaged; make it anew with ",
-         "`pixelclip prepare sa1b --compact`");
+    fail_in(path.string(), "it is no compact shard, or cut short or damaged; make it anew with ",
+            "`pixelclip prepare sa1b --compact`");
   }
   return std::move(index->contents);
 }
@@ -91,7 +91,7 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
   size_t at = 0;
   const auto next32 = [&] {
     uint32_t value;
-    if (bytes.size() - at < 4) fail(name, ": the masks are cut short");
+    if (bytes.size() - at < 4) fail_in(name, "the masks are cut short");
     std::memcpy(&value, bytes.data() + at, 4);
     at += 4;
     return value;
@@ -104,7 +104,7 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
   const uint32_t masks = next32();
   for (uint32_t m = 0; m < masks && m < max_masks; ++m) {
     const uint32_t words = next32();
-    if ((bytes.size() - at) / 2 < words) fail(name, ": the masks are cut short");
+    if ((bytes.size() - at) / 2 < words) fail_in(name, "the masks are cut short");
     const uint8_t* word = bytes.data() + at;
     at += size_t{2} * words;
     const uint8_t* const end = bytes.data() + at;
@@ -116,7 +116,7 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
       std::memcpy(&value, word, 2);
       *run = value;
       if (value != kLong) continue;
-      if (end - word < 6) fail(name, ": mask ", m, " ends within a run");
+      if (end - word < 6) fail_in(name, "mask ", m, " ends within a run");
       std::memcpy(run, word + 2, 4);
       word += 4;
     }
@@ -125,7 +125,7 @@ void read_runs(std::span<const uint8_t> bytes, const std::string& name, int64_t 
     try {
       check_rle(out.runs(mask), out.height, out.width);
     } catch (const Error& e) {
-      fail(name, ": mask ", m, ": ", e.what());
+      fail_in(name, "mask ", m, ": ", e.what());
     }
     out.masks.push_back({mask.begin, mask.count, rle_area(out.runs(mask))});
   }

@@ -30,7 +30,7 @@ class Tar {
  public:
   explicit Tar(const fs::path& path) : path_(path) {
     file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file_ < 0) fail("cannot open ", path.string(), ": ", system_reason());
+    if (file_ < 0) fail_to("open", path);
     struct stat info {};
     fstat(file_, &info);
     size_ = static_cast<uint64_t>(info.st_size);

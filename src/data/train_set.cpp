@@ -21,9 +21,9 @@ bool is_file(const fs::path& path) {
 }
 
 /// The kind of masks that a declared set leaves open: by its file, or the first file of its folder.
-std::string recognise(const fs::path& images, const fs::path& masks, bool with_annotations) {
-  if (!with_annotations && !is_file(images)) return "images";
-  if (is_file(masks)) return "coco";
+CustomKind recognise(const fs::path& images, const fs::path& masks, bool with_annotations) {
+  if (!with_annotations && !is_file(images)) return CustomKind::images;
+  if (is_file(masks)) return CustomKind::coco;
   std::error_code error, ignored;
   fs::recursive_directory_iterator it(masks, fs::directory_options::follow_directory_symlink,
                                       error);
@@ -33,33 +33,28 @@ std::string recognise(const fs::path& images, const fs::path& masks, bool with_a
       it.disable_recursion_pending();
       continue;
     }
-    if (has_suffix(name, {".json"})) return "sa1b";
+    if (has_suffix(name, {".json"})) return CustomKind::sa1b;
     // SAM's script writes a folder of masks for each image, with a table.
     const fs::path folder = it->path().parent_path();
-    if (folder != masks && fs::exists(folder / "metadata.csv", ignored)) return "sa1b";
-    if (is_id_image(name)) return "id_png";
+    if (folder != masks && fs::exists(folder / "metadata.csv", ignored)) return CustomKind::sa1b;
+    if (is_id_image(name)) return CustomKind::id_png;
   }
-  return "sa1b";
-}
-
-CrowdRegions crowd_regions(const std::string& text) {
-  return text == "use"         ? CrowdRegions::use
-         : text == "leave_out" ? CrowdRegions::leave_out
-                               : CrowdRegions::automatic;
+  return CustomKind::sa1b;
 }
 
 /// A set that a configuration declares.
 void add_declared(const DatasetInfo& set, Sa1bIndex& index) {
   const fs::path& images = set.images.front();
   const fs::path masks = set.labels.empty() ? fs::path() : set.labels.front().path;
-  const std::string kind =
-      set.masks_kind.empty() ? recognise(images, masks, index.with_annotations()) : set.masks_kind;
-  if (kind == "images" && index.with_annotations()) {
+  const CustomKind kind = set.masks_kind == CustomKind::automatic
+                              ? recognise(images, masks, index.with_annotations())
+                              : set.masks_kind;
+  if (kind == CustomKind::images && index.with_annotations()) {
     fail("DATASETS.TRAIN: ", set.name,
          " has no masks; name them in DATASETS.CUSTOM, or set MODEL.DINO True");
   }
-  if (kind == "coco" && index.with_annotations()) return index.add_coco(images, masks);
-  if (kind == "id_png") return index.add({{images, masks}}, MaskForm::ids, set.ignore);
+  if (kind == CustomKind::coco && index.with_annotations()) return index.add_coco(images, masks);
+  if (kind == CustomKind::id_png) return index.add({{images, masks}}, MaskForm::ids, set.ignore);
   if (is_file(images)) {  // a list, or one shard
     return index.add_shards(is_tar(images) || is_shard(images)
                                 ? std::vector{images}
@@ -90,26 +85,26 @@ void add_published(const DatasetInfo& set, const std::string& list, Sa1bIndex& i
 
 }  // namespace
 
-Sa1bIndex open_training_set(const Config& config) {
-  if (config.datasets.train.empty()) {
+Sa1bIndex open_training_set(const DatasetsConfig& datasets, bool with_annotations) {
+  if (datasets.train.empty()) {
     fail("DATASETS.TRAIN is empty: name a training set, for example sam_resized");
   }
   const signals::Doing indexing("indexing the training images");
-  const Catalog catalog(config.datasets);
-  Sa1bIndex index(!config.model.dino, crowd_regions(config.datasets.crowd_regions));
-  for (const std::string& name : config.datasets.train) {
+  const Catalog catalog(datasets);
+  Sa1bIndex index(with_annotations, datasets.crowd_regions);
+  for (const std::string& name : datasets.train) {
     const DatasetInfo& set = catalog.find(name);
     if (set.kind != DatasetKind::sa1b) {
       fail("DATASETS.TRAIN: ", set.name, " is a test set; training needs images with masks, for ",
            "example sam_resized");
     }
-    const auto& custom = config.datasets.custom;
+    const auto& custom = datasets.custom;
     const bool declared = std::any_of(custom.begin(), custom.end(),
                                       [&](const auto& own) { return own.name == name; });
     if (declared)
       add_declared(set, index);
     else
-      add_published(set, name.starts_with("sam") ? config.datasets.shards : "", index);
+      add_published(set, name.starts_with("sam") ? datasets.shards : "", index);
   }
   return index;
 }
@@ -117,7 +112,8 @@ Sa1bIndex open_training_set(const Config& config) {
 std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
                                                int world_size, int64_t start, bool pinned,
                                                std::vector<StreamPlace> places) {
-  const auto index = std::make_shared<const Sa1bIndex>(open_training_set(config));
+  const auto index =
+      std::make_shared<const Sa1bIndex>(open_training_set(config.datasets, !config.model.dino));
   const auto mapper = std::make_shared<const Sa1bMapper>(config, pinned);
   const LoaderOptions options{.batch_size = config.solver.ims_per_batch / world_size,
                               .num_workers = static_cast<int>(config.dataloader.num_workers),

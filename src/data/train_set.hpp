@@ -8,7 +8,7 @@ namespace pixelclip {
 
 /// The images of DATASETS.TRAIN. Errors: no set named, an unknown one, a test set, nothing on
 /// disk.
-Sa1bIndex open_training_set(const Config& config);
+Sa1bIndex open_training_set(const DatasetsConfig& datasets, bool with_annotations = true);
 
 /// The loader of a run: DATASETS.TRAIN through Sa1bMapper, SOLVER.IMS_PER_BATCH over `world_size`
 /// processes that each play SOLVER.ACCUMULATE_STEPS ranks. Of `places`, see LoaderOptions.

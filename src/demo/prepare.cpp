@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <mutex>
@@ -12,7 +11,9 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/progress.hpp"
 #include "base/signal.hpp"
+#include "base/stopwatch.hpp"
 #include "demo/small_clip.hpp"
 
 namespace fs = std::filesystem;
@@ -56,24 +57,22 @@ class ProgressLine {
  public:
   void operator()(const std::string& what, int64_t done, int64_t total) {
     if (what != what_) *this = ProgressLine(what);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    const double left = seconds / static_cast<double>(done) * static_cast<double>(total - done);
-    log::progress(str("demo: ", what, " ", done, "/", total, ", ", std::lround(left), " s left"));
+    const double seconds = watch_.seconds();
+    log::progress(progress_text("demo", what, done, total, seconds));
     const auto fifth = static_cast<int>(5 * done / total);
     if (fifth == fifth_) return;
     fifth_ = fifth;
-    log::info("demo: ", what, " ", done, "/", total, ", ", std::lround(seconds), " s");
+    log::info("demo: ", done, " of ", total, " ", what, ", ", std::lround(seconds), " s");
     if (done == total) log::progress("");
   }
 
   ProgressLine() = default;
 
  private:
-  using Clock = std::chrono::steady_clock;
   explicit ProgressLine(std::string what) : what_(std::move(what)) {}
 
   std::string what_;
-  Clock::time_point start_ = Clock::now();
+  Stopwatch watch_;
   int fifth_ = 0;
 };
 

@@ -20,8 +20,9 @@
 #include "config/config.hpp"
 #include "image/codec.hpp"
 #include "io/state_dict.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "nn/functional.hpp"
+#include "nn/seeded_init.hpp"
 #include "text/bpe_tokenizer.hpp"
 
 namespace fs = std::filesystem;
@@ -103,7 +104,6 @@ ClipArchitecture architecture_of(const DemoClipOptions& options) {
 /// OpenAI's start: every matrix normal, its deviation from its width and the tower's depth.
 void initialise(CLIP& clip, const DemoClipOptions& options) {
   torch::NoGradGuard no_grad;
-  torch::manual_seed(options.seed);
   const auto width = static_cast<double>(options.width);
   for (auto& item : clip->named_parameters()) {
     const std::string& name = item.key();
@@ -275,12 +275,13 @@ CLIP train_demo_clip(const fs::path& folder, const DemoClipOptions& options,
     fail(folder.string(), ": holds no demo world; run `pixelclip demo`");
   const CaptionedImages data = read_images(folder, options.side);
   CLIP clip(architecture_of(options));
+  const SeededInit seeded(options.seed);
   initialise(clip, options);
   ClipTrainer trainer(clip, data, options);
   for (int64_t i = 0; i < options.iterations; ++i) {
     if (signals::stop_requested() != 0) fail("stopped while training the demo's small CLIP");
     trainer.step(i);
-    if (progress) progress("small CLIP", i + 1, options.iterations);
+    if (progress) progress("iterations of the small CLIP", i + 1, options.iterations);
   }
   trainer.finish();
   return clip;

@@ -69,19 +69,11 @@ json annotations_of(const DemoScene& scene, const std::string& stem, int64_t num
   json annotations = json::array();
   for (size_t region = 0; region < scene.region_classes.size(); ++region) {
     const Rle rle = rle_from_label(regions, static_cast<int32_t>(region));
-    const int64_t area = rle_area(rle.counts);
-    if (area < kMinMaskPixels) continue;
-    const Rect box = rle_bbox(rle);
-    const int64_t first = rle.counts.front();  // column-major
-    annotations.push_back(
-        {{"id", number * 100 + static_cast<int64_t>(region)},
-         {"segmentation", {{"size", {scene.size, scene.size}}, {"counts", encode_rle(rle)}}},
-         {"bbox", {box.x, box.y, box.width, box.height}},
-         {"area", area},
-         {"predicted_iou", 1.0},
-         {"stability_score", 1.0},
-         {"point_coords", {{first / scene.size, first % scene.size}}},
-         {"crop_box", {0, 0, scene.size, scene.size}}});
+    if (rle_area(rle.counts) < kMinMaskPixels) continue;
+    json annotation = sa1b_annotation(number * 100 + static_cast<int64_t>(region), rle);
+    const int64_t first = rle.counts.front();  // in columns
+    annotation["point_coords"] = {{first / scene.size, first % scene.size}};
+    annotations.push_back(std::move(annotation));
   }
   return {{"image",
            {{"image_id", number},

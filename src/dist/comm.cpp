@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
+#include <map>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -13,11 +15,11 @@
 
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "dist/comm_nccl.hpp"
 #include "dist/gloo_device.hpp"
+#include "dist/gpu.hpp"
 #include "dist/host_port.hpp"
-#include "dist/nccl.hpp"
 #include "dist/store.hpp"
-#include "dist/telling.hpp"
 #include "dist/watch.hpp"
 
 namespace pixelclip {
@@ -26,26 +28,40 @@ namespace {
 using c10d::ProcessGroup;
 using Group = c10::intrusive_ptr<ProcessGroup>;
 
-/// Where this process finds the store. A machine's own name need not be known to it, and processes
-/// on one machine need no name.
+/// Where this process finds the store. A machine may not resolve its own name, and processes on one
+/// machine need none.
 std::string address_of_store(const WorldInfo& world) {
   const bool here = world.local_world_size >= world.world_size || is_own_name(world.address);
   if (resolves(world.address)) return world.address;
   if (here) return "127.0.0.1";
-  log::warn("the host name '", world.address,
-            "', where the processes meet, is not known here yet; trying on");
+  log::warn("the host name ", world.address,
+            " of rank 0's store does not resolve here yet; still trying");
   return world.address;
 }
 
-StorePtr meet(const WorldInfo& world, const CommOptions& options) {
+/// This machine, alike in all its processes and containers.
+std::string machine_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+/// What a rank publishes of its device: its name and, of a GPU, which one it is.
+std::string describe_device(torch::Device device) {
+  return device.is_cuda() ? str(device.str(), "\n", machine_id(), " ", gpu_address(device))
+                          : device.str();
+}
+
+StorePtr connect(const WorldInfo& world, torch::Device device, const CommOptions& options) {
   const bool serves = world.rank == 0 && !world.launcher_has_store;
-  const signals::Doing waiting(str("waiting for an answer at ", world.address, ":", world.port,
-                                   ", where the processes meet"));
+  const signals::Doing waiting(
+      str("waiting for the store at ", world.address, ":", world.port, " to answer"));
   const StorePtr store =
       part_of(serves ? serve_store(world.port, options.connect_limit)
                      : connect_store(address_of_store(world), world.port, options.connect_limit),
               world.attempt);
-  store->set(here_key(world.rank), std::string("1"));
+  store->set(arrived_key(world.rank), describe_device(device));
   return store;
 }
 
@@ -53,17 +69,39 @@ void wait_for_all(c10d::Store& store, const WorldInfo& world, Milliseconds limit
   const signals::Doing waiting(
       str("waiting for all ", world.world_size, " processes at ", world.address, ":", world.port));
   std::vector<std::string> keys;
-  for (int rank = 0; rank < world.world_size; ++rank) keys.push_back(here_key(rank));
+  for (int rank = 0; rank < world.world_size; ++rank) keys.push_back(arrived_key(rank));
   try {
     store.wait(keys, limit);
   } catch (const std::exception&) {
     std::string absent;
     for (int rank = 0; rank < world.world_size; ++rank) {
-      if (!store.check({here_key(rank)})) absent += str(absent.empty() ? "" : ", ", rank);
+      if (!store.check({arrived_key(rank)})) absent += str(absent.empty() ? "" : ", ", rank);
     }
     fail("rank ", world.rank, " waited ", limit.count() / 1000.0, " s at ", world.address, ":",
          world.port, " for the other processes; of ", world.world_size,
          " these did not come: ", absent);
+  }
+}
+
+/// NCCL would wait for ranks that are not there, or fail without naming the ranks.
+void compare_devices(c10d::Store& store, int world_size) {
+  std::map<std::string, int> ranks;  // the first on each GPU
+  std::string first;
+  for (int rank = 0; rank < world_size; ++rank) {
+    const std::string text = store.get_to_str(arrived_key(rank));
+    const std::string name = text.substr(0, text.find('\n'));
+    if (rank == 0) first = name;
+    if ((name == "cpu") != (first == "cpu")) {
+      fail("rank ", rank, " computes on ", name, ", but rank 0 on ", first,
+           ": all ranks need the same kind of device; check MODEL.DEVICE and which GPUs each "
+           "process sees (nvidia-smi, CUDA_VISIBLE_DEVICES)");
+    }
+    if (name == "cpu") continue;
+    const auto [found, is_new] = ranks.emplace(text.substr(text.find('\n')), rank);
+    if (!is_new) {
+      fail("ranks ", found->second, " and ", rank, " would use the same GPU (", name,
+           "): start at most one process for each GPU of a machine");
+    }
   }
 }
 
@@ -90,15 +128,15 @@ c10d::ReduceOp to_c10d(Reduce reduce) {
   return c10d::ReduceOp::SUM;
 }
 
-bool contains(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
-
-/// Gloo throws plain exceptions of classes that its headers here cannot name reliably.
-bool is_of_communication(const std::exception& error) {
-  const std::string text = error.what();
-  return dynamic_cast<const c10::DistError*>(&error) || contains(text, "gloo") ||
-         contains(text, "Gloo") || contains(text, "NCCL") || contains(text, "Connection closed");
+const char* describe(CommFault fault) {
+  switch (fault) {
+    case CommFault::late:
+      return " did not finish in time";
+    case CommFault::own:
+      return " failed on this rank";
+    default:
+      return " failed: another rank has died or its connection is lost";
+  }
 }
 
 }  // namespace
@@ -117,17 +155,17 @@ Comm::Comm() = default;
 Comm::Comm(const WorldInfo& world, torch::Device device, const CommOptions& options)
     : world_(world), device_(device) {
   if (world.world_size <= 1 && !options.even_alone) return;
-  log::set_rank(world.rank);
   const signals::Doing connecting("connecting to the other processes");
   connection_ = std::make_unique<Connection>();
   connection_->serves = world.rank == 0 && !world.launcher_has_store;
-  connection_->store = meet(world, options);
-  connection_->watch = std::make_unique<Watch>(connection_->store, world, options);
+  connection_->store = connect(world, device, options);
+  connection_->watch = std::make_unique<Watch>(connection_->store, world, device, options);
   signals::before_end([store = connection_->store, rank = world.rank](const std::string& text) {
     set_failure(*store->clone(), str("rank ", rank, " was ", text));
   });
   try {
     wait_for_all(*connection_->store, world, options.connect_limit);
+    compare_devices(*connection_->store, world.world_size);
     auto group =
         c10::make_intrusive<ProcessGroup>(connection_->store, world.rank, world.world_size);
     group->setBackend(c10::kCPU, ProcessGroup::GLOO, make_gloo(connection_->store, world, options));
@@ -150,9 +188,10 @@ Comm::Comm(const WorldInfo& world, torch::Device device, const CommOptions& opti
 Comm::~Comm() {
   if (!connection_) return;
   signals::before_end({});
-  if (std::uncaught_exceptions() > 0 && !connection_->failed) report_failure("an error ended it");
+  if (std::uncaught_exceptions() > 0 && !connection_->failed)
+    report_failure("an exception ended its work");
   if (connection_->failed) {
-    // Their destructors would wait for collectives that the others never join.
+    // The destructors would wait for collectives that the others never join.
     connection_->group.release();
     connection_->nccl.release();
     return;
@@ -160,14 +199,14 @@ Comm::~Comm() {
   try {
     auto& store = *connection_->store;
     store.set(left_key(world_.rank), std::string("1"));
-    // Whoever serves the store stays until nobody needs it; the watch sees to it that this ends.
+    // The rank that serves the store stays until no other needs it; the watch limits the wait.
     for (int rank = 0; connection_->serves && rank < world_.world_size; ++rank) {
       while (!store.check({left_key(rank)})) std::this_thread::sleep_for(Milliseconds(20));
     }
     connection_->watch->stop();
     if (connection_->nccl) connection_->nccl->shutdown();
   } catch (const std::exception& e) {
-    log::warn("leaving the other processes: ", reason_of(e));
+    log::warn("could not deregister from the store: ", reason_of(e));
   }
 }
 
@@ -190,14 +229,12 @@ void Comm::guarded(const std::string& name, torch::Device device,
     body();
   } catch (const std::exception& e) {
     watch.end(id);
-    if (!is_of_communication(e)) throw;
-    const std::string reason = reason_of(e);
-    const bool late = contains(reason, "Timed out") || contains(reason, "timed out");
-    throw CommError(str(watch.place(), ": ", name,
-                        late ? " did not finish in time"
-                             : " failed: another rank has died or lost its connection",
-                        late ? watch.missing_ranks() : "", " (", reason, ")"),
-                    late);
+    const CommFault fault = fault_of(e);
+    if (fault == CommFault::none) throw;
+    throw CommError(
+        str(watch.place(), ": ", name, describe(fault),
+            fault == CommFault::late ? watch.missing_ranks() : "", " (", reason_of(e), ")"),
+        fault);
   }
   if (!device.is_cuda()) return watch.end(id);
   c10::Event done(c10::kCUDA);
@@ -284,7 +321,7 @@ void Comm::barrier(const char* what) {
 }
 
 void Comm::report_failure(const std::string& reason) noexcept {
-  tell_launcher(Telling::own, reason);
+  report_to_launcher(FailureKind::own_error, reason);
   if (!connection_ || connection_->failed) return;
   connection_->failed = true;
   try {
@@ -292,16 +329,16 @@ void Comm::report_failure(const std::string& reason) noexcept {
     const StorePtr store = connection_->store->clone();
     store->setTimeout(std::chrono::seconds(3));
     set_failure(*store, str("rank ", world_.rank, " failed: ", reason));
-    // The store ends with the process that serves it: first the others must have read the reason.
+    // The store ends with the process that serves it, so the others must read the reason first.
     int others = 0;
     for (int rank = 1; connection_->serves && rank < world_.world_size; ++rank) {
-      others += store->check({here_key(rank)}) && !store->check({left_key(rank)});
+      others += store->check({arrived_key(rank)}) && !store->check({left_key(rank)});
     }
-    for (int i = 0; i < 100 && store->add(kKnowing, 0) < others; ++i) {
+    for (int i = 0; i < 100 && store->add(kFailureKnown, 0) < others; ++i) {
       std::this_thread::sleep_for(Milliseconds(30));
     }
   } catch (const std::exception& e) {
-    log::warn("the other processes could not be told of the failure: ", reason_of(e));
+    log::warn("the failure could not be reported to the other processes: ", reason_of(e));
   }
 }
 
@@ -311,9 +348,9 @@ int run_rank(Comm& comm, const std::function<int()>& body) {
     return body();
   } catch (const CommError& e) {
     reason = e.what();
-    tell_launcher(Telling::collective, reason);
-    // A broken connection: another rank has failed, and its reason ends this process when it comes.
-    if (!e.late) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    if (e.fault != CommFault::own) report_to_launcher(FailureKind::collective, reason);
+    // Another rank has failed; its reason ends this process when it arrives.
+    if (e.fault == CommFault::peer) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   } catch (const std::exception& e) {
     reason = reason_of(e);
   } catch (...) {

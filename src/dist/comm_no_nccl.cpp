@@ -1,5 +1,5 @@
 #include "base/error.hpp"
-#include "dist/nccl.hpp"
+#include "dist/comm_nccl.hpp"
 
 namespace pixelclip {
 

@@ -1,11 +1,14 @@
 #include "dist/ddp.hpp"
 
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <sstream>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
+#include <unordered_set>
 
 namespace pixelclip {
 namespace {
@@ -43,6 +46,23 @@ void check_alike(const std::vector<std::pair<std::string, torch::Tensor>>& param
   }
 }
 
+/// Whether the backward pass of `loss` reaches every parameter.
+bool uses_all(const torch::Tensor& loss,
+              const std::vector<std::pair<std::string, torch::Tensor>>& parameters) {
+  using torch::autograd::Node;
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> open = {loss.grad_fn().get()};
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (!node || !seen.insert(node).second) continue;
+    for (const auto& edge : node->next_edges()) open.push_back(edge.function.get());
+  }
+  return std::all_of(parameters.begin(), parameters.end(), [&](const auto& parameter) {
+    return seen.contains(torch::autograd::impl::grad_accumulator(parameter.second).get());
+  });
+}
+
 void prepare_buckets(c10d::Reducer& reducer, const std::vector<torch::Tensor>& outputs) {
   if (reducer.should_rebuild_buckets()) reducer.rebuild_buckets();
   // Where a step happens to use all parameters, c10d advises on every rank not to look for unused
@@ -57,48 +77,46 @@ void prepare_buckets(c10d::Reducer& reducer, const std::vector<torch::Tensor>& o
 }  // namespace
 
 GradientReducer::GradientReducer(std::vector<std::pair<std::string, torch::Tensor>> parameters,
-                                 Comm& comm, bool find_unused)
-    : comm_(comm) {
+                                 Comm& comm)
+    : comm_(comm), parameters_(std::move(parameters)) {
   if (!comm.group()) return;
-  std::vector<torch::Tensor> tensors;
-  std::unordered_map<size_t, std::string> names;
-  for (auto& [name, tensor] : parameters) {
+  TORCH_CHECK(!parameters_.empty(), "no parameter trains, so there is no gradient to reduce");
+  for (const auto& [name, tensor] : parameters_)
     TORCH_CHECK(tensor.requires_grad(), name, " does not train, so it has no gradient to reduce");
-    names.emplace(tensors.size(), name);
-    tensors.push_back(tensor);
-  }
-  TORCH_CHECK(!tensors.empty(), "no parameter trains, so there is no gradient to reduce");
-  device_ = tensors[0].device();
-  check_alike(parameters, comm_);
-  const size_t count = tensors.size();
-  auto buckets = buckets_of(tensors);
-  reducer_ = std::make_unique<c10d::Reducer>(
-      std::move(tensors), std::move(buckets), comm_.group(), std::vector<bool>(count, false),
-      c10d::kDefaultBucketBytesCap, find_unused, /*gradient_as_bucket_view=*/false,
-      std::move(names), c10d::kDefaultFirstBucketBytes, /*skip_all_reduce_unused_params=*/false,
-      /*use_python_reducer=*/false, std::vector<int64_t>());
+  check_alike(parameters_, comm_);
 }
 
 GradientReducer::~GradientReducer() {
   if (reducer_) reducer_->remove_autograd_hooks();
 }
 
-void GradientReducer::prepare(const std::vector<torch::Tensor>& outputs) {
-  if (!reducer_) return;
-  comm_.guarded("preparation of the gradients' buckets", device_,
-                [&] { prepare_buckets(*reducer_, outputs); });
+void GradientReducer::make_reducer(const torch::Tensor& loss) {
+  const double unused = uses_all(loss, parameters_) ? 0 : 1;
+  const bool find_unused =
+      comm_.all_reduce(unused, "whether a parameter is unused", Reduce::max) > 0;
+  std::vector<torch::Tensor> tensors;
+  std::unordered_map<size_t, std::string> names;
+  for (const auto& [name, tensor] : parameters_) {
+    names.emplace(tensors.size(), name);
+    tensors.push_back(tensor);
+  }
+  auto buckets = buckets_of(tensors);
+  reducer_ = std::make_unique<c10d::Reducer>(
+      std::move(tensors), std::move(buckets), comm_.group(),
+      std::vector<bool>(parameters_.size(), false), c10d::kDefaultBucketBytesCap, find_unused,
+      /*gradient_as_bucket_view=*/true, std::move(names), c10d::kDefaultFirstBucketBytes,
+      /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false,
+      std::vector<int64_t>());
 }
 
 void GradientReducer::backward(const torch::Tensor& loss) {
-  comm_.guarded("averaging of the gradients", device_, [&] {
-    if (reducer_) prepare_buckets(*reducer_, {loss});
+  if (!comm_.group()) return loss.backward();
+  if (!reducer_) make_reducer(loss);
+  comm_.guarded("averaging of the gradients", loss.device(), [&] {
+    prepare_buckets(*reducer_, {loss});
     loss.backward();
-    if (reducer_) reducer_->check_finalized();
+    reducer_->check_finalized();
   });
-}
-
-void GradientReducer::finish() {
-  if (reducer_) reducer_->check_finalized();
 }
 
 void broadcast_tensors(const std::vector<torch::Tensor>& tensors, Comm& comm, const char* what) {

@@ -1,10 +1,8 @@
 #include "dist/launch.hpp"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -15,9 +13,9 @@
 #include "base/log.hpp"
 #include "base/parallel.hpp"
 #include "base/signal.hpp"
+#include "dist/failure.hpp"
 #include "dist/host_port.hpp"
 #include "dist/store.hpp"
-#include "dist/telling.hpp"
 #include "dist/worker.hpp"
 
 namespace pixelclip {
@@ -25,17 +23,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLauncherTurn = std::chrono::milliseconds(20);
+constexpr auto kPollInterval = std::chrono::milliseconds(20);
 
-/// "tcp://host:port", where an IPv6 host stands in brackets; "auto" is a free port on this machine.
+/// "tcp://host:port", with an IPv6 host in brackets; "auto" is a free port on this machine.
 HostPort parse(const std::string& url) {
   if (url == "auto") return {"127.0.0.1", 0};
   HostPort address;
   if (url.starts_with("tcp://")) address = split_host_port(url);
   if (address.host.empty() || address.port < 1) {
     fail("the distribution address '", url,
-         "' cannot be read; expected auto or tcp://HOST:PORT with "
-         "a port from 1 to 65535");
+         "' is malformed; expected auto or tcp://HOST:PORT with a port from 1 to 65535");
   }
   return address;
 }
@@ -52,9 +49,10 @@ void check_options(const LaunchOptions& options) {
          options.num_machines - 1);
   }
   if (options.num_machines > 1 && options.dist_url == "auto") {
-    fail("with ", options.num_machines,
-         " machines the distribution address cannot be found out; give "
-         "tcp://HOST:PORT of machine 0 on all of them");
+    fail(
+        "with ", options.num_machines,
+        " machines the distribution address is not known; give tcp://HOST:PORT of machine 0 on all "
+        "of them");
   }
 }
 
@@ -64,8 +62,6 @@ class Launcher {
       : options_(options), address_(parse(options.dist_url)) {}
 
   int run() {
-    signals::install();
-    signal(SIGCHLD, SIG_DFL);
     if (options_.machine_rank == 0) {
       store_ = serve_store(address_.port, std::chrono::minutes(1), &address_.port);
     }
@@ -81,13 +77,13 @@ class Launcher {
   }
 
  private:
-  /// Until all have ended. They deal with signals, so this process waits for them.
+  /// Returns when all have ended. They handle signals; this process waits for them.
   void watch_workers() {
     const signals::Patience for_workers("");
     for (int i = 0; i < options_.num_processes; ++i) start(i);
     while (alive() > 0) {
-      std::this_thread::sleep_for(kLauncherTurn);
-      pass_signals_on();
+      std::this_thread::sleep_for(kPollInterval);
+      forward_signals();
       collect();
       if (failed_at_) stop_the_rest();
     }
@@ -131,10 +127,10 @@ class Launcher {
     }
   }
 
-  void pass_signals_on() {
+  void forward_signals() {
     while (const int number = signals::take()) {
       signal_all(number);
-      passed_on_ = number;
+      forwarded_ = number;
     }
   }
 
@@ -143,18 +139,18 @@ class Launcher {
       const bool ended = worker.collect();
       if (!ended || *worker.status == 0) continue;
       if (!failed_at_) failed_at_ = Clock::now();
-      // After our own signals a death without a word says nothing.
+      // A death without a report that follows the launcher's own signals is no cause.
       if (phase_ == 0) worker.failed_first = true;
     }
   }
 
-  /// Others that end within a moment of the first may have the better reason; then the ranks on all
-  /// machines are told, and those here are ended, politely at first.
+  /// Others that end soon after the first may have the better reason. Then the other machines are
+  /// notified, and the workers here get SIGTERM and later SIGKILL.
   void stop_the_rest() {
     const double seconds = std::chrono::duration<double>(Clock::now() - *failed_at_).count();
     if (phase_ == 0 && (seconds > 0.3 || alive() == 0)) {
       phase_ = 1;
-      tell_other_machines(culprit().describe());
+      notify_other_machines(root_cause().describe());
     } else if (phase_ == 1 && seconds > options_.grace_seconds / 3) {
       phase_ = 2;
       signal_all(SIGTERM);
@@ -164,24 +160,24 @@ class Launcher {
     }
   }
 
-  const Worker& culprit() const {
+  const Worker& root_cause() const {
     return *std::min_element(
         workers_.begin(), workers_.end(),
-        [](const Worker& a, const Worker& b) { return a.innocence() < b.innocence(); });
+        [](const Worker& a, const Worker& b) { return a.blame_order() < b.blame_order(); });
   }
 
-  void tell_other_machines(const std::string& text) noexcept {
+  void notify_other_machines(const std::string& text) noexcept {
     try {
       const auto limit = std::chrono::seconds(3);
       const StorePtr store = store_ ? store_ : connect_store(address_.host, address_.port, limit);
       set_failure(*part_of(store, 0), text);
     } catch (const std::exception&) {
-      // Then the store is gone, and the ranks of the other machines see that by themselves.
+      // Without the store, the ranks of the other machines stop by themselves.
     }
   }
 
-  /// The store stays until the ranks of the other machines have left, know of the failure, or give
-  /// no more signs of life.
+  /// Serves the store until the ranks of the other machines have left, know of the failure, or send
+  /// no more heartbeats.
   void wait_for_other_machines() {
     if (!store_ || options_.num_machines == 1) return;
     const signals::Doing waiting("waiting for the other machines to finish");
@@ -189,16 +185,16 @@ class Launcher {
     const int first = options_.num_processes;
     const int all = options_.num_machines * options_.num_processes;
     const auto patience = std::chrono::seconds(failed_at_ ? 3 : 60);
-    std::string signs;
+    std::string heartbeats;
     for (auto until = Clock::now() + patience; Clock::now() < until;) {
       std::string now;
       for (int rank = first; rank < all; ++rank) {
-        if (part->check({left_key(rank)}) || !part->check({sign_key(rank)})) continue;
-        now += part->get_to_str(sign_key(rank)) + '\n';
+        if (part->check({left_key(rank)}) || !part->check({heartbeat_key(rank)})) continue;
+        now += part->get_to_str(heartbeat_key(rank)) + '\n';
       }
-      if (now.empty() || (get_failure(*part) && part->add(kKnowing, 0) >= all - first)) return;
-      if (now != signs && !failed_at_) until = Clock::now() + patience;
-      signs = now;
+      if (now.empty() || (get_failure(*part) && part->add(kFailureKnown, 0) >= all - first)) return;
+      if (now != heartbeats && !failed_at_) until = Clock::now() + patience;
+      heartbeats = now;
       std::this_thread::sleep_for(Milliseconds(50));
     }
   }
@@ -208,14 +204,14 @@ class Launcher {
       wait_for_other_machines();
       return 0;
     }
-    if (phase_ == 0) tell_other_machines(culprit().describe());
+    if (phase_ == 0) notify_other_machines(root_cause().describe());
     const bool alone = options_.num_machines * options_.num_processes == 1;
-    const bool as_told =
-        culprit().told.empty() && passed_on_ && culprit().exit_status() == 128 + passed_on_;
-    if (!as_told)
-      log::error(culprit().describe(), alone ? "" : "; all other processes were stopped");
+    const bool as_requested =
+        root_cause().report.empty() && forwarded_ && root_cause().exit_status() == 128 + forwarded_;
+    if (!as_requested)
+      log::error(root_cause().describe(), alone ? "" : "; all other processes were stopped");
     wait_for_other_machines();
-    return culprit().exit_status();
+    return root_cause().exit_status();
   }
 
   const LaunchOptions& options_;
@@ -224,7 +220,7 @@ class Launcher {
   std::vector<Worker> workers_;
   std::optional<Clock::time_point> failed_at_;
   int phase_ = 0;
-  int passed_on_ = 0;  ///< The last signal that the workers got too.
+  int forwarded_ = 0;  ///< the last signal that was forwarded
 };
 
 }  // namespace
@@ -236,25 +232,8 @@ int launch(const LaunchOptions& options) {
 
 bool is_worker() {
   const auto world = world_from_environment();
-  // One foreign process may be a shell inside a job of SLURM.
+  // A single process of SLURM may be a shell inside a job.
   return world.world_size > 1 || world.started_by == "pixelclip";
 }
-
-void tell_launcher(Telling kind, const std::string& reason) noexcept {
-  const char* value = std::getenv(kPipeVariable);
-  if (!value) return;
-  // A broken collective that nobody explained is still no error of this rank's own.
-  static std::atomic<bool> collective_told{false};
-  if (kind == Telling::collective) collective_told = true;
-  if (kind == Telling::own && collective_told) return;
-  std::string line(1, static_cast<char>(kind));
-  // A pipe takes this much at once or not at all, so that lines of two threads do not mix.
-  line += reason.substr(0, 4000);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  line += '\n';
-  [[maybe_unused]] const ssize_t written = write(std::atoi(value), line.data(), line.size());
-}
-
-void tell_launcher(const std::string& reason) noexcept { tell_launcher(Telling::own, reason); }
 
 }  // namespace pixelclip

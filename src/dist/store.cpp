@@ -4,6 +4,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "base/error.hpp"
+#include "dist/failure.hpp"
 
 namespace pixelclip {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 constexpr const char* kFailure = "failure";
 
 }  // namespace
-
-std::string reason_of(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error ? torch_error->what_without_backtrace() : error.what();
-  const size_t end = text.find_first_of("\n\r");
-  return end == std::string::npos ? text : text.substr(0, end);
-}
 
 StorePtr serve_store(int port, Milliseconds limit, int* chosen_port) {
   c10d::TCPStoreOptions options;
@@ -54,7 +48,7 @@ StorePtr part_of(const StorePtr& store, int attempt) {
 }
 
 void set_failure(c10d::Store& store, const std::string& text) {
-  // c10d::Store has text overloads that its children hide.
+  // The text overloads of c10d::Store are hidden by its children.
   store.compareSet(kFailure, std::string(), text);
 }
 
@@ -63,8 +57,8 @@ std::optional<std::string> get_failure(c10d::Store& store) {
   return store.get_to_str(kFailure);
 }
 
-std::string here_key(int rank) { return str("here/", rank); }
-std::string sign_key(int rank) { return str("sign/", rank); }
+std::string arrived_key(int rank) { return str("arrived/", rank); }
+std::string heartbeat_key(int rank) { return str("heartbeat/", rank); }
 std::string left_key(int rank) { return str("left/", rank); }
 
 }  // namespace pixelclip

@@ -19,14 +19,16 @@
 
 namespace pixelclip {
 
-/// The thread beside a rank that ends the process when the run has failed elsewhere, when the store
-/// is gone, or when an operation lasts too long. It also publishes signs of life, which rank 0
-/// checks.
+/// The thread of a rank that ends the process when the run has failed elsewhere, when the store is
+/// gone, when an operation lasts too long, or when the GPU reports an error. It also publishes
+/// heartbeats, which rank 0 checks.
 class Watch {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Watch(const StorePtr& store, const WorldInfo& world, const CommOptions& options);
+  /// `device` becomes the thread's current one: else its events would open a context on GPU 0.
+  Watch(const StorePtr& store, const WorldInfo& world, torch::Device device,
+        const CommOptions& options);
   ~Watch();
 
   void set_step(int64_t step) { step_ = step; }
@@ -41,7 +43,7 @@ class Watch {
   /// The ranks that have begun fewer operations than this one, and where they are.
   std::string missing_ranks();
 
-  /// The run fails, or has finished: from now on this thread leaves the process alone.
+  /// After this the thread does nothing more: the run fails, or has finished.
   void stop();
 
  private:
@@ -51,20 +53,23 @@ class Watch {
     Clock::time_point begun;
     std::optional<c10::Event> event;
   };
-  struct Sign {
-    std::string beat;
+  struct Heartbeat {
+    std::string text;
     Clock::time_point seen;
   };
 
   void loop();
-  void look(int64_t turn);
+  void check(int64_t turn);
   void publish(int64_t turn);
   void check_failure();
   void check_operations();
-  void check_signs();
-  [[noreturn]] void end_process(const std::string& reason);
+  void check_heartbeats();
+  /// Reports that this rank has failed, and ends the process.
+  [[noreturn]] void fail_run(const std::string& reason, FailureKind kind);
+  [[noreturn]] void end_process(const std::string& reason, FailureKind kind);
 
   const WorldInfo world_;
+  const torch::Device device_;
   const CommOptions options_;
   StorePtr store_;
   std::atomic<int64_t> step_{-1};
@@ -74,7 +79,7 @@ class Watch {
   std::map<int64_t, Operation> operations_;
   int64_t begun_ = 0;
   std::string last_name_;
-  std::vector<Sign> signs_;
+  std::vector<Heartbeat> heartbeats_;
   std::thread thread_;
 };
 

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "dist/telling.hpp"
+#include "dist/failure.hpp"
 
 extern char** environ;
 
@@ -33,7 +33,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// This process's handlers are not the worker's: until it has its own, a signal ends it.
+/// The worker does not inherit this process's handlers: until it has its own, a signal ends it.
 void forget_handlers() {
   for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
     struct sigaction now {};
@@ -45,7 +45,7 @@ void forget_handlers() {
 /// Between fork and exec of a process with threads only simple system calls are allowed. No signal
 /// comes until `mask` is set.
 [[noreturn]] void become(pid_t parent, int pipe, const sigset_t& mask, char** argv, char** envp) {
-  // The kernel ends the worker with its launcher; a terminal's Ctrl-C reaches the launcher alone.
+  // The kernel ends the worker with its launcher. Ctrl-C in a terminal reaches the launcher alone.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   setpgid(0, 0);
@@ -61,7 +61,7 @@ void forget_handlers() {
 Worker Worker::start(int rank, std::vector<std::string> argv,
                      const std::function<std::map<std::string, std::string>(int)>& variables) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe to a worker: ", system_reason());
+  if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot create a pipe to a worker: ", system_reason());
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   auto environment = environment_with(variables(ends[1]));
   auto arguments = pointers_to(argv);
@@ -91,7 +91,7 @@ bool Worker::collect() {
   int now = 0;
   const bool ended = waitpid(process, &now, WNOHANG) == process;
   char buffer[4096];
-  for (ssize_t n; (n = read(pipe, buffer, sizeof(buffer))) > 0;) told.append(buffer, n);
+  for (ssize_t n; (n = read(pipe, buffer, sizeof(buffer))) > 0;) report.append(buffer, n);
   if (!ended) return false;
   status = now;
   close(pipe);
@@ -99,22 +99,22 @@ bool Worker::collect() {
 }
 
 std::string Worker::last_line() const {
-  const size_t end = told.rfind('\n');
+  const size_t end = report.rfind('\n');
   if (end == std::string::npos) return "";
-  const size_t before = end == 0 ? std::string::npos : told.rfind('\n', end - 1);
-  return told.substr(before + 1, end - before - 1);
+  const size_t before = end == 0 ? std::string::npos : report.rfind('\n', end - 1);
+  return report.substr(before + 1, end - before - 1);
 }
 
-char Worker::innocence() const {
+char Worker::blame_order() const {
   const std::string line = last_line();
   if (!line.empty()) return line[0];
-  return failed_first ? static_cast<char>(Telling::own) : '\x7f';
+  return failed_first ? static_cast<char>(FailureKind::own_error) : '\x7f';
 }
 
 std::string Worker::describe() const {
   const std::string line = last_line();
   if (!line.empty()) {
-    const bool followed = line[0] == static_cast<char>(Telling::stopped);
+    const bool followed = line[0] == static_cast<char>(FailureKind::stopped);
     return str("rank ", rank, followed ? " " : " failed: ", line.substr(1));
   }
   if (!status || !WIFSIGNALED(*status)) {

@@ -15,7 +15,7 @@ struct Worker {
   int rank = 0;
   pid_t process = -1;
   int pipe = -1;
-  std::string told;           // lines, of which the last knows most
+  std::string report;         // lines, of which the last counts
   std::optional<int> status;  // as waitpid gives it
   bool failed_first = false;
 
@@ -24,11 +24,11 @@ struct Worker {
   static Worker start(int rank, std::vector<std::string> argv,
                       const std::function<std::map<std::string, std::string>(int)>& variables);
 
-  /// Reads what it told; true when it has just ended.
+  /// Reads its report; true when it has just ended.
   bool collect();
-  /// Orders the failed by how much their reason says: a death without a word and an error of its
-  /// own before what follows from another's failure.
-  char innocence() const;
+  /// Orders failed workers: the root cause of the failure is the least. An error of its own and a
+  /// death without a report come before consequences of another's failure.
+  char blame_order() const;
   /// Why it failed, with its rank.
   std::string describe() const;
   /// For the launcher: never 0.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "dist/host_port.hpp"
 
 namespace pixelclip {
@@ -15,11 +16,8 @@ namespace {
 /// Without the blanks and line ends that files of variables leave around values.
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
-  const std::string text = value ? value : "";
-  const char* blanks = " \t\r\n";
-  const size_t begin = text.find_first_not_of(blanks);
-  if (begin == std::string::npos) return std::nullopt;
-  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+  const std::string text = trimmed(value ? value : "");
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
 /// Errors: the variable is set but is not a whole number of at least `least`.

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "config/class_names.hpp"
 #include "data/catalog.hpp"
 #include "data/sem_seg.hpp"
 #include "data/train_set.hpp"
@@ -103,7 +104,7 @@ void BeforeAfter::after(PixelCLIP& model) {
   if (!active_) return;
   const SemSegSet set(Catalog(config_.datasets).find(config_.datasets.test.front()));
   const auto items = first_items(set, config_.test.vis_images);
-  const auto training = open_training_set(config_);
+  const auto training = open_training_set(config_.datasets, !config_.model.dino);
   const auto predictions = label(model);
   std::vector<SheetRow> rows;
   for (size_t i = 0; i < items.size(); ++i) {

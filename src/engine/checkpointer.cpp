@@ -10,7 +10,9 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "base/text.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -115,8 +117,7 @@ std::vector<fs::path> Checkpointer::candidates() const {
   std::vector<fs::path> candidates;
   auto newest = std::numeric_limits<int64_t>::max();
   if (fs::exists(folder_ / "last_checkpoint")) {
-    auto name = read_text(folder_ / "last_checkpoint");
-    name.erase(name.find_last_not_of(" \n\r\t") + 1);
+    const auto name = trimmed(read_text(folder_ / "last_checkpoint"));
     candidates.push_back(folder_ / fs::path(name).filename());
     newest = number_of(candidates.front()).value_or(newest);
   }

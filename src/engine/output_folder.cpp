@@ -7,6 +7,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "config/continued.hpp"
+#include "config/writer.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

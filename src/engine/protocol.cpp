@@ -2,27 +2,21 @@
 
 #include <torch/utils.h>
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/error.hpp"
-#include "base/log.hpp"
-#include "base/parallel.hpp"
-#include "base/signal.hpp"
 #include "clip/traits.hpp"
+#include "config/class_names.hpp"
 #include "evaluation/fingerprint.hpp"
 #include "inference/views.hpp"
-#include "io/safetensors.hpp"
+#include "modeling/dense_recipe.hpp"
 
 namespace pixelclip {
-namespace fs = std::filesystem;
 namespace {
 
-/// Activations and heads that tensors do not tell, where they are not those that ViT and ConvNeXt
-/// of the paper have.
+/// Activations and heads, which tensors do not show, where they differ from those of the paper's
+/// ViT and ConvNeXt.
 std::vector<std::string> unusual_traits(const ClipArchitecture& architecture) {
   auto usual = architecture;
   usual.text.activation = architecture.vit ? Activation::quick_gelu : Activation::gelu;
@@ -39,15 +33,22 @@ std::vector<std::string> unusual_traits(const ClipArchitecture& architecture) {
   return traits;
 }
 
-/// Of the tensors whose name begins with `prefix` (or does not, when `without`), in order of their
-/// names.
-std::string checksum(PixelCLIP& model, const std::string& prefix, bool without = false) {
+/// The parameters whose name begins with `prefix` (or does not, when `without`).
+std::map<std::string, torch::Tensor> parameters_of(const torch::nn::Module& module,
+                                                   const std::string& prefix = "",
+                                                   bool without = false) {
   std::map<std::string, torch::Tensor> tensors;
-  for (const auto& item : model->clip()->named_parameters()) {
+  for (const auto& item : module.named_parameters()) {
     if (item.key().starts_with(prefix) != without) tensors.emplace(item.key(), item.value());
   }
+  return tensors;
+}
+
+/// Of `traits` and the tensors in order of their names.
+std::string checksum(const std::map<std::string, torch::Tensor>& tensors,
+                     const std::vector<std::string>& traits) {
   Fingerprint print;
-  for (const auto& trait : unusual_traits(model->clip()->architecture())) print.add(trait);
+  for (const auto& trait : traits) print.add(trait);
   for (const auto& [name, tensor] : tensors) {
     const auto bytes = tensor.detach().to(torch::kCPU).contiguous();
     print.add(name).add({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
@@ -55,65 +56,71 @@ std::string checksum(PixelCLIP& model, const std::string& prefix, bool without =
   return print.hex();
 }
 
-/// Parts of fixed size, each by one thread: on a CPU the last bits do not depend on how many there
-/// are.
-torch::Tensor embed_in_parts(PixelCLIP& model, const std::vector<std::string>& names,
-                             const std::vector<std::string>& templates) {
-  constexpr size_t at_once = 16;
-  const signals::Doing encoding(str("encoding ", names.size(), " class names"));
-  if (!model->device().is_cpu()) return model->class_embeddings(names, templates);
-  const int threads = at::get_num_threads();
-  std::vector<torch::Tensor> parts((names.size() + at_once - 1) / at_once);
-  const std::shared_ptr<void> restore(nullptr, [&](void*) { at::set_num_threads(threads); });
-  at::set_num_threads(1);
-  parallel_for(static_cast<int64_t>(parts.size()), threads, [&](int64_t i) {
-    at::init_num_threads();
-    const auto first = names.begin() + i * at_once;
-    const auto last = names.begin() + std::min(names.size(), (i + 1) * at_once);
-    parts[i] = model->class_embeddings({first, last}, templates);
-  });
-  return torch::cat(parts);
+std::string checksum(PixelCLIP& model, const std::string& prefix, bool without = false) {
+  return checksum(parameters_of(*model->clip(), prefix, without),
+                  unusual_traits(model->clip()->architecture()));
 }
 
 nlohmann::json size(const Size2& size) { return {size.height, size.width}; }
 
+/// The keys of MODEL.DENSE that the method reads, where it is not the default.
+void add_dense(nlohmann::ordered_json& text, const ModelConfig& model) {
+  const auto options = dense_options(model);
+  if (options == DenseOptions{}) return;
+  const auto& dense = model.dense;
+  nlohmann::json keys = {dense.method};
+  if (!dense.form.empty()) keys.push_back(dense.form);
+  if (options.method == DenseMethod::naclip) keys.push_back(dense.std);
+  if (needs_helper(options)) keys.insert(keys.end(), {dense.beta, dense.gamma});
+  text["DENSE"] = keys;
+}
+
 }  // namespace
 
-std::string protocol_text(const Config& config, const std::vector<std::string>& templates) {
+std::string protocol_text(const Config& config, const std::vector<std::string>& templates,
+                          const DenseHelper* helper) {
   const auto& test = config.test;
   const auto& model = config.model;
-  nlohmann::ordered_json text = {{"RULE", test.rule},
-                                 {"FORMAT", config.input.format},
+  nlohmann::ordered_json text = {{"RULE", to_string(test.rule)},
+                                 {"FORMAT", to_string(config.input.format)},
                                  {"CLIP_PIXEL_MEAN", model.clip_pixel_mean},
                                  {"CLIP_PIXEL_STD", model.clip_pixel_std},
-                                 {"PRECISION", model.precision},
+                                 {"PRECISION", to_string(model.precision)},
                                  {"KEEP_ASPECT", test.keep_aspect},
-                                 {"SYNONYMS", test.synonyms},
-                                 {"REFINE", test.refine}};
-  if (model.text_precision != "float32") text["TEXT_PRECISION"] = model.text_precision;
+                                 {"SYNONYMS", to_string(test.synonyms)},
+                                 {"REFINE", to_string(test.refine)}};
+  if (model.text_precision != FloatType::float32)
+    text["TEXT_PRECISION"] = to_string(model.text_precision);
   // Keys of what is off decide nothing (see views_of).
   const auto& window = test.sliding_window;
-  const bool own_shape = !window.enabled && keeps_shape(test);
-  if (test.short_side > 0 && (window.enabled || own_shape)) {
+  const bool pixels = test.scores == ScoreGrid::pixels;
+  const bool own_shape = !window.enabled && !pixels && keeps_shape(test);
+  if (pixels) text["SCORES"] = {"pixels", window.pad};
+  if (test.resize != ImageResize::pillow) text["RESIZE"] = to_string(test.resize);
+  if (test.short_side > 0 && (window.enabled || own_shape || pixels)) {
     text["SHORT_SIDE"] = test.short_side;
   } else {
-    if (!window.enabled) text["CLIP_RESOLUTION"] = size(model.clip_resolution);
+    if (!window.enabled && !pixels) text["CLIP_RESOLUTION"] = size(model.clip_resolution);
     if (!own_shape) text["MIN_SIZE_TEST"] = config.input.min_size_test;
   }
-  if (!window.enabled && !own_shape) text["MAX_SIZE_TEST"] = config.input.max_size_test;
+  if (pixels || (!window.enabled && !own_shape)) text["MAX_SIZE_TEST"] = config.input.max_size_test;
   if (window.enabled)
-    text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), window.average};
+    text["SLIDING_WINDOW"] = {size(window.size), size(window.stride), to_string(window.average)};
   if (test.aug.enabled) {
     text["AUG"] = {test.aug.min_sizes, test.aug.max_size, test.aug.flip};
     text["MIN_SIZE_TEST"] = config.input.min_size_test;  // what MIN_SIZES are multiples of
   }
-  if (!test.background.mode.empty()) {
-    text["BACKGROUND"] = {test.background.mode, test.background.threshold, test.background.scale};
-    if (test.background.mode == "words")
+  if (test.background.mode != BackgroundMode::by_name) {
+    text["BACKGROUND"] = {to_string(test.background.mode), test.background.threshold,
+                          test.background.scale};
+    if (has_background_words(test.background))
       text["BACKGROUND"].push_back(read_class_names(test.background.words));
+    if (test.background.area > 0) text["BACKGROUND"].push_back(test.background.area);
   }
-  if (!test.refine.empty())
-    text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale};
+  if (test.refine != Refinement::none)
+    text["PAMR"] = {test.pamr.iterations, test.pamr.dilations, test.background.scale, "center"};
+  add_dense(text, model);
+  if (helper) text["HELPER"] = checksum(parameters_of(helper->module()), {});
   if (!config.datasets.exif_orientation) text["EXIF_ORIENTATION"] = false;
   text["templates"] = templates;
   return text.dump(1);
@@ -121,37 +128,6 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
 
 std::string weights_checksum(PixelCLIP& model) { return checksum(model, ""); }
 
-torch::Tensor cached_class_embeddings(PixelCLIP& model, const std::vector<std::string>& names,
-                                      const std::vector<std::string>& templates,
-                                      const fs::path& folder, bool is_main) {
-  Fingerprint print;
-  print.add(checksum(model, "visual.", /*without=*/true));
-  if (model->text_precision() != "float32") print.add(model->text_precision());
-  for (const auto* texts : {&templates, &names}) {
-    print.add(str(texts->size()));
-    for (const auto& text : *texts) print.add(text);
-  }
-  const fs::path file = folder / (print.hex() + ".safetensors");
-  std::error_code ignored;
-  if (fs::exists(file, ignored)) {
-    try {
-      const auto tensors = read_safetensors(file).tensors;
-      const auto found = tensors.find("classes");
-      if (found != tensors.end() && found->second.dim() == 2 &&
-          found->second.size(0) == static_cast<int64_t>(names.size())) {
-        return found->second.to(model->device()).clone();
-      }
-      log::warn(file.string(), ": it does not hold these class embeddings; they are made anew");
-    } catch (const Error& e) {
-      log::warn(e.what(), "; the class embeddings are made anew");
-    }
-  }
-  const auto classes = embed_in_parts(model, names, templates);
-  if (is_main) {
-    fs::create_directories(folder);
-    write_safetensors(file, {{"classes", classes.to(torch::kCPU)}});
-  }
-  return classes;
-}
+std::string text_checksum(PixelCLIP& model) { return checksum(model, "visual.", /*without=*/true); }
 
 }  // namespace pixelclip

@@ -8,10 +8,14 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "config/class_names.hpp"
 #include "data/catalog.hpp"
 #include "data/doctor.hpp"
 #include "engine/protocol.hpp"
+#include "engine/text_cache.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
+#include "modeling/dense_recipe.hpp"
 #include "text/clean.hpp"
 #include "text/prompts.hpp"
 
@@ -19,12 +23,17 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<std::string> names_for(const ScoringPlan& plan, const DatasetInfo& info) {
-  if (plan.class_json.empty()) return class_names(info);
-  auto names = read_class_names(plan.class_json);
+/// The class list of a set: the one that TEST.PER_SET names for it in `own`, else the plan's, else
+/// the set's.
+std::vector<std::string> names_for(const ScoringPlan& plan, const Config& config, const Config& own,
+                                   const DatasetInfo& info) {
+  const bool has_own = own.test.class_json != config.test.class_json;
+  const auto& file = has_own ? own.test.class_json : plan.class_json;
+  if (file.empty()) return class_names(info);
+  auto names = read_class_names(file);
   if (info.classes > 0 && static_cast<int>(names.size()) != info.classes) {
-    fail(plan.class_json, " holds ", names.size(), " names, but the labels of ", info.name,
-         " have ", info.classes, " classes: set MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON to ",
+    fail(file, " holds ", names.size(), " names, but the labels of ", info.name, " have ",
+         info.classes, " classes: set MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON to ",
          info.class_json.string());
   }
   return names;
@@ -48,18 +57,14 @@ void warn_of_doubles(const std::vector<std::string>& names, const std::string& s
 }
 
 /// What all sets of a call share.
-EvaluateOptions common_options(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
-                               Comm& comm) {
+EvaluateOptions common_options(PixelCLIP& model, const Config& config, Comm& comm) {
   const bool gpu = model->device().is_cuda();
   EvaluateOptions options;
-  options.rule = config.test.rule;
-  options.protocol = protocol_text(config, plan.templates);
   options.weights = weights_checksum(model);
   options.threads = at::get_num_threads();  // this rank's share of the cores
   options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size
                                    : gpu                      ? 8
                                                               : 1);
-  options.examples = plan.examples;
   options.keep_progress = true;
   options.rank = comm.rank();
   options.world_size = comm.world_size();
@@ -104,7 +109,7 @@ std::vector<std::string> check_plan(const Config& config, const ScoringPlan& pla
     std::string why;
     if (!on_disk(info, &why)) continue;
     try {
-      const auto names = names_for(plan, info);
+      const auto names = names_for(plan, config, config_for_set(config, set), info);
       if (first.empty()) first = names;
     } catch (const Error& e) {
       if (plan.sets.size() == 1) throw;
@@ -130,14 +135,16 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
-  const ClassScorer scorer(model, config);
+  for (const auto& set : sets_with_own_keys(config)) catalog.find(set);  // refuses unknown names
+  const auto helper = read_dense_helper(config.model, model->device());
   const auto embed = [&](const std::vector<std::string>& names) {
     return cached_class_embeddings(model, names, plan.templates,
                                    fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
   std::mutex gpu;
-  auto options = common_options(model, config, plan, comm);
+  auto options = common_options(model, config, comm);
+  options.examples = plan.examples;
   std::vector<SetResult> results;
   std::vector<fs::path> folders;
   std::string unfit;
@@ -149,8 +156,11 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       unfit = why;
       continue;
     }
+    const Config own = config_for_set(config, set);
+    options.rule = own.test.rule;
+    options.protocol = protocol_text(own, plan.templates, helper.get());
     try {
-      options.names = names_for(plan, info);
+      options.names = names_for(plan, config, own, info);
     } catch (const Error& e) {
       if (plan.sets.size() == 1) throw;  // of several sets, those are scored that the one list fits
       log::warn("leaving out ", set, ": ", e.what());
@@ -162,10 +172,11 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       check_briefly(info, options.names);
     }
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
-    const auto bank = class_bank(options.names, config.test, embed);
+    const ClassScorer scorer(model, own, helper);
+    const auto bank = class_bank(options.names, own.test, embed);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
-      for (const Image& image : images) views.push_back(views_of(image, config));
+      for (const Image& image : images) views.push_back(views_of(image, own));
       std::unique_lock lock(gpu, std::defer_lock);
       if (model->device().is_cuda()) lock.lock();  // threads would only crowd its memory
       return scorer(views, bank);

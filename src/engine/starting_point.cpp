@@ -13,10 +13,12 @@
 namespace pixelclip {
 namespace {
 
-/// What rank 0 tells the others of the checkpoint it found; empty when there is none.
-std::string told(const StartingPoint& start) {
+/// The checkpoint that rank 0 found, for the others; empty when there is none.
+std::string to_message(const StartingPoint& start) {
   if (!start.goes_on) return "";
-  return nlohmann::json{start.source.string(), to_text(start.architecture)}.dump();
+  return nlohmann::json{{"source", start.source.string()},
+                        {"architecture", to_text(start.architecture)}}
+      .dump();
 }
 
 }  // namespace
@@ -36,23 +38,21 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
           checkpoint_architecture(config, weights, source, start.state.as_dict(source));
     }
   }
-  const auto news =
-      resume ? comm.broadcast(told(start), "which checkpoint the run goes on from") : "";
-  const auto device = pick_device(config, comm.local_rank());
-  if (news.empty()) {
-    static_cast<LoadedModel&>(start) = load_model(config, device);
+  const auto message = resume ? comm.broadcast(to_message(start), "the checkpoint to resume") : "";
+  if (message.empty()) {
+    static_cast<LoadedModel&>(start) = load_model(config, comm.device());
     return start;
   }
   if (!comm.is_main()) {
-    const auto entries = nlohmann::json::parse(news);
+    const auto entries = nlohmann::json::parse(message);
     start.goes_on = true;
-    start.source = entries[0].get<std::string>();
-    start.architecture = architecture_from_text(entries[1].get<std::string>());
+    start.source = entries.at("source").get<std::string>();
+    start.architecture = architecture_from_text(entries.at("architecture").get<std::string>());
   }
   start.model = make_model(config, start.architecture);
   if (comm.is_main()) load_checkpoint(start.model, weights, start.source.string());
   start.dino_masks = config.model.dino;
-  start.model->to(device);
+  start.model->to(comm.device());
   broadcast_tensors(start.model->parameters(), comm, "the model's parameters");
   broadcast_tensors(start.model->buffers(), comm, "the model's buffers");
   log::info("weights from ", start.source.string(), ": PixelCLIP, ", start.architecture.describe());

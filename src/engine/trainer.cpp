@@ -2,56 +2,25 @@
 
 #include <torch/utils.h>
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <iomanip>
+#include <random>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "base/stopwatch.hpp"
+#include "data/catalog.hpp"
 #include "data/train_set.hpp"
-#include "dist/gpu_memory.hpp"
 #include "engine/output_folder.hpp"
+#include "engine/run_checkpoint.hpp"
 #include "engine/scoring.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "solver/lr_scheduler.hpp"
 #include "visualization/step_image.hpp"
 
 namespace pixelclip {
 namespace {
-
-constexpr int64_t kLogPeriod = 20;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::string duration(double seconds) {
-  const auto total = static_cast<int64_t>(std::max(0.0, seconds));
-  std::ostringstream out;
-  if (total >= 86400) out << total / 86400 << " days, ";
-  out << total / 3600 % 24 << ':' << std::setfill('0') << std::setw(2) << total / 60 % 60 << ':'
-      << std::setw(2) << total % 60;
-  return out.str();
-}
-
-std::string digits(double value) {
-  std::ostringstream out;
-  out << std::setprecision(4) << value;
-  return out.str();
-}
-
-/// Largest memory this process has held on the CPU, and on the GPU if there is one, MiB.
-std::string peak_memory(torch::Device device) {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto gpu = peak_gpu_memory(device) >> 20;
-  return pixelclip::str(usage.ru_maxrss >> 10, "M",
-                        gpu > 0 ? pixelclip::str(" (GPU: ", gpu, "M)") : "");
-}
 
 std::string file_names(const TrainBatch& batch) {
   std::string names;
@@ -72,43 +41,96 @@ ValueList to_value(const TrainBatch& batch) {
   return samples;
 }
 
+uint64_t seed_of(const Config& config) {
+  return config.seed >= 0 ? static_cast<uint64_t>(config.seed)
+                          : std::random_device{}() & 0x7fffffff;
+}
+
 }  // namespace
+
+Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
+    : config_(config),
+      start_(std::move(start)),
+      model_(start_.model),
+      comm_(comm),
+      layout_{.ranks = comm.world_size(),
+              .parts = config.solver.accumulate_steps,
+              .images = config.solver.ims_per_batch},
+      step_(config, model_, comm),
+      checkpointer_(config.output_dir, config.solver.checkpoint_keep) {
+  if (comm_.is_main()) {
+    state_.seed = seed_of(config_);
+    if (start_.goes_on) resume_from(start_.state, start_.source, config_, layout_, state_, step_);
+    start_.state = Value();
+  }
+  broadcast_state();
+  if (comm_.is_main()) log::info(describe(step_.optimizer().groups()));
+  disable_evaluation_if_no_data();
+}
+
+void Trainer::broadcast_state() {
+  state_ = run_state_from_json(comm_.broadcast(to_json(state_), "the state of the run"));
+  if (!start_.goes_on) {
+    broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
+    broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
+  }
+  if (state_.iteration == 0) return;
+  broadcast_tensors(step_.optimizer().state_tensors(), comm_, "the optimiser's state");
+  broadcast_tensors({step_.scaler().numbers()}, comm_, "the loss scale");
+}
+
+void Trainer::disable_evaluation_if_no_data() {
+  const auto& sets = config_.datasets.test;
+  evaluates_ = !sets.empty();
+  if (!evaluates_) return;
+  const Catalog catalog(config_.datasets);
+  std::string why;
+  const bool found = std::any_of(sets.begin(), sets.end(), [&](const std::string& set) {
+    return on_disk(catalog.find(set), &why);
+  });
+  evaluates_ = comm_.all_reduce(found ? 1 : 0, "whether a test set is on disk", Reduce::max) > 0;
+  if (!evaluates_ && comm_.is_main())
+    log::warn("training without evaluation: no set of DATASETS.TEST is on disk: ", why);
+}
 
 std::vector<SetResult> Trainer::run() {
   const auto& solver = config_.solver;
-  began_ = at_.iteration;
-  const bool done = at_.iteration >= solver.max_iter;
+  began_ = state_.iteration;
+  const bool done = state_.iteration >= solver.max_iter;
   prepare();
-  if (done)
-    log::info("nothing to train: iteration ", at_.iteration, " of ", solver.max_iter,
+  if (done) {
+    log::info("nothing to train: iteration ", state_.iteration, " of ", solver.max_iter,
               " is reached");
-  if (!done && scoring_ && config_.test.eval_start && at_.iteration == 0 && !evaluate_now())
-    return stop(), results_;
-  if (evaluation_is_due() && !evaluate_now()) return stop(), results_;
+  }
+  const bool at_start = !done && evaluates_ && config_.test.eval_start && state_.iteration == 0;
+  if ((at_start && !evaluate_now()) || (evaluation_is_due() && !evaluate_now())) {
+    stop();
+    return results_;
+  }
   if (done) return results_;
-  log::info("training from iteration ", at_.iteration, " to ", solver.max_iter, ", seed ", at_.seed,
-            ", ", comm_.world_size(), " process(es)");
+  log::info("training from iteration ", state_.iteration, " to ", solver.max_iter, ", seed ",
+            state_.seed, ", ", comm_.world_size(), " process(es)");
   model_->train();
   std::optional<signals::Patience> patience;  // from the first step on there is something to save
-  while (at_.iteration < solver.max_iter) {
+  while (state_.iteration < solver.max_iter) {
     const bool asked_to_stop = train_one();
-    if (!patience) patience.emplace("the step in hand is finished, then the state is saved");
-    const bool last = at_.iteration == solver.max_iter;
+    if (!patience) patience.emplace("the current step is finished, then the state is saved");
+    const bool last = state_.iteration == solver.max_iter;
     const bool checkpoint =
-        solver.checkpoint_period > 0 && at_.iteration % solver.checkpoint_period == 0;
-    if (asked_to_stop || last || checkpoint || evaluation_is_due()) note_places();
+        solver.checkpoint_period > 0 && state_.iteration % solver.checkpoint_period == 0;
+    if (asked_to_stop || last || checkpoint || evaluation_is_due()) gather_places();
     if (asked_to_stop && !last) {
       stop();
       break;
     }
-    if (checkpoint) save(Checkpointer::numbered(at_.iteration - 1));
+    if (checkpoint) save(Checkpointer::numbered(state_.iteration - 1));
     if (last) save("model_final");
     if (evaluation_is_due() && !evaluate_now()) {
       stop();
       break;
     }
   }
-  summarise();
+  log_->summarize(loader_->counts(), model_->device());
   loader_.reset();
   checkpointer_.wait();
   signals::saved();
@@ -116,19 +138,22 @@ std::vector<SetResult> Trainer::run() {
 }
 
 void Trainer::prepare() {
-  if (scoring_) check_scoring();
-  if (at_.iteration < config_.solver.max_iter) {
+  if (evaluates_) check_best_metric();
+  if (state_.iteration < config_.solver.max_iter) {
     if (config_.model.dino) dino_.emplace(config_.model, model_->device());
-    loader_ = make_train_loader(config_, at_.seed, comm_.rank(), comm_.world_size(), at_.position,
-                                model_->device().is_cuda(), at_.places);
+    loader_ = make_train_loader(config_, state_.seed, comm_.rank(), comm_.world_size(),
+                                state_.position, model_->device().is_cuda(), state_.places);
   }
-  if (!comm_.is_main()) return;
-  if (!start_.resume) set_earlier_run_aside(config_.output_dir);
-  record_config(config_, config_.output_dir, start_.goes_on);
-  events_ = std::make_unique<EventStorage>(config_.output_dir, at_.iteration);
+  if (comm_.is_main()) {
+    if (!start_.resume) set_earlier_run_aside(config_.output_dir);
+    record_config(config_, config_.output_dir, start_.goes_on);
+  }
+  log_ = std::make_unique<TrainingLog>(config_.output_dir, config_.solver.max_iter,
+                                       config_.solver.ims_per_batch, state_.iteration,
+                                       comm_.is_main());
 }
 
-void Trainer::check_scoring() const {
+void Trainer::check_best_metric() const {
   const auto names = check_plan(config_, test_plan(config_));
   const auto& metric = config_.test.best_metric;
   const bool of_class = metric.starts_with("IoU-") || metric.starts_with("ACC-");
@@ -141,152 +166,144 @@ void Trainer::check_scoring() const {
 }
 
 bool Trainer::train_one() {
-  comm_.set_step(at_.iteration);
-  const double start = now();
+  comm_.set_step(state_.iteration);
+  StepReport report{.iteration = state_.iteration};
+  const Stopwatch watch;
   auto batch = loader_->next();
-  const double data_seconds = now() - start;
+  report.data_seconds = watch.seconds();
   if (dino_) dino_->add_masks(batch);
-  const double factor = learning_rate_factor(config_.solver, at_.iteration);
-  const auto result = step_.run(batch, at_.iteration, at_.seed, factor);
-  at_.position = loader_->position();
+  const double factor = learning_rate_factor(config_.solver, state_.iteration);
+  StepResult result;
+  try {
+    result = step_.run(batch, state_.iteration, state_.seed, factor);
+  } catch (const c10::OutOfMemoryError&) {
+    save_after_out_of_memory();
+    throw;
+  }
+  state_.position = loader_->position();
   if (!result.finite && !result.scaled_too_much) handle_non_finite(batch, result);
-  record(batch, result, now() - start, data_seconds, factor);
-  ++at_.iteration;
+  report.seconds = watch.seconds();
+  report.learning_rate = common_rate(step_.optimizer().groups()) * factor;
+  report_step(batch, result, report);
+  ++state_.iteration;
   return result.stop;
 }
 
-void Trainer::stop() {
-  stopped_ = true;
-  const bool ended = at_.iteration >= config_.solver.max_iter;  // then model_final is there
-  if (!ended && at_.iteration > began_ && saved_ != at_.iteration)
-    save(Checkpointer::numbered(at_.iteration - 1));
-  checkpointer_.wait();
-  if (at_.iteration > began_) signals::saved();
-  log::warn("stopped by a signal after ", at_.iteration, " of ", config_.solver.max_iter,
-            " iterations; the same command with --resume goes on");
-}
-
-void Trainer::handle_non_finite(const TrainBatch& batch, const StepResult& result) {
-  const auto stem = pixelclip::str("non_finite_", at_.iteration, "_rank");
-  if (result.suspect) {
-    write_torch_file(
-        std::filesystem::path(config_.output_dir) / pixelclip::str(stem, comm_.rank(), ".pth"),
-        to_value(batch));
-  }
-  std::string names;
-  const auto all = comm_.all_gather(result.suspect ? file_names(batch) : "", "names of the images");
-  for (const auto& of_rank : all) names += (names.empty() || of_rank.empty() ? "" : ", ") + of_rank;
-  const auto what = pixelclip::str("iteration ", at_.iteration,
-                                   ": the loss or a gradient is not finite; images: ", names,
-                                   "; they are saved in ", config_.output_dir, "/", stem, "*.pth");
-  if (++at_.skipped > config_.solver.max_skipped_steps) {
-    fail(what, "; lower SOLVER.BASE_LR, or allow such steps with SOLVER.MAX_SKIPPED_STEPS");
-  }
+void Trainer::report_step(const TrainBatch& batch, const StepResult& result, StepReport step) {
+  if (step_.scaler().enabled()) step.loss_scale = step_.scaler().scale();
   if (comm_.is_main()) {
-    log::warn(what, "; the step is left out (", at_.skipped, " of ",
-              config_.solver.max_skipped_steps, ")");
+    if (log_->shows(step.iteration)) step.teacher_distance = model_->teacher_distance();
+    const auto period = config_.vis_period;
+    if (period > 0 && (step.iteration + 1) % period == 0) draw(batch, result);
   }
-}
-
-void Trainer::record(const TrainBatch& batch, const StepResult& result, double seconds,
-                     double data_seconds, double factor) {
-  images_ += config_.solver.ims_per_batch;
-  seconds_ += seconds;
-  data_seconds_ += data_seconds;
-  if (!comm_.is_main()) return;
-  const bool shown =
-      (at_.iteration + 1) % kLogPeriod == 0 || at_.iteration + 1 == config_.solver.max_iter;
-  events_->put("total_loss", result.loss);
-  events_->put("loss_masks", result.loss);
-  events_->put("grad_norm", result.gradient_norm);
-  events_->put("lr", common_rate(step_.optimizer().groups()) * factor);
-  events_->put("time", seconds);
-  events_->put("data_time", data_seconds);
-  events_->put("eta_seconds", static_cast<double>(config_.solver.max_iter - at_.iteration - 1) *
-                                  events_->median("time"));
-  events_->put("masks", static_cast<double>(result.masks));
-  events_->put("clusters_used", static_cast<double>(result.clusters_used));
-  events_->put("cluster_entropy", result.cluster_entropy);
-  if (step_.scaler().enabled()) events_->put("loss_scale", step_.scaler().scale());
-  if (shown) events_->put("teacher_distance", model_->teacher_distance());
-  const auto period = config_.vis_period;
-  if (period > 0 && (at_.iteration + 1) % period == 0) draw(batch, result);
-  events_->write(at_.iteration);
-  if (shown) {
-    log_progress();
-  } else {
-    log::progress(pixelclip::str("iteration ", at_.iteration + 1, "/", config_.solver.max_iter,
-                                 "  loss ", digits(result.loss), "  eta ",
-                                 duration(events_->latest("eta_seconds"))));
-  }
+  log_->record(step, result, model_->device());
 }
 
 void Trainer::draw(const TrainBatch& batch, const StepResult& result) {
   torch::NoGradGuard no_grad;
   model_->eval();
-  const auto logits =
-      model_->decode(model_->cost_maps({batch.front()}, model_->encode_clusters()))[0];
+  const auto logits = model_->decode(
+      model_->cost_maps(model_->upload({batch.front()}), model_->encode_clusters()))[0];
   model_->train();
-  events_->picture("masks_assignment_prediction",
-                   step_image(batch.front(), result.mask_bits, result.assignment, logits),
-                   at_.iteration);
+  log_->image("masks_assignment_prediction",
+              step_image(batch.front(), result.mask_bits, result.assignment, logits),
+              state_.iteration);
 }
 
-void Trainer::log_progress() {
-  log::progress("");
-  log::info("eta: ", duration(events_->latest("eta_seconds")), "  iter: ", at_.iteration,
-            "  total_loss: ", digits(events_->median("total_loss")),
-            "  loss_masks: ", digits(events_->median("loss_masks")),
-            "  time: ", digits(events_->median("time")),
-            "  data_time: ", digits(events_->median("data_time")),
-            "  lr: ", digits(events_->latest("lr")), "  max_mem: ", peak_memory(model_->device()));
+void Trainer::handle_non_finite(const TrainBatch& batch, const StepResult& result) {
+  const auto stem = str("non_finite_", state_.iteration, "_rank");
+  if (result.suspect) {
+    write_torch_file(std::filesystem::path(config_.output_dir) / str(stem, comm_.rank(), ".pth"),
+                     to_value(batch));
+  }
+  std::string names;
+  const auto all = comm_.all_gather(result.suspect ? file_names(batch) : "", "names of the images");
+  for (const auto& of_rank : all) names += (names.empty() || of_rank.empty() ? "" : ", ") + of_rank;
+  const auto what =
+      str("iteration ", state_.iteration, ": the loss or a gradient is not finite; images: ", names,
+          "; they are saved in ", config_.output_dir, "/", stem, "*.pth");
+  if (++state_.skipped > config_.solver.max_skipped_steps) {
+    fail(what, "; lower SOLVER.BASE_LR, or allow such steps with SOLVER.MAX_SKIPPED_STEPS");
+  }
+  if (comm_.is_main()) {
+    log::warn(what, "; the step is skipped (", state_.skipped, " of ",
+              config_.solver.max_skipped_steps, ")");
+  }
 }
 
-void Trainer::summarise() const {
-  const auto& counts = loader_->counts();
-  log::info("trained on ", images_, " images in ", duration(seconds_), ": ",
-            digits(images_ / seconds_), " images/s, ", digits(100 * data_seconds_ / seconds_),
-            " % of the time spent waiting for data; ", counts.bad,
-            " samples of this process left out as unreadable, ", counts.empty, " without masks, ",
-            counts.masks, " annotations and ", counts.crowds,
-            " crowd regions left out of others; peak memory ", peak_memory(model_->device()));
+void Trainer::save_after_out_of_memory() {
+  if (!comm_.is_main() || state_.iteration <= began_ || saved_ == state_.iteration) return;
+  // The other ranks wait in a collective, so only a single process knows all places.
+  state_.places.clear();
+  if (comm_.world_size() == 1) state_.places = loader_->places();
+  const auto name = Checkpointer::numbered(state_.iteration - 1);
+  save(name);
+  checkpointer_.wait();
+  log::info("out of GPU memory: the state before iteration ", state_.iteration, " is saved as ",
+            name, ".pth; --resume continues from it");
 }
 
 bool Trainer::evaluation_is_due() const {
   const auto period = config_.test.eval_period;
-  const bool last = at_.iteration >= config_.solver.max_iter;
-  if (!scoring_ || at_.iteration == 0) return false;
-  const bool periodic = period > 0 && at_.iteration % period == 0;
-  return (last || periodic) && (at_.evaluated < at_.iteration || (last && results_.empty()));
+  const bool last = state_.iteration >= config_.solver.max_iter;
+  if (!evaluates_ || state_.iteration == 0) return false;
+  const bool periodic = period > 0 && state_.iteration % period == 0;
+  return (last || periodic) && (state_.evaluated < state_.iteration || (last && results_.empty()));
 }
 
 bool Trainer::evaluate_now() {
   log::progress("");
   auto plan = test_plan(config_);
-  plan.plain_clip = start_.plain_clip && at_.iteration == 0;
+  plan.plain_clip = start_.plain_clip && state_.iteration == 0;
   results_ = score_sets(model_, config_, plan, comm_, config_.output_dir,
                         config_.datasets.test.size() > 1);
-  for (const auto& result : results_) {
-    if (!result.complete) return false;
-  }
-  at_.evaluated = at_.iteration;
+  const bool complete = std::all_of(results_.begin(), results_.end(),
+                                    [](const SetResult& result) { return result.complete; });
+  if (!complete) return false;
+  state_.evaluated = state_.iteration;
   if (!comm_.is_main()) return true;
-  for (const auto& result : results_) {  // by detectron2's names
-    const auto prefix = (results_.size() > 1 ? result.set + "/" : "") + "sem_seg/";
-    for (const auto& [metric, value] : result.scores) events_->put(prefix + metric, value);
-  }
-  events_->write(std::max<int64_t>(0, at_.iteration - 1));
-  const auto& metric = config_.test.best_metric;
-  if (metric.empty() || results_.empty()) return true;
-  const double value = score_of(results_.front().scores, metric);
-  if (std::isnan(value))
-    fail("TEST.BEST_METRIC ", metric, " is no score of ", results_.front().set, " (mIoU is one)");
-  if (value > at_.best) {
-    at_.best = value;
-    log::info("best ", metric, " so far: ", at_.best);
-    save("model_best");
-  }
+  log_->record(results_, state_.iteration);
+  if (!config_.test.best_metric.empty() && !results_.empty()) keep_best(results_.front());
   return true;
+}
+
+void Trainer::keep_best(const SetResult& result) {
+  const auto& metric = config_.test.best_metric;
+  const double value = score_of(result.scores, metric);
+  if (std::isnan(value))
+    fail("TEST.BEST_METRIC ", metric, " is no score of ", result.set, " (mIoU is one)");
+  if (value <= state_.best) return;
+  state_.best = value;
+  log::info("best ", metric, " so far: ", state_.best);
+  save("model_best");
+}
+
+void Trainer::gather_places() {
+  const auto all = comm_.all_gather(to_json(loader_->places()), "the loaders' places");
+  state_.places.assign(layout_.ranks * layout_.parts, {});
+  for (int64_t rank = 0; rank < layout_.ranks; ++rank) {
+    const auto places = places_from_json(all[rank]);
+    for (int64_t part = 0; part < layout_.parts; ++part)
+      state_.places[rank + layout_.ranks * part] = places[part];
+  }
+}
+
+void Trainer::save(const std::string& name) {
+  if (name == Checkpointer::numbered(state_.iteration - 1)) saved_ = state_.iteration;
+  if (!comm_.is_main()) return;
+  checkpointer_.save(
+      name, make_checkpoint(state_, layout_, config_.solver, model_, start_.architecture, step_));
+}
+
+void Trainer::stop() {
+  stopped_ = true;
+  const bool ended = state_.iteration >= config_.solver.max_iter;  // model_final is written then
+  if (!ended && state_.iteration > began_ && saved_ != state_.iteration)
+    save(Checkpointer::numbered(state_.iteration - 1));
+  checkpointer_.wait();
+  if (state_.iteration > began_) signals::saved();
+  log::warn("stopped by a signal after ", state_.iteration, " of ", config_.solver.max_iter,
+            " iterations; the same command with --resume continues");
 }
 
 }  // namespace pixelclip

@@ -3,11 +3,14 @@
 #include <torch/cuda.h>
 #include <torch/utils.h>
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <chrono>
 #include <cmath>
 
 #include "base/random.hpp"
 #include "base/signal.hpp"
+#include "base/stopwatch.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
@@ -38,24 +41,18 @@ double entropy_share(const Tensor& counts) {
 /// Gives the time since the last lap to one of the parts.
 class TrainingStep::Clock {
  public:
-  Clock(StepTimes* times, bool gpu) : times_(times), gpu_(gpu), last_(now()) {}
+  Clock(StepTimes* times, bool gpu) : times_(times), gpu_(gpu) {}
 
   void lap(double StepTimes::*part) {
     if (!times_) return;
     if (gpu_) torch::cuda::synchronize();
-    const double here = now();
-    times_->*part += here - last_;
-    last_ = here;
+    times_->*part += watch_.lap();
   }
 
  private:
-  static double now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-  }
   StepTimes* times_;
   bool gpu_;
-  double last_;
+  Stopwatch watch_;
 };
 
 TrainingStep::TrainingStep(const Config& config, PixelCLIP model, Comm& comm)
@@ -65,65 +62,66 @@ TrainingStep::TrainingStep(const Config& config, PixelCLIP model, Comm& comm)
       comm_(comm),
       optimizer_(parameter_groups(*model_, config.solver), config.solver),
       reducer_(trained(optimizer_), comm),
-      scaler_(config.solver.amp.enabled && config.solver.amp.dtype == "float16") {}
+      scaler_(config.solver.amp.enabled && config.solver.amp.dtype == FloatType::float16) {}
 
 StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_t seed,
                              double factor, StepTimes* times) {
   Clock clock(times, model_->device().is_cuda());
-  const auto pieces = split(batch, parts_);
   // Two streams for each rank that this process plays: the teacher's and the student's.
-  const auto draw_from = [&](int64_t part, int use) {
+  const auto stream = [&](int64_t part, int use) {
     const auto played = static_cast<uint64_t>(comm_.rank() + part * comm_.world_size());
-    torch::manual_seed(Random(seed, static_cast<uint64_t>(iteration), 2 * played + use).next());
+    return at::make_generator<at::CPUGeneratorImpl>(
+        Random(seed, static_cast<uint64_t>(iteration), 2 * played + use).next());
   };
   model_->update_teacher();
   clock.lap(&StepTimes::teacher);
   auto clusters = model_->encode_clusters();
   clock.lap(&StepTimes::prompts);
-  std::vector<TaughtBatch> taught;
+  // The host packs the batch while a GPU still does the above.
+  std::vector<DeviceBatch> parts;
+  for (const auto& piece : split(batch, parts_)) parts.push_back(model_->upload(piece));
+  std::vector<TeacherTargets> targets;
   for (int64_t v = 0; v < parts_; ++v) {
-    draw_from(v, 0);
-    taught.push_back(model_->teach(pieces[v], clusters));
+    targets.push_back(model_->teacher_targets(parts[v], clusters, stream(v, 0)));
   }
   clock.lap(&StepTimes::teacher);
-  const auto assignment = assign(taught);
+  const auto assignment = assign(targets);
   clock.lap(&StepTimes::assignment);
 
   optimizer_.zero_grad();
-  double loss = 0;
+  std::vector<Tensor> losses;
   int64_t first = 0;
   for (int64_t v = 0; v < parts_; ++v) {
-    draw_from(v, 1);
     if (v > 0) {
       clusters = model_->encode_clusters();  // the last backward pass freed its graph
       clock.lap(&StepTimes::prompts);
     }
-    const int64_t count = taught[v].logits.size(0);
-    loss += backward(pieces[v], taught[v], assignment.slice(0, first, first + count), clusters,
-                     v == parts_ - 1, clock);
+    const int64_t count = parts[v].masks.size();
+    losses.push_back(backward(parts[v], assignment.slice(0, first, first + count), clusters,
+                              stream(v, 1), v == parts_ - 1, clock));
     first += count;
   }
-  auto result = outcome(loss, assignment);
-  result.mask_bits = taught.front().mask_bits.front();
+  auto result = outcome(losses, assignment);
+  result.mask_bits = parts.front().masks.first();
   if (result.finite) optimizer_.step(factor);
   clock.lap(&StepTimes::optimizer);
   return result;
 }
 
-Tensor TrainingStep::assign(const std::vector<TaughtBatch>& taught) {
+Tensor TrainingStep::assign(const std::vector<TeacherTargets>& targets) {
   std::vector<Tensor> logits;
-  for (const auto& part : taught) logits.push_back(part.logits);
+  for (const auto& part : targets) logits.push_back(part.logits);
   const auto sum = [this](Tensor& numbers) { comm_.all_reduce(numbers, "the assignment's sums"); };
   return sinkhorn(torch::cat(logits), sum).argmax(1);
 }
 
-double TrainingStep::backward(const TrainBatch& part, const TaughtBatch& taught,
-                              const Tensor& assignment, const Tensor& clusters, bool last,
+Tensor TrainingStep::backward(const DeviceBatch& part, const Tensor& assignment,
+                              const Tensor& clusters, const at::Generator& random, bool last,
                               Clock& clock) {
-  const auto cost = model_->cost_maps(part, clusters);
+  const auto cost = model_->cost_maps(part, clusters, random);
   clock.lap(&StepTimes::student);
-  const auto loss =
-      model_->mask_loss(model_->decode(cost), taught, assignment) / static_cast<double>(parts_);
+  const auto loss = mask_loss(model_->decode(cost), model_->mask_targets(part.masks, assignment)) /
+                    static_cast<double>(parts_);
   clock.lap(&StepTimes::decoder);
   const auto scaled = loss * scaler_.scale();
   if (last) {
@@ -131,15 +129,21 @@ double TrainingStep::backward(const TrainBatch& part, const TaughtBatch& taught,
   } else {
     scaled.backward();
   }
-  const double value = loss.item<double>();
   clock.lap(&StepTimes::backward);
-  return value;
+  return loss.detach();
 }
 
-StepResult TrainingStep::outcome(double loss, const Tensor& assignment) {
+StepResult TrainingStep::outcome(const std::vector<Tensor>& losses, const Tensor& assignment) {
   StepResult result;
   scaler_.unscale(optimizer_.gradients());
-  result.gradient_norm = optimizer_.gradient_norm().item<double>();
+  // One read of everything: loss, norm, masks of each cluster.
+  const auto loss_sum = torch::stack(losses).to(torch::kDouble).sum();
+  const auto norm = optimizer_.gradient_norm().to(loss_sum.options());
+  const auto numbers_of = torch::arange(clusters_, assignment.options());
+  const auto of_clusters = assignment.unsqueeze(1).eq(numbers_of).sum(0).to(torch::kDouble);
+  const auto read = torch::cat({torch::stack({loss_sum, norm}), of_clusters}).to(torch::kCPU);
+  const double loss = read.const_data_ptr<double>()[0];
+  result.gradient_norm = read.const_data_ptr<double>()[1];
   result.assignment = assignment;
   const bool finite_loss = std::isfinite(loss),
              finite = finite_loss && std::isfinite(result.gradient_norm);
@@ -149,8 +153,7 @@ StepResult TrainingStep::outcome(double loss, const Tensor& assignment) {
       torch::tensor({finite_loss ? loss : 0.0, finite ? 0.0 : 1.0, finite_loss ? 0.0 : 1.0,
                      signals::stop_requested() ? 1.0 : 0.0},
                     torch::kDouble);
-  const auto counts = torch::bincount(assignment, {}, clusters_).to(torch::kCPU, torch::kDouble);
-  const auto shared = torch::cat({numbers, counts});
+  const auto shared = torch::cat({numbers, read.slice(0, 2)});
   comm_.all_reduce(shared, "the step's outcome");
   const auto* sums = shared.const_data_ptr<double>();
   result.finite = sums[1] == 0;

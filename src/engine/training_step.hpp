@@ -27,13 +27,15 @@ struct StepResult {
   int64_t clusters_used = 0;   ///< clusters with at least one mask
   double cluster_entropy = 0;  ///< of the masks over the clusters, as a share of log K
   torch::Tensor assignment;    ///< [masks of this rank]
-  torch::Tensor mask_bits;     ///< of this rank's first picture, whose masks come first
+  torch::Tensor mask_bits;     ///< of this rank's first image, whose masks come first
 };
 
 /// One optimiser step of PixelCLIP (§3) on all ranks. With SOLVER.ACCUMULATE_STEPS = V a process
 /// plays V ranks one after the other: part v on rank r of W is what rank r + W·v of W·V ranks would
 /// hold. The assignment is over all parts of all ranks, and each of them draws from a random stream
 /// of (seed, iteration, its number), so that only rounding depends on how the batch is spread out.
+/// On a GPU the host waits once, for the step's outcome before the update; once more for the areas
+/// of masks that were made there (MODEL.DINO).
 class TrainingStep {
  public:
   TrainingStep(const Config& config, PixelCLIP model, Comm& comm);
@@ -51,11 +53,12 @@ class TrainingStep {
 
  private:
   class Clock;
-  torch::Tensor assign(const std::vector<TaughtBatch>& taught);
-  double backward(const TrainBatch& part, const TaughtBatch& taught,
-                  const torch::Tensor& assignment, const torch::Tensor& clusters, bool last,
-                  Clock& clock);
-  StepResult outcome(double loss, const torch::Tensor& assignment);
+  torch::Tensor assign(const std::vector<TeacherTargets>& targets);
+  /// The loss, without gradient.
+  torch::Tensor backward(const DeviceBatch& part, const torch::Tensor& assignment,
+                         const torch::Tensor& clusters, const at::Generator& random, bool last,
+                         Clock& clock);
+  StepResult outcome(const std::vector<torch::Tensor>& losses, const torch::Tensor& assignment);
 
   int64_t parts_, clusters_;
   PixelCLIP model_;

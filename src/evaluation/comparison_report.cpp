@@ -103,9 +103,9 @@ std::string score_table(const ComparisonReport& report) {
                                    : str(" style=\"background:color-mix(in srgb, var(--bar) ",
                                          shown(45 * share, 0), "%, transparent)\""),
                  ">", value == high ? "<b>" : "", shown(value, 1), value == high ? "</b>" : "",
-                 std::isnan(published)
-                     ? ""
-                     : str(" <small title=\"", escaped(source), "\">(", shown(published, 1), ")</small>"),
+                 std::isnan(published) ? ""
+                                       : str(" <small title=\"", escaped(source), "\">(",
+                                             shown(published, 1), ")</small>"),
                  "</td>");
     }
     out += "</tr>";
@@ -169,9 +169,9 @@ std::string contested_card(const ComparisonReport& report, const ComparedSet& se
                            const ContestedImage& contested) {
   const auto colors = distinct_colors(static_cast<int>(set.class_names.size()));
   std::set<int32_t> seen(contested.truth.ids.begin(), contested.truth.ids.end());
-  std::string panels = panel(contested.image, "image", contested.stem) +
-                       panel(painted_labels(contested.image, contested.truth, colors), "truth",
-                             contested.stem);
+  std::string panels =
+      panel(contested.image, "image", contested.stem) +
+      panel(painted_labels(contested.image, contested.truth, colors), "truth", contested.stem);
   for (size_t w = 0; w < contested.predictions.size(); ++w) {
     const LabelMap& labels = contested.predictions[w];
     seen.insert(labels.ids.begin(), labels.ids.end());
@@ -192,15 +192,15 @@ std::string set_section(const ComparisonReport& report, const ComparedSet& set, 
   std::string out = str("<section id=\"set-", index, "\"><h2>", escaped(set.set), "</h2>");
   for (size_t w = 0; w < report.ways.size(); ++w) {
     const SetResult& result = set.comparison.results[w];
-    const std::string remark =
-        !result.complete ? "stopped early: the numbers are of a part of the set"
-                         : coverage_remark(result);
+    const std::string remark = !result.complete
+                                   ? "stopped early: the numbers are of a part of the set"
+                                   : coverage_remark(result);
     if (!remark.empty())
-      out += str("<p class=\"warning\">", escaped(report.ways[w].name), ": ", escaped(remark),
-                 "</p>");
+      out +=
+          str("<p class=\"warning\">", escaped(report.ways[w].name), ": ", escaped(remark), "</p>");
   }
-  out += "<h3>Classes, by the difference between the ways (IoU)</h3>" +
-         class_differences(report, set);
+  out +=
+      "<h3>Classes, by the difference between the ways (IoU)</h3>" + class_differences(report, set);
   if (set.comparison.contested.empty()) return out + "</section>";
   out += "<h3>Images on which the ways disagree most</h3><div class=\"examples\">";
   for (const ContestedImage& contested : set.comparison.contested)
@@ -268,7 +268,8 @@ void write_comparison(const fs::path& folder, const ComparisonReport& report) {
   write_atomically(folder / "results.json",
                    [&](std::ostream& out) { out << to_json(report).dump(1) << '\n'; });
   const auto rows = comparison_table(report);
-  write_atomically(folder / "results.csv", [&](std::ostream& out) { write_rows(out, rows, false); });
+  write_atomically(folder / "results.csv",
+                   [&](std::ostream& out) { write_rows(out, rows, false); });
   write_atomically(folder / "results.md", [&](std::ostream& out) { write_rows(out, rows, true); });
   write_html_page(folder / "report.html", page_of(report));
 }

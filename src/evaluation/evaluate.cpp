@@ -2,11 +2,8 @@
 
 #include <torch/utils.h>
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <exception>
 #include <memory>
@@ -17,40 +14,19 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
+#include "base/scope_exit.hpp"
 #include "base/signal.hpp"
+#include "base/stopwatch.hpp"
 #include "evaluation/examples.hpp"
 #include "evaluation/fingerprint.hpp"
 #include "evaluation/image_worker.hpp"
 #include "evaluation/ordered_queue.hpp"
 #include "evaluation/progress_file.hpp"
+#include "nn/torch_threads.hpp"
 #include "text/prompts.hpp"
 
 namespace pixelclip {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string duration(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
-  return str(whole / 3600, ":", whole / 60 % 60 / 10, whole / 60 % 10, ":", whole % 60 / 10,
-             whole % 10);
-}
-
-/// LibTorch's threads inside one operation, for a scope.
-class TorchThreads {
- public:
-  explicit TorchThreads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
-  ~TorchThreads() { at::set_num_threads(before_); }
-  TorchThreads(const TorchThreads&) = delete;
-  TorchThreads& operator=(const TorchThreads&) = delete;
-
- private:
-  int before_;
-};
 
 void add_counts(Confusion& confusion, const SparseCounts& sparse) {
   auto& counts = confusion.counts();
@@ -67,7 +43,7 @@ std::vector<std::string> shown_names(std::vector<std::string> names) {
 }
 
 ScoreRule rule_of(const SemSegSet& set, const EvaluateOptions& options) {
-  return options.rule == "mmseg" ? ScoreRule::mmseg : set.info().rule;
+  return options.rule == TestRule::mmseg ? ScoreRule::mmseg : set.info().rule;
 }
 
 /// The counts of one way of scoring a set, and the file that keeps them.
@@ -254,7 +230,7 @@ class Evaluation {
 
   Comparison run(const WaysScoreFunction& scores, int contested) {
     log::info(set_.report().summary(set_.info().name, set_.items().size()));
-    const auto start = Clock::now();
+    const Stopwatch watch;
     std::vector<bool> open(listed_);
     for (const auto& tally : tallies_) {
       const auto lacking = tally->recall();
@@ -266,13 +242,13 @@ class Evaluation {
     work(scores);
     Comparison comparison;
     for (const auto& tally : tallies_)
-      comparison.results.push_back(tally->finish(complete_, seconds_since(start)));
+      comparison.results.push_back(tally->finish(complete_, watch.seconds()));
     if (options_.rank == 0 && contested > 0) comparison.contested = contested_images(contested);
     for (size_t w = 0; w < tallies_.size(); ++w)
       tallies_[w]->forget_if(comparison.results[w].complete);
     const SetResult& result = comparison.results.front();
     log::info(result.set, ": scored ", result.scored, " of ", result.listed, " images in ",
-              duration(result.seconds),
+              format_duration(result.seconds),
               result.unlabelled ? str(", ", result.unlabelled, " have nothing to score") : "",
               result.failed ? str(", ", result.failed, " could not be read") : "");
     if (const auto warning = coverage_remark(result); !warning.empty())
@@ -312,12 +288,12 @@ class Evaluation {
       }
       if (--active == 0) done.close();
     };
-    start_ = Clock::now();
+    watch_ = {};
     int64_t taken = 0;
     {
       std::vector<std::jthread> pool;
       // Whatever ends this scope, the threads must not wait for room.
-      const std::shared_ptr<void> closer(nullptr, [&](void*) { done.close(); });
+      const ScopeExit closer([&] { done.close(); });
       for (int t = 0; t < threads; ++t) pool.emplace_back(body);
       while (auto records = done.pop()) {
         for (const std::vector<ImageRecord>& of_ways : *records) {
@@ -373,12 +349,12 @@ class Evaluation {
   }
 
   void show_progress(int64_t done, int64_t count) {
-    const double seconds = seconds_since(start_);
+    const double seconds = watch_.seconds();
     const double left = seconds / static_cast<double>(done) * static_cast<double>(count - done);
     const std::string text = str(
         set_.info().name, ": ", done, " of ", count, " images, ",
         std::round(10.0 * static_cast<double>(done) / std::max(seconds, 1e-9)) / 10, " a second, ",
-        duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
+        format_duration(left), " left", options_.world_size > 1 ? " (this process' share)" : "");
     log::progress(text);
     if (seconds - last_log_ < 10 || done == count) return;
     last_log_ = seconds;
@@ -392,7 +368,7 @@ class Evaluation {
   std::vector<int64_t> open_;  ///< images of this rank that some way lacks
   int64_t listed_ = 0;
   bool complete_ = true;
-  Clock::time_point start_ = Clock::now();
+  Stopwatch watch_;
   double last_log_ = 0;
 };
 

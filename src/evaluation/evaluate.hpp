@@ -19,15 +19,15 @@ struct EvaluateOptions {
   /// Folder for sem_seg_predictions.json and for what an interrupted evaluation goes on from;
   /// empty: neither is kept.
   std::filesystem::path predictions = {};
-  std::string rule = {};         ///< TEST.RULE; "mmseg" scores by that rule, else by the set's own.
-  std::string protocol = {};     ///< What else the numbers depend on: templates, sizes …
-  std::string weights = {};      ///< Checksum of the weights; ends the fingerprint.
-  int threads = 0;               ///< Images in work at once; 0: all cores.
-  int batch = 1;                 ///< Images a call of the score function gets at most.
-  int64_t limit = 0;             ///< Score only the first images of the set; 0: all.
-  int examples = 0;              ///< Best, worst and random images kept for the report.
-  bool keep_progress = false;    ///< Leave removing the progress files to forget_progress().
-  int rank = 0, world_size = 1;  ///< This rank scores items rank, rank + world_size, …
+  TestRule rule = TestRule::pixelclip;  ///< TEST.RULE; pixelclip: the rule of the set
+  std::string protocol = {};            ///< What else the numbers depend on: templates, sizes …
+  std::string weights = {};             ///< Checksum of the weights; ends the fingerprint.
+  int threads = 0;                      ///< Images in work at once; 0: all cores.
+  int batch = 1;                        ///< Images a call of the score function gets at most.
+  int64_t limit = 0;                    ///< Score only the first images of the set; 0: all.
+  int examples = 0;                     ///< Best, worst and random images kept for the report.
+  bool keep_progress = false;           ///< Leave removing the progress files to forget_progress().
+  int rank = 0, world_size = 1;         ///< This rank scores items rank, rank + world_size, …
   /// Sums a tensor of counts over all ranks in place; needed when world_size > 1. Only matrices and
   /// counts travel; predictions of each rank are written by that rank and joined on rank 0.
   std::function<void(torch::Tensor&)> all_reduce = {};

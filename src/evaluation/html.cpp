@@ -7,24 +7,13 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "image/codec.hpp"
 
 namespace pixelclip {
 namespace {
 
 #include "evaluation/report_page.inc"
-
-std::string base64(const std::vector<uint8_t>& bytes) {
-  constexpr const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t have = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = 0;
-    for (size_t k = 0; k < 3; ++k) word = word << 8 | (k < have ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) out += k <= have ? digits[word >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -67,8 +56,7 @@ std::string cell(double value, int decimals, const std::string& unit) {
              shown(value, decimals), std::isnan(value) ? "" : unit, "</td>");
 }
 
-std::string table_head(const std::vector<std::string>& heads,
-                       const std::set<std::string>& texts) {
+std::string table_head(const std::vector<std::string>& heads, const std::set<std::string>& texts) {
   std::string out = "<thead><tr>";
   for (const auto& head : heads) {
     out += str("<th scope=\"col\"", texts.count(head) ? " class=\"text\"" : "", "><button>",

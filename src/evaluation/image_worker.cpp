@@ -85,15 +85,12 @@ void ImageWorker::count(Way& way, ImageRecord& record, const torch::Tensor& scor
                         const LabelMap& truth) {
   const std::string file = set_.items()[record.index].image.string();
   const size_t classes = way.evaluator.names().size();
-  TORCH_CHECK(scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes),
+  const bool labels = scores.dim() == 2 && scores.scalar_type() == torch::kInt;
+  TORCH_CHECK(labels || (scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes)),
               "the scores of ", file, " have shape ", scores.sizes(), ", expected [", classes,
               ", h, w]");
-  LabelMap prediction;
-  try {
-    prediction = argmax_upsampled(scores, truth.height, truth.width);
-  } catch (const Error& e) {
-    fail(file, ": ", e.what());
-  }
+  const LabelMap prediction =
+      with_context(file, [&] { return argmax_upsampled(scores, truth.height, truth.width); });
   way.evaluator.process(file, prediction, truth);
   record.confusion = take_counts(way.evaluator.confusion());
   record.boundary = take_counts(way.evaluator.boundary());

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/log.hpp"
+#include "config/class_names.hpp"
 #include "config/config.hpp"
 
 namespace pixelclip {

@@ -28,16 +28,14 @@ SemSegEvaluator::SemSegEvaluator(std::vector<std::string> names, ScoreRule rule,
 
 void SemSegEvaluator::process(const std::string& file_name, const LabelMap& prediction,
                               const LabelMap& truth) {
-  try {
+  with_context(file_name, [&] {
     confusion_.add(prediction, truth, ignore_);
     if (boundary_.classes() > 0) {
       LabelMap marked = truth;
       for (int32_t& id : marked.ids) id = id == ignore_ ? boundary_.classes() : id;
       add_boundaries(prediction, marked, boundary_);
     }
-  } catch (const Error& e) {
-    fail(file_name, ": ", e.what());
-  }
+  });
   ++images_;
 }
 
@@ -53,45 +51,18 @@ Results SemSegEvaluator::finish() const {
 
 std::string predictions_json(const std::string& file_name, const LabelMap& prediction,
                              const std::vector<int32_t>& ids) {
-  struct Runs {
-    std::vector<uint32_t> counts;
-    int64_t end = 0;
-  };
-  std::map<int32_t, Runs> classes;
-  const int64_t height = prediction.height, width = prediction.width;
-  const auto close_run = [&](int32_t id, int64_t begin, int64_t end) {
-    Runs& runs = classes[id];
-    runs.counts.push_back(static_cast<uint32_t>(begin - runs.end));
-    runs.counts.push_back(static_cast<uint32_t>(end - begin));
-    runs.end = end;
-  };
-  // One pass down the columns gives the runs of all classes.
-  int32_t current = height * width > 0 ? prediction.ids[0] : 0;
-  int64_t begin = 0, at = 0;
-  for (int64_t x = 0; x < width; ++x) {
-    for (int64_t y = 0; y < height; ++y, ++at) {
-      const int32_t id = prediction.ids[y * width + x];
-      if (id == current) continue;
-      close_run(current, begin, at);
-      current = id;
-      begin = at;
-    }
-  }
-  if (at > 0) close_run(current, begin, at);
-
   const std::string name = nlohmann::json(file_name).dump();
   std::string text;
-  for (auto& [id, runs] : classes) {
+  for (const auto& [id, mask] : rles_from_labels(prediction)) {
     if (!ids.empty() && (id < 0 || static_cast<size_t>(id) >= ids.size())) {
       fail(file_name, ": class ", id, " has no id of its own in the predictions; there are ",
            ids.size());
     }
-    if (runs.end < at) runs.counts.push_back(static_cast<uint32_t>(at - runs.end));
-    const std::string counts = encode_rle({height, width, std::move(runs.counts)});
-    text +=
-        str(text.empty() ? "" : ", ", "{\"file_name\": ", name,
-            ", \"category_id\": ", ids.empty() ? id : ids[id], ", \"segmentation\": {\"size\": [",
-            height, ", ", width, "], \"counts\": ", nlohmann::json(counts).dump(), "}}");
+    const std::string counts = encode_rle(mask);
+    text += str(text.empty() ? "" : ", ", "{\"file_name\": ", name,
+                ", \"category_id\": ", ids.empty() ? id : ids[id],
+                ", \"segmentation\": {\"size\": [", prediction.height, ", ", prediction.width,
+                "], \"counts\": ", nlohmann::json(counts).dump(), "}}");
   }
   return text;
 }

@@ -21,7 +21,7 @@ OnnxDim dim(const std::optional<int64_t>& size, const char* name) {
 /// Weights in CLIP's names for an encoder that takes RGB, whatever it was trained with.
 StateDict rgb_weights(const Segmenter& segmenter) {
   StateDict weights = state_of(*segmenter.clip());
-  if (segmenter.format() == "RGB") return weights;
+  if (segmenter.format() == ChannelOrder::rgb) return weights;
   for (const char* first : {"visual.conv1.weight", "visual.trunk.stem.0.weight"}) {
     if (weights.count(first)) weights[first] = weights[first].flip(1);
   }
@@ -109,7 +109,7 @@ class Exporter {
 
   /// Values [3, 1, 1] of the encoder's channels in the order of RGB.
   Tensor in_rgb(const Tensor& channels) const {
-    return segmenter_.format() == "BGR" ? channels.flip(0) : channels;
+    return segmenter_.format() == ChannelOrder::bgr ? channels.flip(0) : channels;
   }
 
   /// The input image as the encoder takes it: [B, 3, H, W], normalised, resized.

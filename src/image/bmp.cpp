@@ -84,7 +84,7 @@ class Bitmap {
   }
 
   [[noreturn]] void fail_cut() const {
-    fail(name_, ": not a readable image (the BMP file is damaged or cut short)");
+    fail_in(name_, "not a readable image (the BMP file is damaged or cut short)");
   }
 
   void read_header() {
@@ -107,8 +107,8 @@ class Bitmap {
         ((compression_ == kPlain || compression_ == kMasks) && bits_ == 32) ||
         (compression_ == kRle8 && bits_ == 8) || (compression_ == kRle4 && bits_ == 4);
     if (!known) {
-      fail(name_, ": a BMP file of ", bits_, " bits a pixel and compression ", compression_,
-           ", which is not read");
+      fail_in(name_, "a BMP file of ", bits_, " bits a pixel and compression ", compression_,
+              ", which is not read");
     }
   }
 

@@ -18,7 +18,7 @@ using formats::Bytes;
 namespace {
 
 void check_bytes(Bytes bytes, const std::string& name) {
-  if (bytes.empty()) fail(name, ": the file is empty; an image was expected");
+  if (bytes.empty()) fail_in(name, "the file is empty; an image was expected");
 }
 
 void check_scale(int scale) {
@@ -147,13 +147,7 @@ Image decode_rgb_cropped(Bytes bytes, const std::string& name, const Rect& wante
                          const DecodeOptions& options) {
   ImageRegion region;
   decode_rgb_region(bytes, name, wanted, options, region);
-  if (wanted.empty() || wanted.x < 0 || wanted.y < 0 ||
-      wanted.x > region.source_width - wanted.width ||
-      wanted.y > region.source_height - wanted.height) {
-    fail(name, ": the crop at (", wanted.x, ", ", wanted.y, ") of ", wanted.width, " x ",
-         wanted.height, " is not inside the image of ", region.source_width, " x ",
-         region.source_height);
-  }
+  check_crop(wanted, region.source_height, region.source_width, name + ": ");
   Image out(wanted.height, wanted.width, 3);
   for (int64_t y = 0; y < wanted.height; ++y) {
     const uint8_t* from = region.image.row(wanted.y - region.rect.y + y);
@@ -173,9 +167,9 @@ LabelMap decode_labels(Bytes bytes, const std::string& name) {
   check_bytes(bytes, name);
   if (formats::is_png(bytes)) return formats::decode_png_labels(bytes, name);
   if (formats::is_jpeg(bytes)) {
-    fail(name,
-         ": a JPEG cannot hold labels, since its compression changes ids; a grey or palette "
-         "PNG was expected");
+    fail_in(name,
+            "a JPEG cannot hold labels, since its compression changes ids; a grey or palette "
+            "PNG was expected");
   }
   return formats::decode_other_labels(bytes, name);
 }

@@ -10,11 +10,12 @@ namespace pixelclip::formats {
 
 void check_size(int64_t height, int64_t width, const std::string& name, int64_t max_pixels) {
   if (height <= 0 || width <= 0) {
-    fail(name, ": the image is empty (", height, " x ", width, ")");
+    fail_in(name, "the image is empty (", height, " x ", width, ")");
   }
   if (height > max_pixels / width) {
-    fail(name, ": the image claims ", height, " x ", width, " pixels, more than the ", max_pixels,
-         " that are read; a damaged or malicious file, or make it smaller");
+    fail_in(ErrorKind::too_large, name, "the image claims ", height, " x ", width,
+            " pixels, more than the ", max_pixels,
+            " that are read; a damaged or malicious file, or make it smaller");
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace pixelclip {
@@ -31,6 +32,9 @@ struct Image {
   uint8_t* row(int64_t y) { return pixels.data() + y * stride(); }
   const uint8_t* row(int64_t y) const { return pixels.data() + y * stride(); }
 };
+
+/// Errors: `crop` is empty or not inside an image of height × width; `where` begins the message.
+void check_crop(const Rect& crop, int64_t height, int64_t width, const std::string& where = "");
 
 /// The pixels `rect` of an image of `source_height` × `source_width`.
 struct ImageRegion {

@@ -184,21 +184,21 @@ class JpegReader {
       run([&] { read_rows(rect, out.image); });
     }
     if (!complete_)
-      fail(name_, ": truncated JPEG (it has no end mark, and parts of the image are missing)");
+      fail_in(name_, "truncated JPEG (it has no end mark, and parts of the image are missing)");
   }
 
  private:
   template <typename Step>
   void run(const Step& step) {
     if (errors_.run(step)) return;
-    if (errors_.truncated) fail(name_, ": truncated JPEG (", errors_.text, ")");
-    fail(name_, ": not a readable JPEG (", errors_.text, ")");
+    if (errors_.truncated) fail_in(name_, "truncated JPEG (", errors_.text, ")");
+    fail_in(name_, "not a readable JPEG (", errors_.text, ")");
   }
 
   void start(int scale) {
     if (codec_.num_components == 2 || codec_.num_components > 4) {
-      fail(name_, ": a JPEG of ", codec_.num_components,
-           " components; 1 (grey), 3 (color) or 4 (CMYK) were expected");
+      fail_in(name_, "a JPEG of ", codec_.num_components,
+              " components; 1 (grey), 3 (color) or 4 (CMYK) were expected");
     }
     run([&] {
       codec_.out_color_space = codec_.num_components == 4 ? JCS_CMYK : JCS_RGB;

@@ -55,7 +55,7 @@ struct File {
 
 File read_jpeg2000(Bytes bytes, const std::string& name, int64_t max_pixels) {
   const auto unreadable = [&](const auto&... why) {
-    fail(name, ": not a readable image (the JPEG 2000 file ", why..., ")");
+    fail_in(name, "not a readable image (the JPEG 2000 file ", why..., ")");
   };
   Source source{bytes};
   const Stream stream(opj_stream_default_create(OPJ_TRUE), opj_stream_destroy);

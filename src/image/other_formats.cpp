@@ -30,9 +30,9 @@ bool is_webp(Bytes bytes) {
 bool is_jpeg2000(Bytes bytes) { return begins_with(bytes, "\0\0\0\x0CjP  ", 8); }
 
 [[noreturn]] void fail_unknown(const std::string& name) {
-  fail(name,
-       ": this is not an image of a known kind (JPEG, PNG, BMP, WebP, TIFF, JPEG 2000 and PNM are "
-       "read)");
+  fail_in(name,
+          "this is not an image of a known kind (JPEG, PNG, BMP, WebP, TIFF, JPEG 2000 and PNM are "
+          "read)");
 }
 
 }  // namespace

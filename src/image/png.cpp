@@ -60,7 +60,7 @@ class PngReader {
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     if (!info_) {
       close();
-      fail(name_, ": libpng could not be started");
+      fail_in(name_, "libpng could not be started");
     }
     try {
       run([&] {
@@ -104,9 +104,9 @@ class PngReader {
 
   LabelMap read_labels() {
     if ((color() & PNG_COLOR_MASK_COLOR) && !(color() & PNG_COLOR_MASK_PALETTE)) {
-      fail(name_,
-           ": the labels are colors; a grey or palette image of ids was expected "
-           "(convert each color to its id)");
+      fail_in(name_,
+              "the labels are colors; a grey or palette image of ids was expected "
+              "(convert each color to its id)");
     }
     const int bytes = depth() == 16 ? 2 : 1;
     std::vector<uint8_t> raw(static_cast<size_t>(height() * width() * bytes));
@@ -126,8 +126,7 @@ class PngReader {
   template <typename Step>
   void run(const Step& step) {
     if (state_.run(step)) return;
-    fail(name_, state_.truncated ? ": truncated PNG (" : ": not a readable PNG (", state_.text,
-         ")");
+    fail_in(name_, state_.truncated ? "truncated PNG (" : "not a readable PNG (", state_.text, ")");
   }
 
   void read_rows(uint8_t* pixels, int64_t stride) {

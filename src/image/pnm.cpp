@@ -30,7 +30,7 @@ class Reader {
     if (!file.bits) file.most = number();
     check_size(height, width, name_, max_pixels);
     if (file.most < 1 || file.most > 65535) {
-      fail(name_, ": its largest value is ", file.most, "; 1 to 65535 was expected");
+      fail_in(name_, "its largest value is ", file.most, "; 1 to 65535 was expected");
     }
     ++at_;  // the one white space before binary samples
     const int64_t bands = kind % 3 == 0 ? 3 : 1;
@@ -60,7 +60,7 @@ class Reader {
 
  private:
   [[noreturn]] void fail_cut() const {
-    fail(name_, ": not a readable image (the PNM file is damaged or cut short)");
+    fail_in(name_, "not a readable image (the PNM file is damaged or cut short)");
   }
 
   int next() {

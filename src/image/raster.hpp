@@ -50,7 +50,7 @@ LabelMap to_labels(const Raster<T>& raster) {
 }
 
 [[noreturn]] inline void fail_not_ids(const std::string& name) {
-  fail(name, ": the labels are colors or fractions; an image of whole ids was expected");
+  fail_in(name, "the labels are colors or fractions; an image of whole ids was expected");
 }
 
 }  // namespace pixelclip::formats

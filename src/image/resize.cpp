@@ -120,23 +120,12 @@ Resizer::~Resizer() = default;
 Resizer::Resizer(Resizer&&) noexcept = default;
 Resizer& Resizer::operator=(Resizer&&) noexcept = default;
 
-namespace {
-
-void check_crop(const ImageRegion& source, int64_t height, int64_t width, const Rect& crop) {
-  if (crop.empty() || crop.x < 0 || crop.y < 0 || crop.x > width - crop.width ||
-      crop.y > height - crop.height) {
-    fail("the crop at (", crop.x, ", ", crop.y, ") of ", crop.width, " x ", crop.height,
-         " is not inside an image of ", height, " x ", width);
-  }
-  if (source.source_height <= 0 || source.source_width <= 0)
-    fail("an empty image cannot be resized");
-}
-
-}  // namespace
-
 void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t width,
                           const Rect& crop, bool flip, Image& out) {
-  check_crop(source, height, width, crop);
+  check_crop(crop, height, width);
+  if (source.source_height <= 0 || source.source_width <= 0) {
+    fail("an empty image cannot be resized");
+  }
   Scratch& s = *scratch_;
   const Image& image = source.image;
   set_axis(source.source_width, width, crop.x, crop.width, flip, s.columns);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 
@@ -183,6 +184,39 @@ Rle rle_from_bitmap(std::span<const uint8_t> bitmap, int64_t height, int64_t wid
 
 Rle rle_from_label(const LabelMap& labels, int32_t id) {
   return encode_pixels(labels.height, labels.width, [&](int64_t i) { return labels.ids[i] == id; });
+}
+
+std::map<int32_t, Rle> rles_from_labels(const LabelMap& labels) {
+  const int64_t pixels = checked_pixels(labels.height, labels.width);
+  std::map<int32_t, Rle> masks;
+  std::map<int32_t, int64_t> ends;  // of the last run of each id
+  for_each_run(labels, [&](int32_t id, int64_t begin, int64_t end) {
+    const auto [mask, fresh] = masks.try_emplace(id, Rle{labels.height, labels.width, {}});
+    int64_t& previous = ends[id];
+    mask->second.counts.push_back(static_cast<uint32_t>(begin - previous));
+    mask->second.counts.push_back(static_cast<uint32_t>(end - begin));
+    previous = end;
+  });
+  for (auto& [id, mask] : masks) {
+    if (ends[id] < pixels) mask.counts.push_back(static_cast<uint32_t>(pixels - ends[id]));
+  }
+  return masks;
+}
+
+nlohmann::json rle_to_json(const Rle& rle) {
+  return {{"size", {rle.height, rle.width}}, {"counts", encode_rle(rle)}};
+}
+
+nlohmann::json sa1b_annotation(int64_t id, const Rle& mask) {
+  const Rect box = rle_bbox(mask);
+  return {{"id", id},
+          {"segmentation", rle_to_json(mask)},
+          {"bbox", {box.x, box.y, box.width, box.height}},
+          {"area", rle_area(mask.counts)},
+          {"predicted_iou", 1.0},
+          {"stability_score", 1.0},
+          {"point_coords", nlohmann::json::array()},
+          {"crop_box", {0, 0, mask.width, mask.height}}};
 }
 
 std::vector<uint8_t> rle_to_bitmap(const Rle& rle) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +50,30 @@ Rect rle_bbox(const Rle& rle);
 Rle rle_from_bitmap(std::span<const uint8_t> bitmap, int64_t height, int64_t width);
 /// The pixels of `labels` equal to `id`.
 Rle rle_from_label(const LabelMap& labels, int32_t id);
+/// The masks of all ids that occur, by ascending id.
+std::map<int32_t, Rle> rles_from_labels(const LabelMap& labels);
+/// Calls `visit(id, begin, end)` for each run of equal ids, column by column; pixel (y, x) has the
+/// index x · height + y.
+template <typename Visit>
+void for_each_run(const LabelMap& labels, const Visit& visit) {
+  int64_t begin = 0, at = 0;
+  int32_t current = labels.ids.empty() ? 0 : labels.ids.front();
+  for (int64_t x = 0; x < labels.width; ++x) {
+    for (int64_t y = 0; y < labels.height; ++y, ++at) {
+      const int32_t id = labels.ids[static_cast<size_t>(y * labels.width + x)];
+      if (id == current) continue;
+      visit(current, begin, at);
+      begin = at;
+      current = id;
+    }
+  }
+  if (at > begin) visit(current, begin, at);
+}
+/// COCO's JSON of a mask: {"size": [height, width], "counts": "…"}.
+nlohmann::json rle_to_json(const Rle& rle);
+/// SA-1B's JSON of a mask: {id, segmentation, bbox, area, predicted_iou: 1, stability_score: 1,
+/// point_coords: [], crop_box: the whole image}.
+nlohmann::json sa1b_annotation(int64_t id, const Rle& mask);
 /// Writes 0 and 1.
 std::vector<uint8_t> rle_to_bitmap(const Rle& rle);
 

@@ -37,8 +37,8 @@ class Tiff {
     bits_ = small(TIFFTAG_BITSPERSAMPLE, 1), bands_ = small(TIFFTAG_SAMPLESPERPIXEL, 1);
     photometric_ = small(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
     if (bands_ > 4) {
-      fail(name, ": a TIFF image of ", bands_,
-           " bands; 1, 3 or 4 are read (write red, green and blue to a file of their own)");
+      fail_in(name, "a TIFF image of ", bands_,
+              " bands; 1, 3 or 4 are read (write red, green and blue to a file of their own)");
     }
     format_ = small(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
     planar_ = small(TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
@@ -114,8 +114,8 @@ class Tiff {
   }
 
   [[noreturn]] void fail_unreadable() const {
-    fail(name_, ": not a readable image (", fault_.empty() ? "the TIFF file is damaged" : fault_,
-         ")");
+    fail_in(name_, "not a readable image (", fault_.empty() ? "the TIFF file is damaged" : fault_,
+            ")");
   }
 
  private:
@@ -222,7 +222,7 @@ Image decode_tiff(Bytes bytes, const std::string& name, const DecodeOptions& opt
   if (file.has_fractions() && file.bits() == 32)
     return to_levels(file.samples<float>(), name, options);
   if (file.has_fractions()) {
-    fail(name, ": a TIFF image of ", file.bits(), "-bit fractions; 32 and 64 bits are read");
+    fail_in(name, "a TIFF image of ", file.bits(), "-bit fractions; 32 and 64 bits are read");
   }
   if (file.bits() == 32) {
     return file.is_signed() ? to_levels(file.samples<int32_t>(), name, options)

@@ -16,11 +16,11 @@ __global__ void label_pixels(const float* scores, int classes, int h, int w, int
 }  // namespace
 
 bool argmax_kernel(const float* scores, int classes, int h, int w, int64_t height, int64_t width,
-                   int32_t* labels, int device) {
+                   int32_t* labels, void* stream) {
   constexpr int kThreads = 256;
-  if (cudaSetDevice(device) != cudaSuccess) return false;
   const auto blocks = static_cast<unsigned>((height * width + kThreads - 1) / kThreads);
-  label_pixels<<<blocks, kThreads>>>(scores, classes, h, w, height, width, labels);
+  label_pixels<<<blocks, kThreads, 0, static_cast<cudaStream_t>(stream)>>>(scores, classes, h, w,
+                                                                           height, width, labels);
   return cudaGetLastError() == cudaSuccess;
 }
 

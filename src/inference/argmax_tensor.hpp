@@ -8,7 +8,8 @@ namespace pixelclip {
 
 /// argmax over classes of `scores` [classes, h, w] resized bilinearly to height × width: by the
 /// fused step (argmax.hpp) with `threads` on a CPU; where the scores are on a GPU by a kernel if
-/// the program was built with nvcc, else in tiles.
+/// the program was built with nvcc, else in tiles. Labels [h, w] int32, where classes were
+/// compared already, are resized to the nearest neighbor where their size differs.
 LabelMap argmax_upsampled(const torch::Tensor& scores, int64_t height, int64_t width,
                           int threads = 1);
 

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "config/class_names.hpp"
 #include "text/prompts.hpp"
 
 namespace pixelclip {
@@ -21,13 +22,13 @@ ClassBank class_bank(const std::vector<std::string>& names, const TestConfig& co
   std::vector<std::string> rows;
   for (size_t c = 0; c < names.size(); ++c) {
     std::vector<std::string> own = {names[c]};
-    if (config.synonyms == "max") {
+    if (config.synonyms == SynonymScore::max) {
       own = split_synonyms(names[c]);
       for (auto& name : own) name = with_escaped_commas(name);
     }
     if (names[c] == "background") {
       bank.background = static_cast<int64_t>(c);
-      if (config.background.mode == "words") own = read_class_names(config.background.words);
+      if (has_background_words(config.background)) own = read_class_names(config.background.words);
     }
     bank.owner.insert(bank.owner.end(), own.size(), static_cast<int64_t>(c));
     rows.insert(rows.end(), own.begin(), own.end());

@@ -26,7 +26,7 @@ ClassBank one_row_a_class(const torch::Tensor& embeddings);
 using EmbedFunction = std::function<torch::Tensor(const std::vector<std::string>& names)>;
 
 /// The rows for `names`: one a class; or with TEST.SYNONYMS max one a synonym, and with
-/// TEST.BACKGROUND words one a word for the class "background".
+/// TEST.BACKGROUND words or reject one a word for the class "background".
 ClassBank class_bank(const std::vector<std::string>& names, const TestConfig& config,
                      const EmbedFunction& embed);
 

@@ -6,7 +6,10 @@
 
 #include "base/error.hpp"
 #include "inference/pamr.hpp"
+#include "inference/pixel_scores.hpp"
 #include "inference/windows.hpp"
+#include "io/load_into.hpp"
+#include "modeling/dense_recipe.hpp"
 #include "nn/functional.hpp"
 
 namespace pixelclip {
@@ -27,8 +30,8 @@ Size2 grid_of(Size2 input, bool keeps_aspect) {
 
 /// The student's encoder in MODEL.PRECISION: in bfloat16 a copy whose matrices lie in it, so that
 /// autocast need not convert them for every image.
-ImageEncoder inference_encoder(PixelCLIP& model, const std::string& precision) {
-  if (precision != "bfloat16") return model->clip()->visual;
+ImageEncoder inference_encoder(PixelCLIP& model, FloatType precision) {
+  if (precision != FloatType::bfloat16) return model->clip()->visual;
   StateDict visual;
   for (const auto& item : model->clip()->visual->named_parameters())
     visual.emplace(item.key(), item.value().detach());
@@ -49,15 +52,19 @@ Tensor cosines(const Tensor& features, const Tensor& rows) {
 
 }  // namespace
 
-ClassScorer::ClassScorer(PixelCLIP& model, const Config& config)
+ClassScorer::ClassScorer(PixelCLIP& model, const Config& config,
+                         std::shared_ptr<const DenseHelper> helper)
     : config_(config.test),
       encoder_(inference_encoder(model, config.model.precision),
                {config.model.clip_pixel_mean, config.model.clip_pixel_std, model->device()},
-               autocast_type(config.model.precision)),
+               autocast_type(to_string(config.model.precision)),
+               dense_recipe(config.model, model->device(), std::move(helper))),
       // A CPU gains nothing from batches, and alone an image's scores do not depend on others.
       batch_(model->device().is_cpu() ? 1
              : config_.batch_size > 0 ? config_.batch_size
                                       : 8) {
+  check_dense(model->clip()->architecture(), dense_options(config.model));
+  if (config_.scores == ScoreGrid::pixels) return;  // windows may lie anywhere
   const auto& window = config_.sliding_window;
   for (const int64_t side :
        {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
@@ -83,7 +90,7 @@ Tensor ClassScorer::view_scores(const Tensor& features, Size2 input, const Class
 /// Overlapping windows of the view, encoded one by one; features or scores averaged on the
 /// encoder's grid.
 Tensor ClassScorer::window_scores(const View& view, const ClassBank& bank) const {
-  const auto& [enabled, size, stride, average] = config_.sliding_window;
+  const auto& [enabled, size, stride, average, pad] = config_.sliding_window;
   const int64_t height = std::max(view.input.height, size.height),
                 width = std::max(view.input.width, size.width);
   const auto image = input(view, {height, width});  // [1, 3, height, width]
@@ -97,7 +104,7 @@ Tensor ClassScorer::window_scores(const View& view, const ClassBank& bank) const
   }
   const auto features = encoder_.dense(windows, batch_);
   const int64_t patch = encoder_.patch();
-  const bool of_features = average == "features";
+  const bool of_features = average == WindowAverage::features;
   const int64_t depth = of_features ? features[0].size(2) : bank.embeddings.size(0);
   WindowMean mean(depth, height / patch, width / patch, features[0].options());
   for (size_t i = 0; i < windows.size(); ++i) {
@@ -113,6 +120,11 @@ Tensor ClassScorer::window_scores(const View& view, const ClassBank& bank) const
 std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>& images,
                                             const ClassBank& bank) const {
   const torch::NoGradGuard no_grad;
+  std::vector<Tensor> result;
+  if (config_.scores == ScoreGrid::pixels) {
+    for (const auto& views : images) result.push_back(labels(views.front(), bank));
+    return result;
+  }
   const bool windows = config_.sliding_window.enabled;
   std::vector<Tensor> inputs;
   if (!windows) {
@@ -121,7 +133,6 @@ std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>
     }
   }
   const auto features = encoder_.dense(inputs, batch_);
-  std::vector<Tensor> result;
   size_t next = 0;
   for (const auto& views : images) {
     Tensor sum;
@@ -139,15 +150,22 @@ std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>
   return result;
 }
 
+Tensor ClassScorer::labels(const View& view, const ClassBank& bank) const {
+  const auto image = input(view, view.input);  // [1, 3, h, w]
+  const PixelScores scores(encoder_, image, view.full.height, view.full.width, bank.embeddings,
+                           config_.sliding_window, batch_);
+  return pixel_labels(scores, image, bank, config_);
+}
+
 Tensor ClassScorer::finish(Tensor scores, const View& first, const ClassBank& bank) const {
   const auto& background = config_.background;
-  const bool by_probability = background.mode == "threshold" && bank.background >= 0;
-  if (!by_probability && config_.refine.empty()) return scores;
+  const bool by_probability = background.mode == BackgroundMode::threshold && bank.background >= 0;
+  if (!by_probability && config_.refine == Refinement::none) return scores;
   scores = scores * background.scale;
   if (by_probability) scores[bank.background].fill_(-std::numeric_limits<double>::infinity());
   scores = scores.softmax(0);
   if (by_probability) scores[bank.background].fill_(background.threshold);
-  if (config_.refine.empty()) return scores;
+  if (config_.refine == Refinement::none) return scores;
   const auto image = encoder_.input(first.image, first.input.height, first.input.width);
   return refine_pamr(resized(scores, first.input), image[0], config_.pamr);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "clip/dense_encoder.hpp"
@@ -13,11 +14,14 @@ namespace pixelclip {
 /// May be called by several threads at once.
 class ClassScorer {
  public:
-  /// Errors: windows that do not fall on the encoder's grid.
-  ClassScorer(PixelCLIP& model, const Config& config);
+  /// Encodes as MODEL.DENSE says, with `helper`, or one that it reads itself. Errors: windows that
+  /// do not fall on the encoder's grid; a method that the model or the keys do not allow.
+  ClassScorer(PixelCLIP& model, const Config& config,
+              std::shared_ptr<const DenseHelper> helper = nullptr);
 
   /// Scores [classes, h, w] of each image, the mean over its views. They are cosines;
-  /// probabilities where a threshold or a refinement needs them. No gradient.
+  /// probabilities where a threshold or a refinement needs them. With TEST.SCORES pixels, the
+  /// labels [H, W] int32 at the image's size (pixel_labels). No gradient.
   std::vector<torch::Tensor> operator()(const std::vector<std::vector<View>>& images,
                                         const ClassBank& bank) const;
 
@@ -27,6 +31,7 @@ class ClassScorer {
   torch::Tensor view_scores(const torch::Tensor& features, Size2 input,
                             const ClassBank& bank) const;
   torch::Tensor window_scores(const View& view, const ClassBank& bank) const;
+  torch::Tensor labels(const View& view, const ClassBank& bank) const;
   torch::Tensor finish(torch::Tensor scores, const View& first, const ClassBank& bank) const;
 
   const TestConfig config_;

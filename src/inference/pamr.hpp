@@ -10,7 +10,7 @@ namespace pixelclip {
 /// in each iteration, the mean over the eight neighbours at each of `dilations` pixels, weighed by
 /// how similar the pixels of `image` [3, H, W] are. Costs 8 · dilations · iterations passes over
 /// the masks.
-torch::Tensor refine_pamr(torch::Tensor masks, const torch::Tensor& image,
+torch::Tensor refine_pamr(const torch::Tensor& masks, const torch::Tensor& image,
                           const PamrConfig& config);
 
 }  // namespace pixelclip

@@ -32,13 +32,15 @@ void warn_of_emulation(const std::string& setting, const std::string& way_out) {
   });
 }
 
-void warn_of_emulation(const Config& config, Purpose purpose, torch::Device device) {
-  const auto& amp = config.solver.amp;
-  const auto type = amp.dtype == "float16" ? torch::kHalf : torch::kBFloat16;
-  if (purpose == Purpose::train && amp.enabled && is_emulated(type, device)) {
-    warn_of_emulation("SOLVER.AMP.DTYPE " + amp.dtype, "SOLVER.AMP.ENABLED False");
+void warn_of_emulation(const AmpConfig& amp, torch::Device device) {
+  const auto type = amp.dtype == FloatType::float16 ? torch::kHalf : torch::kBFloat16;
+  if (amp.enabled && is_emulated(type, device)) {
+    warn_of_emulation(str("SOLVER.AMP.DTYPE ", amp.dtype), "SOLVER.AMP.ENABLED False");
   }
-  if (config.model.precision == "bfloat16" && is_emulated(torch::kBFloat16, device)) {
+}
+
+void warn_of_emulation(const ModelConfig& model, torch::Device device) {
+  if (model.precision == FloatType::bfloat16 && is_emulated(torch::kBFloat16, device)) {
     warn_of_emulation("MODEL.PRECISION bfloat16", "MODEL.PRECISION float32");
   }
 }

@@ -4,7 +4,8 @@
 
 #include <string>
 
-#include "config/config.hpp"
+#include "config/model_config.hpp"
+#include "config/solver_config.hpp"
 
 namespace pixelclip {
 
@@ -16,8 +17,8 @@ bool is_emulated(torch::ScalarType type, torch::Device device);
 /// out.
 void warn_of_emulation(const std::string& setting, const std::string& way_out);
 
-/// The same for what `config` asks of `device` in training (SOLVER.AMP) and in scoring
-/// (MODEL.PRECISION).
-void warn_of_emulation(const Config& config, Purpose purpose, torch::Device device);
+/// Warns of emulation on `device` for training (SOLVER.AMP) and for inference (MODEL.PRECISION).
+void warn_of_emulation(const AmpConfig& amp, torch::Device device);
+void warn_of_emulation(const ModelConfig& model, torch::Device device);
 
 }  // namespace pixelclip

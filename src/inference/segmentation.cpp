@@ -40,28 +40,6 @@ Segmentation segment(const EncodedImage& image, const Words& words, int threads)
 
 std::vector<Region> regions(const Segmentation& segmentation) {
   const LabelMap& labels = segmentation.labels;
-  std::map<int32_t, Region> found;
-  std::map<int32_t, int64_t> ends;  // of each class's last run, counted down the columns
-  int64_t start = 0;
-  int32_t id = labels.ids.front();
-  const auto close_run = [&](int64_t end) {
-    Region& region = found[id];
-    region.mask.counts.push_back(static_cast<uint32_t>(start - ends[id]));
-    region.mask.counts.push_back(static_cast<uint32_t>(end - start));
-    region.area += end - start;
-    ends[id] = end;
-  };
-  for (int64_t x = 0, at = 0; x < labels.width; ++x) {
-    for (int64_t y = 0; y < labels.height; ++y, ++at) {
-      const int32_t next = labels.ids[y * labels.width + x];
-      if (next == id) continue;
-      close_run(at);
-      start = at, id = next;
-    }
-  }
-  const int64_t pixels = labels.height * labels.width;
-  close_run(pixels);
-
   const auto scores = segmentation.scores.accessor<float, 3>();
   const int64_t rows = scores.size(1), columns = scores.size(2);
   std::map<int32_t, std::pair<double, int64_t>> won;
@@ -75,11 +53,11 @@ std::vector<Region> regions(const Segmentation& segmentation) {
     }
   }
   std::vector<Region> result;
-  for (auto& [label, region] : found) {
+  for (auto& [label, mask] : rles_from_labels(labels)) {
+    Region region;
     region.id = label;
-    region.mask.height = labels.height, region.mask.width = labels.width;
-    if (ends[label] < pixels)
-      region.mask.counts.push_back(static_cast<uint32_t>(pixels - ends[label]));
+    region.area = rle_area(mask.counts);
+    region.mask = mask;
     const auto cells = won.find(label);
     region.score = cells != won.end()
                        ? cells->second.first / static_cast<double>(cells->second.second)

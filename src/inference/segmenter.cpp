@@ -1,6 +1,5 @@
 #include "inference/segmenter.hpp"
 
-#include <torch/cuda.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -10,14 +9,19 @@
 
 #include "base/error.hpp"
 #include "base/signal.hpp"
-#include "clip/sources.hpp"
+#include "base/text.hpp"
+#include "clip/find_weights.hpp"
+#include "clip/open_clip.hpp"
 #include "config/config.hpp"
 #include "image/resize.hpp"
 #include "inference/precision.hpp"
 #include "inference/views.hpp"
 #include "inference/windows.hpp"
+#include "io/load_into.hpp"
 #include "modeling/configured_traits.hpp"
+#include "modeling/dense_recipe.hpp"
 #include "modeling/prompt_learner.hpp"
+#include "nn/device.hpp"
 #include "nn/functional.hpp"
 #include "text/clean.hpp"
 #include "text/prompts.hpp"
@@ -63,20 +67,6 @@ struct WindowAxis {
 
 }  // namespace
 
-torch::Device find_device(const std::string& name) {
-  if (name == "auto") return torch::cuda::is_available() ? torch::kCUDA : torch::kCPU;
-  if (name == "cpu") return torch::kCPU;
-  if (!name.starts_with("cuda"))
-    fail("unknown device \"", name, "\": expected auto, cpu, cuda or cuda:N");
-  if (!torch::cuda::is_available())
-    fail("the device ", name, " was asked for, but no GPU can be used here");
-  try {
-    return torch::Device(name);
-  } catch (const c10::Error&) {
-    fail("unknown device \"", name, "\": expected auto, cpu, cuda or cuda:N");
-  }
-}
-
 /// Embeddings [T, C] by class name.
 struct Segmenter::TextCache {
   std::mutex mutex;
@@ -94,11 +84,16 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   if (type && is_emulated(*type, device)) warn_of_emulation("the precision bfloat16", "float32");
   const fs::path path = find_weights(options.weights);
   const fs::path file = config_of(options, path);
-  const Config config = load_config(file);
+  Config config = load_config(file);
+  if (!options.method.empty()) config.model.dense.method = options.method;
+  if (!options.helper.empty()) config.model.dense.helper_weights = options.helper;
+  const DenseRecipe recipe = dense_recipe(config.model, device);
   auto by_hand =
       chosen_traits(options.activation, options.heads, "set by --activation and --heads");
-  if (options.activation == "auto" && options.heads.empty()) by_hand = configured_traits(config);
+  if (options.activation == "auto" && options.heads.empty())
+    by_hand = configured_traits(config.model.sem_seg_head);
   const auto [found, weights, architecture] = open_clip(options.weights, by_hand);
+  check_dense(architecture, recipe.options);
   clip_ = CLIP(architecture);
   load_into(*clip_, weights,
             {.source = path.string(), .must_be_known = {"visual.", "transformer."}});
@@ -107,7 +102,8 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   clip_->to(device);
   encoder_.emplace(
       clip_->visual,
-      PixelStatistics(config.model.clip_pixel_mean, config.model.clip_pixel_std, device), type);
+      PixelStatistics(config.model.clip_pixel_mean, config.model.clip_pixel_std, device), type,
+      recipe);
   description_ = architecture.describe();
   resolution_ = usual_resolution(architecture);
   read_sizes(options, config, !file.empty());

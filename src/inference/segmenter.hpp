@@ -29,10 +29,9 @@ struct SegmenterOptions {
   /// Side of the windows encoded, pixels of an image with short side MIN_SIZE_TEST; 0: the whole
   /// image, unless it is longer than three times its short side.
   int64_t window = 0;
+  std::string method = {};  ///< Dense method (docs/methods.md); empty: as MODEL.DENSE says.
+  std::string helper = {};  ///< DINO or DINOv2 weights of proxyclip; empty: as MODEL.DENSE says.
 };
-
-/// "auto" is a GPU when there is one. Errors: a name that is none, no GPU to be used.
-torch::Device find_device(const std::string& name);
 
 /// Inference with any CLIP or PixelCLIP weights: images are encoded once, words at any time. All
 /// const functions may be called from several threads at once.
@@ -61,7 +60,7 @@ class Segmenter {
   const CLIP& clip() const { return clip_; }
   const DenseEncoder& encoder() const { return *encoder_; }
   Size2 resolution() const { return resolution_; }
-  const std::string& format() const { return format_; }  ///< Of the channels: RGB or BGR.
+  ChannelOrder format() const { return format_; }
   /// Images need no more pixels than this on their short side.
   int64_t short_side() const { return short_side_; }
   int64_t long_side() const { return long_side_; }  ///< The most that they are resized to.
@@ -81,7 +80,7 @@ class Segmenter {
   std::optional<DenseEncoder> encoder_;
   std::string description_;
   std::vector<std::string> templates_;
-  std::string format_ = "RGB";
+  ChannelOrder format_ = ChannelOrder::rgb;
   Size2 resolution_;
   int64_t short_side_ = 640, long_side_ = 2560, window_ = 0;
   std::shared_ptr<TextCache> text_cache_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "image/opencv_resize.hpp"
 #include "image/resize.hpp"
 
 namespace pixelclip {
@@ -22,13 +23,33 @@ Size2 in_shape(const Image& rgb, double short_side) {
           to_multiple(scale * static_cast<double>(rgb.width))};
 }
 
+/// The size with that short side, but no side longer than `longest`, as mmcv rounds it.
+Size2 rescaled(const Image& rgb, double short_side, double longest) {
+  const auto height = static_cast<double>(rgb.height), width = static_cast<double>(rgb.width);
+  const double scale =
+      std::min(longest / std::max(height, width), short_side / std::min(height, width));
+  const auto round = [scale](double side) {
+    return std::max<int64_t>(1, static_cast<int64_t>(side * scale + 0.5));
+  };
+  return {round(height), round(width)};
+}
+
+Image resize_antialiased(const Image& rgb, int64_t height, int64_t width) {
+  return resize_bilinear(rgb, height, width);
+}
+
 /// One size of the image; `scale` is its ratio to the usual one.
 View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t longest,
              double scale) {
   const auto& test = config.test;
   const Size2 usual = config.model.clip_resolution;
   Size2 input = usual, resized = {rgb.height, rgb.width};
-  if (test.sliding_window.enabled) {
+  if (test.scores == ScoreGrid::pixels) {
+    const int64_t wanted = test.short_side > 0 ? test.short_side : short_side;
+    if (wanted > 0)
+      resized = rescaled(rgb, static_cast<double>(wanted), static_cast<double>(longest));
+    input = resized;
+  } else if (test.sliding_window.enabled) {
     const int64_t wanted = test.short_side > 0 ? test.short_side : config.input.min_size_test;
     resized = input =
         in_shape(rgb, wanted > 0 ? scale * static_cast<double>(wanted)
@@ -48,18 +69,20 @@ View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t
     }
   }
   const bool same = resized == Size2{rgb.height, rgb.width};
-  return {to_tensor(same ? rgb : resize_bilinear(rgb, resized.height, resized.width),
-                    config.input.format),
-          input};
+  const auto resize = test.resize == ImageResize::opencv ? resize_linear : resize_antialiased;
+  return {to_tensor(same ? rgb : resize(rgb, resized.height, resized.width), config.input.format),
+          input,
+          /*flip=*/false,
+          {rgb.height, rgb.width}};
 }
 
 }  // namespace
 
-torch::Tensor to_tensor(const Image& rgb, const std::string& format) {
+torch::Tensor to_tensor(const Image& rgb, ChannelOrder format) {
   const auto pixels = torch::from_blob(const_cast<uint8_t*>(rgb.pixels.data()),
                                        {rgb.height, rgb.width, rgb.channels}, torch::kUInt8);
   // A copy in either case: `rgb` may be gone before the tensor.
-  return (format == "BGR" ? pixels.flip(2) : pixels)
+  return (format == ChannelOrder::bgr ? pixels.flip(2) : pixels)
       .permute({2, 0, 1})
       .clone(at::MemoryFormat::Contiguous);
 }

@@ -16,7 +16,7 @@ struct DtypeNames {
   const char* safetensors;  ///< empty when the format lacks it
 };
 
-inline constexpr std::array<DtypeNames, 17> dtypes{{
+inline constexpr std::array<DtypeNames, 17> kDtypes{{
     {torch::kFloat, "float32", "FloatStorage", "F32"},
     {torch::kHalf, "float16", "HalfStorage", "F16"},
     {torch::kBFloat16, "bfloat16", "BFloat16Storage", "BF16"},
@@ -38,14 +38,14 @@ inline constexpr std::array<DtypeNames, 17> dtypes{{
 
 /// The entry whose `member` is `name`, or null.
 inline const DtypeNames* find_dtype(const char* DtypeNames::*member, std::string_view name) {
-  for (const auto& entry : dtypes) {
+  for (const auto& entry : kDtypes) {
     if (!name.empty() && name == entry.*member) return &entry;
   }
   return nullptr;
 }
 
 inline const DtypeNames* find_dtype(torch::ScalarType type) {
-  for (const auto& entry : dtypes) {
+  for (const auto& entry : kDtypes) {
     if (entry.type == type) return &entry;
   }
   return nullptr;

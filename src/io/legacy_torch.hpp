@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/file.hpp"
-#include "io/pickle_stream.hpp"
+#include "io/pickle_reader.hpp"
 
 namespace pixelclip::io {
 

@@ -1,10 +1,11 @@
+#include "io/load_into.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "io/state_dict.hpp"
 
 namespace pixelclip {
 namespace {
@@ -56,12 +57,12 @@ LoadReport compare(const StateDict& wanted, const StateDict& state, const LoadOp
 void say_what_is_left_out(const LoadReport& report, const LoadOptions& options) {
   if (!report.passed_over.empty()) {
     log::info(options.source, ": ", report.passed_over.size(),
-              " tensors are passed over, which the model does not need: ",
+              " tensors are ignored, which the model does not need: ",
               joined(options.may_be_unused, kMostForeignNames));
   }
   if (!report.unexpected.empty()) {
     log::warn(options.source, ": ", report.unexpected.size(),
-              " tensors are not used, for the model has none of these names: ",
+              " tensors are not used, since the model has no parameters of these names: ",
               joined(report.unexpected, kMostForeignNames));
   }
 }

@@ -11,8 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "io/pickle.hpp"
-#include "io/pickle_stream.hpp"
+#include "io/pickle_reader.hpp"
 
 /// Python's objects while a pickle is being read. They refer to each other by number, so cycles,
 /// sharing and any depth cost nothing until the finished graph is unfolded into a Value.

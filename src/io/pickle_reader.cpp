@@ -1,3 +1,5 @@
+#include "io/pickle_reader.hpp"
+
 #include <bit>
 #include <cstring>
 

@@ -1,9 +1,10 @@
+#include "io/pickle_writer.hpp"
+
 #include <bit>
 #include <limits>
 
 #include "base/error.hpp"
 #include "io/dtypes.hpp"
-#include "io/pickle.hpp"
 
 namespace pixelclip {
 namespace {

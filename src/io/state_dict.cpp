@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "io/zip.hpp"
+#include "io/zip_reader.hpp"
 
 namespace pixelclip {
 bool is_safetensors(const std::filesystem::path& path) {

@@ -5,9 +5,9 @@
 
 #include "base/error.hpp"
 #include "io/legacy_torch.hpp"
-#include "io/pickle.hpp"
+#include "io/pickle_reader.hpp"
 #include "io/storages.hpp"
-#include "io/zip.hpp"
+#include "io/zip_reader.hpp"
 
 namespace pixelclip {
 namespace {

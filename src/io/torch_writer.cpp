@@ -1,3 +1,5 @@
+#include "io/torch_writer.hpp"
+
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -7,9 +9,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "io/mapped_tensor.hpp"
-#include "io/pickle.hpp"
-#include "io/torch_file.hpp"
-#include "io/zip.hpp"
+#include "io/pickle_writer.hpp"
+#include "io/zip_writer.hpp"
 
 namespace pixelclip {
 

@@ -8,16 +8,16 @@
 
 namespace pixelclip {
 
-/// A file of weights taken apart, whatever its form.
+/// The content of a weights file of any form.
 struct WeightsFile {
   std::string form;  ///< "torch.save", "TorchScript archive", … for people
   Dict weights;      ///< name → tensor, in the file's order
-  Dict rest;         ///< what stands beside the weights: iteration, optimizer, metadata …
+  Dict rest;         ///< what is stored beside the weights: iteration, optimizer, metadata …
   std::vector<std::string>
-      entries;  ///< the weights stood under these, the outermost first: "model"
-  std::vector<std::string> prefixes;  ///< dropped from all names, the outermost first: "module."
-  std::vector<std::string> remarks;   ///< what was chosen and why, for the log
-  int64_t others = 0;                 ///< entries among the weights that are no tensors
+      entries;  ///< nested entries that hold the weights, the outermost first: "model"
+  std::vector<std::string> prefixes;  ///< removed from all names, the outermost first: "module."
+  std::vector<std::string> remarks;   ///< choices and their reasons, for the log
+  int64_t others = 0;                 ///< entries among the weights that are not tensors
 
   bool nested() const { return !entries.empty(); }
 };

@@ -1,3 +1,5 @@
+#include "io/zip_reader.hpp"
+
 #include <zlib.h>
 
 #include <algorithm>
@@ -5,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "base/parallel.hpp"
-#include "io/zip.hpp"
 
 // Numbers in comments are the sections of PKWARE's APPNOTE 6.3.
 

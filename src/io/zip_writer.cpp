@@ -1,9 +1,10 @@
+#include "io/zip_writer.hpp"
+
 #include <zlib.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "io/zip.hpp"
 
 namespace pixelclip {
 namespace {

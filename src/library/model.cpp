@@ -15,6 +15,8 @@ Model::Model(const std::string& weights, const ModelOptions& options) {
   all.device = options.device;
   all.precision = options.precision;
   all.resolution = {options.resolution, options.resolution};
+  all.method = options.method;
+  all.helper = options.helper;
   state_ = std::make_shared<const State>(State{Segmenter(all)});
 }
 

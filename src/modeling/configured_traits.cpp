@@ -2,8 +2,7 @@
 
 namespace pixelclip {
 
-ClipTraits configured_traits(const Config& config) {
-  const auto& head = config.model.sem_seg_head;
+ClipTraits configured_traits(const SemSegHeadConfig& head) {
   return chosen_traits(head.clip_activation, head.clip_heads, "set in MODEL.SEM_SEG_HEAD");
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "clip/traits.hpp"
-#include "config/config.hpp"
+#include "config/model_config.hpp"
 
 namespace pixelclip {
 
-/// The activation and heads that MODEL.SEM_SEG_HEAD.CLIP_ACTIVATION and CLIP_HEADS set.
-ClipTraits configured_traits(const Config& config);
+/// The activation and heads of CLIP_ACTIVATION and CLIP_HEADS.
+ClipTraits configured_traits(const SemSegHeadConfig& head);
 
 }  // namespace pixelclip

@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +13,11 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "clip/position_embedding.hpp"
+#include "io/load_into.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "nn/functional.hpp"
+#include "nn/lagged_flag.hpp"
 
 namespace pixelclip {
 namespace nn = torch::nn;
@@ -24,10 +28,20 @@ nn::LayerNorm layer_norm(int64_t width) {
   return nn::LayerNorm(nn::LayerNormOptions({width}).eps(1e-6));
 }
 
-/// Pre-norm block, heads = width / 64, exact GELU.
+/// A learned factor for each channel (DINOv2's LayerScale).
+struct LayerScaleImpl : nn::Module {
+  explicit LayerScaleImpl(int64_t width) {
+    gamma = register_parameter("gamma", torch::ones({width}));
+  }
+  Tensor gamma;
+};
+TORCH_MODULE(LayerScale);
+
+/// Pre-norm block, heads = width / 64, exact GELU; with `scaled`, both branches end in a
+/// LayerScale.
 class BlockImpl : public nn::Module {
  public:
-  explicit BlockImpl(int64_t width) {
+  BlockImpl(int64_t width, bool scaled) {
     norm1 = register_module("norm1", layer_norm(width));
     const auto attn = register_module("attn", nn::ModuleDict());
     qkv_ = attn->register_module("qkv", nn::Linear(width, 3 * width));
@@ -36,6 +50,9 @@ class BlockImpl : public nn::Module {
     const auto mlp = register_module("mlp", nn::ModuleDict());
     fc1_ = mlp->register_module("fc1", nn::Linear(width, 4 * width));
     fc2_ = mlp->register_module("fc2", nn::Linear(4 * width, width));
+    if (!scaled) return;
+    ls1 = register_module("ls1", LayerScale(width));
+    ls2 = register_module("ls2", LayerScale(width));
   }
 
   /// [B, N, W] → the same.
@@ -44,29 +61,24 @@ class BlockImpl : public nn::Module {
     const auto qkv =
         qkv_(norm1(x)).view({batch, length, 3, width / 64, 64}).permute({2, 0, 3, 1, 4});
     const auto attended = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
-    const auto y = x + proj_(attended.transpose(1, 2).reshape({batch, length, width}));
-    return y + fc2_(at::gelu(fc1_(norm2(y))));
+    const auto y = x + scale(ls1, proj_(attended.transpose(1, 2).reshape({batch, length, width})));
+    return y + scale(ls2, fc2_(at::gelu(fc1_(norm2(y)))));
   }
 
  private:
+  static Tensor scale(const LayerScale& factor, const Tensor& x) {
+    return factor.is_empty() ? x : x * factor->gamma;
+  }
+
   nn::LayerNorm norm1{nullptr}, norm2{nullptr};
   nn::Linear qkv_{nullptr}, proj_{nullptr}, fc1_{nullptr}, fc2_{nullptr};
+  LayerScale ls1{nullptr}, ls2{nullptr};
 };
 TORCH_MODULE(Block);
 
-/// The position embedding [1, 1 + g·g, W] on an h×w grid, as DINO's own code resizes it:
-/// bicubically, by the factor (n + 0.1) / g a side.
-Tensor positions_on(const Tensor& positions, int64_t height, int64_t width) {
-  const auto grid = static_cast<int64_t>(std::lround(std::sqrt(positions.size(1) - 1.0)));
-  if (height == grid && width == grid) return positions;
-  const auto patches = positions.slice(1, 1).view({1, grid, grid, -1}).permute({0, 3, 1, 2});
-  const auto resized = at::upsample_bicubic2d(patches, {height, width}, /*align_corners=*/false,
-                                              (height + 0.1) / grid, (width + 0.1) / grid);
-  return torch::cat({positions.slice(1, 0, 1), resized.flatten(2).transpose(1, 2)}, 1);
-}
-
 /// Squared distances [B, N, K] of points [B, N, C] and centres [B, K, C].
 Tensor squared_distances(const Tensor& points, const Tensor& centres) {
+  const at::NoTF32Guard full_precision;
   const auto products = torch::matmul(points, centres.transpose(1, 2));
   const auto lengths = points.square().sum(2, true) + centres.square().sum(2).unsqueeze(1);
   return (lengths - 2 * products).clamp_min(0);
@@ -120,8 +132,10 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
   const auto shape = [&](const std::string& name, int64_t dimensions) {
     const auto found = weights.find(name);
     if (found == weights.end() || found->second.dim() != dimensions || found->second.numel() == 0) {
-      fail(source, ": it holds no DINO vision transformer: ", name,
-           " is missing or of another shape; ", "dino_deitsmall16_pretrain.pth was expected");
+      fail(
+          source, ": it holds no DINO vision transformer: ", name,
+          " is missing or of another shape; a published file of DINO or DINOv2 was expected, such ",
+          "as dino_deitsmall16_pretrain.pth");
     }
     return found->second.sizes();
   };
@@ -137,11 +151,16 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
   }
   cls_token = register_parameter("cls_token", torch::zeros({1, 1, width}));
   pos_embed = register_parameter("pos_embed", torch::zeros({1, positions, width}));
+  if (weights.count("register_tokens")) {
+    register_tokens = register_parameter("register_tokens",
+                                         torch::zeros({1, shape("register_tokens", 3)[1], width}));
+  }
   proj_ =
       register_module("patch_embed", nn::ModuleDict())
           ->register_module("proj", nn::Conv2d(nn::Conv2dOptions(3, width, patch_).stride(patch_)));
   blocks = register_module("blocks", nn::ModuleList());
-  for (int64_t i = 0; i < layers; ++i) blocks->push_back(Block(width));
+  const bool scaled = weights.count("blocks.0.ls1.gamma") != 0;
+  for (int64_t i = 0; i < layers; ++i) blocks->push_back(Block(width, scaled));
   norm = register_module("norm", layer_norm(width));
   load_into(*this, weights,
             {.source = source, .may_be_unused = {"head.", "mask_token"}, .must_be_known = {""}});
@@ -150,21 +169,61 @@ DinoImpl::DinoImpl(const StateDict& weights, const std::string& source) {
 
 Tensor DinoImpl::forward(const Tensor& images) {
   const auto patches = proj_(images);  // [B, W, h, w]
-  auto x = torch::cat(
-      {cls_token.expand({images.size(0), 1, -1}), patches.flatten(2).transpose(1, 2)}, 1);
-  x = x + positions_on(pos_embed, patches.size(2), patches.size(3));
+  const int64_t batch = images.size(0);
+  const auto rule = register_tokens.defined() ? PositionRule::antialiased : PositionRule::offset;
+  auto x = torch::cat({cls_token.expand({batch, 1, -1}), patches.flatten(2).transpose(1, 2)}, 1);
+  x = x + resize_positions(pos_embed[0], patches.size(2), patches.size(3), rule);
+  int64_t first = 1;
+  if (register_tokens.defined()) {
+    first += register_tokens.size(1);
+    x = torch::cat({x.slice(1, 0, 1), register_tokens.expand({batch, -1, -1}), x.slice(1, 1)}, 1);
+  }
   for (const auto& block : *blocks) x = block->as<Block>()->forward(x);
-  return norm(x.slice(1, 1));
+  return norm(x.slice(1, first));
+}
+
+DinoHelper::DinoHelper(const std::string& path, torch::Device device,
+                       const std::vector<double>& mean, const std::vector<double>& std)
+    : dino_(read_state_dict(path), path) {
+  // The public code takes CLIP's own constants although its pictures were normalised with rounded
+  // ones.
+  const ModelConfig clip;
+  const auto is_close = [](const std::vector<double>& a, const std::vector<double>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](double x, double y) { return std::abs(x - y) < 1e-3; });
+  };
+  const bool rounded = is_close(mean, clip.clip_pixel_mean) && is_close(std, clip.clip_pixel_std);
+  const auto channels = [&](const std::vector<double>& values) {
+    return torch::tensor(values, torch::kFloat).div(255).view({3, 1, 1}).to(device);
+  };
+  clip_mean_ = channels(rounded ? clip.clip_pixel_mean : mean);
+  clip_std_ = channels(rounded ? clip.clip_pixel_std : std);
+  mean_ = channels(clip.pixel_mean);
+  std_ = channels(clip.pixel_std);
+  dino_->to(device);
+  dino_->eval();
+}
+
+Tensor DinoHelper::features(const Tensor& images) const {
+  const torch::NoGradGuard no_grad;
+  auto x = (images.to(torch::kFloat) * clip_std_ + clip_mean_ - mean_) / std_;
+  const auto whole = [&](int64_t side) { return std::max<int64_t>(1, side / dino_->patch()); };
+  const int64_t rows = whole(x.size(2)), columns = whole(x.size(3));
+  if (x.size(2) != rows * dino_->patch() || x.size(3) != columns * dino_->patch())
+    x = resize_bilinear(x, rows * dino_->patch(), columns * dino_->patch());
+  return dino_(x).transpose(1, 2).unflatten(2, {rows, columns});  // [B, C, h, w]
 }
 
 Tensor lloyd(const Tensor& features, const Tensor& starts, int64_t rounds, double tolerance) {
   torch::NoGradGuard no_grad;
+  const at::NoTF32Guard full_precision;  // as in squared_distances
   auto centres = starts;
   auto clusters =
       torch::zeros({features.size(0), features.size(1)}, features.options().dtype(torch::kLong));
   auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
   const auto lengths = features.square().sum(2, true);
-  for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
+  LaggedFlag any_moves;
+  for (int64_t round = 0; round < rounds && any_moves.update(moving.any()); ++round) {
     const auto products = torch::matmul(features, centres.transpose(1, 2));  // [B, N, K]
     const auto likeness = 2 * products - lengths - centres.square().sum(2).unsqueeze(1);
     clusters = torch::where(moving.squeeze(2), likeness.argmax(2), clusters);
@@ -196,7 +255,8 @@ Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int
               features.sizes(), " into ", count, " clusters");
   auto centres = starting_centres(features, count, seed);
   auto moving = torch::ones({features.size(0), 1, 1}, features.options().dtype(torch::kBool));
-  for (int64_t round = 0; round < rounds && moving.any().item<bool>(); ++round) {
+  LaggedFlag any_moves;
+  for (int64_t round = 0; round < rounds && any_moves.update(moving.any()); ++round) {
     const auto moved = moved_centres(features, squared_distances(features, centres));
     const auto move = (moved - centres).norm(2, {2}).sum(1).square().view({-1, 1, 1});
     centres = torch::where(moving, moved, centres);
@@ -225,7 +285,7 @@ void DinoMasks::add_masks(TrainBatch& batch) {
     sizes[{std::max(image.size(1), frame.height), std::max(image.size(2), frame.width)}].push_back(
         i);
   }
-  const int64_t needed = config_.dino_kmeans == "plusplus" ? config_.dino_clusters : 1;
+  const int64_t needed = config_.dino_kmeans == KmeansStart::plusplus ? config_.dino_clusters : 1;
   for (const auto& [size, members] : sizes) {
     const int64_t patch = dino_->patch();
     const int64_t cells = size.first / patch * (size.second / patch);
@@ -263,7 +323,7 @@ Tensor DinoMasks::masks(const Tensor& images, std::span<const uint64_t> seeds) {
   const bool whole = height == rows * patch && width == columns * patch;
   auto input = (images - mean_) / deviation_;
   Tensor clusters;
-  if (config_.dino_kmeans == "plusplus") {
+  if (config_.dino_kmeans == KmeansStart::plusplus) {
     // One fixed seed: the same crop has the same masks in every run, on every rank.
     input = input.slice(2, 0, rows * patch).slice(3, 0, columns * patch);
     clusters = kmeans_plusplus(dino_(input), count, /*seed=*/0);

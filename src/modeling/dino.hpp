@@ -7,14 +7,16 @@
 
 #include <span>
 
+#include "clip/dense_method.hpp"
 #include "config/model_config.hpp"
 #include "io/state_dict.hpp"
 #include "modeling/sample.hpp"
 
 namespace pixelclip {
 
-/// DINO's vision transformer (Caron et al. 2021) under the names of its published weights
-/// (dino_deitsmall16_pretrain.pth: cls_token, blocks.0.attn.qkv.weight, …).
+/// The vision transformer of DINO (Caron et al. 2021) and DINOv2 (Oquab et al. 2023), with or
+/// without registers (Darcet et al. 2023), under the names of their published weights (cls_token,
+/// blocks.0.attn.qkv.weight, …). DINOv2 has a LayerScale after each branch.
 class DinoImpl : public torch::nn::Module {
  public:
   /// Takes sizes and values from the weights. Errors: names or shapes that are no DINO's; `source`
@@ -28,12 +30,31 @@ class DinoImpl : public torch::nn::Module {
 
  private:
   int64_t patch_;
-  torch::Tensor cls_token, pos_embed;
+  torch::Tensor cls_token, pos_embed, register_tokens;
   torch::nn::Conv2d proj_{nullptr};
   torch::nn::ModuleList blocks{nullptr};
   torch::nn::LayerNorm norm{nullptr};
 };
 TORCH_MODULE(Dino);
+
+/// ProxyCLIP's helper: DINO's features of images that are normalised for CLIP.
+class DinoHelper : public DenseHelper {
+ public:
+  /// `path`: a published file of DINO or DINOv2; `mean` and `std` [3], 0–255: what the images were
+  /// normalised with. Errors: as read_state_dict and Dino.
+  DinoHelper(const std::string& path, torch::Device device, const std::vector<double>& mean,
+             const std::vector<double>& std);
+
+  /// Images are taken back to pixels and normalised as ImageNet's (Lan et al., ProxyCLIP, 2024).
+  /// Sides that are no multiples of the patch are resized to the multiple below.
+  torch::Tensor features(const torch::Tensor& images) const override;
+  int64_t patch() const override { return dino_->patch(); }
+  const torch::nn::Module& module() const override { return *dino_; }
+
+ private:
+  mutable Dino dino_;  // computes without changing
+  torch::Tensor clip_mean_, clip_std_, mean_, std_;
+};
 
 /// k-means of each image alone as the public code computes it (fast-pytorch-kmeans 0.2.2): features
 /// [B, N, C], starting centres [B, K, C] → clusters [B, N] int64 in [0, K). A centre that lost all

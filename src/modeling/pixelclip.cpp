@@ -1,14 +1,14 @@
 #include "modeling/pixelclip.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "base/error.hpp"
+#include "io/load_into.hpp"
 #include "nn/autocast.hpp"
 #include "nn/functional.hpp"
+#include "nn/seeded_init.hpp"
 #include "text/prompts.hpp"
 
 namespace pixelclip {
@@ -17,14 +17,12 @@ namespace {
 
 constexpr double kMomentum = 0.999;
 
-/// What all images of a batch are padded to.
-Size2 frame_of(const TrainBatch& batch) {
-  Size2 frame{0, 0};
-  for (const auto& sample : batch) {
-    frame = {std::max(frame.height, sample.frame.height),
-             std::max(frame.width, sample.frame.width)};
-  }
-  return frame;
+/// Images [B, 3, H, W] with zeros outside of each one's own size.
+Tensor zero_outside(const Tensor& images, const Tensor& sizes) {
+  const auto inside = [&](int64_t dim) {
+    return torch::arange(images.size(2 + dim), sizes.options()).lt(sizes[dim].unsqueeze(1));
+  };
+  return images * inside(0).unsqueeze(2).logical_and(inside(1).unsqueeze(1)).unsqueeze(1);
 }
 
 /// The architecture with training's stochastic depth.
@@ -51,7 +49,7 @@ SemSegHeadImpl::SemSegHeadImpl(Predictor predictor_module) {
   predictor = register_module("predictor", std::move(predictor_module));
 }
 
-TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLIP& student)
+TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, const CLIP& student)
     : visual(make_image_encoder(architecture)) {
   register_module("visual", visual);
   for (const auto& item : student->named_parameters()) {
@@ -71,12 +69,17 @@ TeacherEncoderImpl::TeacherEncoderImpl(const ClipArchitecture& architecture, CLI
   }
 }
 
+void TeacherEncoderImpl::share_text(const CLIP& student) {
+  const auto text = student->named_parameters();
+  for (auto& item : named_buffers()) item.value().set_data(text[item.key()].detach());
+}
+
 PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture)
     : config_(config.model), statistics_(config_.clip_pixel_mean, config_.clip_pixel_std) {
   const auto& head_config = config_.sem_seg_head;
   templates_ = prompt_templates(class_templates(config_), head_config.prompt_length);
-  if (config.solver.amp.enabled) training_type_ = autocast_type(config.solver.amp.dtype);
-  inference_type_ = autocast_type(config_.precision);
+  if (config.solver.amp.enabled) training_type_ = autocast_type(to_string(config.solver.amp.dtype));
+  inference_type_ = autocast_type(to_string(config_.precision));
   sem_seg_head = register_module(
       "sem_seg_head", SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate),
                                            head_config.num_classes, head_config.prompt_length)));
@@ -84,6 +87,23 @@ PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& archi
   teacher_encoder = register_module(
       "teacher_encoder", TeacherEncoder(with_drop_path(architecture, teacher_rate), clip()));
   head = register_module("head", ConvHead());
+}
+
+void PixelCLIPImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  Module::to(dtype, non_blocking);
+  to(device, non_blocking);
+}
+
+void PixelCLIPImpl::to(torch::Dtype dtype, bool non_blocking) {
+  Module::to(dtype, non_blocking);
+  teacher_encoder->share_text(clip());
+}
+
+void PixelCLIPImpl::to(torch::Device device, bool non_blocking) {
+  Module::to(device, non_blocking);
+  teacher_encoder->share_text(clip());
+  statistics_ = {config_.clip_pixel_mean, config_.clip_pixel_std, device};
+  for (auto& prompt : templates_) prompt = prompt.to(device);
 }
 
 void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string& source) {
@@ -102,13 +122,9 @@ void PixelCLIPImpl::start_from_clip(const StateDict& weights, const std::string&
 /// The public model seeds all draws with 0, takes those of the prompts' words, then makes its
 /// decoder: it starts alike whatever SEED is.
 void PixelCLIPImpl::start_decoder() {
-  auto generator = at::detail::getDefaultCPUGenerator();  // the one that new layers draw from
-  const auto locked = [&] { return std::scoped_lock(generator.mutex()); };
-  const auto before = (locked(), generator.get_state());
-  (locked(), generator.set_current_seed(0));
-  initial_prompt_ids(clip(), prompt_tokens().size(0), prompt_tokens().size(1), generator);
+  const SeededInit seeded(0);
+  initial_prompt_ids(clip(), prompt_tokens().size(0), prompt_tokens().size(1), seeded.generator());
   const ConvHead fresh;
-  (locked(), generator.set_state(before));
   torch::NoGradGuard no_grad;
   const auto to = head->parameters(), from = fresh->parameters();
   for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
@@ -127,97 +143,61 @@ Tensor PixelCLIPImpl::encode_clusters() {
   return encode_prompts(clip(), prompt_tokens(), templates_).to(torch::kFloat);
 }
 
+DeviceBatch PixelCLIPImpl::upload(const TrainBatch& batch) const {
+  return to_device(batch, device(),
+                   {.width = config_.mask_resolution.width,
+                    .most = config_.limit_masks ? config_.max_masks : 0});
+}
+
 Tensor PixelCLIPImpl::encode(const ImageEncoder& encoder, std::optional<torch::ScalarType> type,
-                             const std::vector<Tensor>& images, Size2 frame) {
-  if (statistics_.mean.device() != device())
-    statistics_ = {config_.clip_pixel_mean, config_.clip_pixel_std, device()};
-  for (const auto& image : images) {
-    frame = {std::max(frame.height, image.size(1)), std::max(frame.width, image.size(2))};
-  }
-  const DenseEncoder dense(encoder, statistics_, type);
-  const auto [height, width] = config_.clip_resolution;
-  std::vector<Tensor> inputs;
-  for (const auto& image : images)
-    inputs.push_back(dense.input(image, height, width, frame.height, frame.width));
-  return dense.dense(torch::cat(inputs));
+                             const Tensor& images, const Tensor& sizes,
+                             const at::Generator& random) {
+  auto x = statistics_.normalise(images);
+  if (sizes.defined()) x = zero_outside(x, sizes);
+  const auto& [height, width] = config_.clip_resolution;
+  if (x.size(2) != height || x.size(3) != width) x = resize_bilinear(x, height, width);
+  return DenseEncoder(encoder, statistics_, type).dense(x, random);
 }
 
-Tensor PixelCLIPImpl::dense_features(const std::vector<Tensor>& images, const Size2& frame) {
+Tensor PixelCLIPImpl::student_features(const DeviceBatch& batch, const at::Generator& random) {
   return l2_normalise(encode(clip()->visual, is_training() ? training_type_ : inference_type_,
-                             images, frame));  // [B, h, w, C]
+                             batch.strong, batch.sizes, random));
 }
 
-Tensor PixelCLIPImpl::teacher_features(const TrainBatch& batch) {
+Tensor PixelCLIPImpl::teacher_features(const DeviceBatch& batch, const at::Generator& random) {
   torch::NoGradGuard no_grad;
-  std::vector<Tensor> images;
-  for (const auto& sample : batch) images.push_back(sample.image);
-  return encode(teacher_encoder->visual, training_type_, images, frame_of(batch));
+  return encode(teacher_encoder->visual, training_type_, batch.images, batch.sizes, random);
 }
 
-TaughtBatch PixelCLIPImpl::teach(const TrainBatch& batch, const Tensor& clusters) {
+TeacherTargets PixelCLIPImpl::teacher_targets(const DeviceBatch& batch, const Tensor& clusters,
+                                              const at::Generator& random) {
   torch::NoGradGuard no_grad;
-  TaughtBatch taught;
-  const auto features = teacher_features(batch);
-  std::vector<Tensor> pooled;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const auto bits = batch[i].mask_bits.to(device(), torch::kUInt8, /*non_blocking=*/true);
-    const auto masks = unpack_masks(bits, config_.mask_resolution.width);
-    auto kept = masks.sum({1, 2}).gt(1).nonzero().flatten();
-    if (config_.limit_masks) kept = kept.slice(0, 0, config_.max_masks);
-    taught.mask_bits.push_back(bits.index_select(0, kept));
-    pooled.push_back(pool_masks(features[i], masks.index_select(0, kept)));
-  }
-  taught.features = torch::cat(pooled);
-  taught.logits = config_.eps *
-                  torch::matmul(l2_normalise(taught.features), l2_normalise(clusters.detach()).t());
-  return taught;
+  const auto features = pool_masks(teacher_features(batch, random), batch.masks);
+  return {features,
+          config_.eps * torch::matmul(l2_normalise(features), l2_normalise(clusters.detach()).t())};
 }
 
-std::vector<Tensor> PixelCLIPImpl::merged_targets(const TaughtBatch& taught,
-                                                  const Tensor& assignment) const {
-  std::vector<Tensor> targets;
-  int64_t first = 0;
-  for (const auto& bits : taught.mask_bits) {
-    const int64_t count = bits.size(0);
-    targets.push_back(merge_masks(unpack_masks(bits, config_.mask_resolution.width),
-                                  assignment.slice(0, first, first + count),
-                                  config_.sem_seg_head.num_classes));
-    first += count;
-  }
-  return targets;
+Tensor PixelCLIPImpl::mask_targets(const MaskBatch& masks, const Tensor& assignment) const {
+  return unpack_masks(merge_masks(masks, assignment, config_.sem_seg_head.num_classes),
+                      masks.width);
 }
 
-Tensor PixelCLIPImpl::cost_maps(const TrainBatch& batch, const Tensor& clusters) {
-  std::vector<Tensor> images;
-  for (const auto& sample : batch) {
-    images.push_back(sample.image_strong.defined() ? sample.image_strong : sample.image);
-  }
-  const auto features = dense_features(images, frame_of(batch));  // [B, h, w, C]
+Tensor PixelCLIPImpl::cost_maps(const DeviceBatch& batch, const Tensor& clusters,
+                                const at::Generator& random) {
+  const auto features = student_features(batch, random);
   const auto cost = torch::matmul(l2_normalise(clusters), features.flatten(1, 2).transpose(1, 2));
   return cost.view({cost.size(0), cost.size(1), features.size(1), features.size(2)});
 }
 
 Tensor PixelCLIPImpl::decode(const Tensor& cost) {
-  const Autocast autocast(device(), training_type_);
-  const auto maps = head(cost.reshape({-1, 1, cost.size(2), cost.size(3)})).to(torch::kFloat);
+  Tensor maps;
+  {
+    const Autocast autocast(device(), training_type_);
+    maps = head(cost.reshape({-1, 1, cost.size(2), cost.size(3)})).to(torch::kFloat);
+  }
   const auto logits =
       resize_bilinear(maps, config_.mask_resolution.height, config_.mask_resolution.width);
   return logits.view({cost.size(0), cost.size(1), logits.size(2), logits.size(3)});
-}
-
-Tensor PixelCLIPImpl::mask_loss(const Tensor& logits, const TaughtBatch& taught,
-                                const Tensor& assignment) const {
-  const auto target = torch::stack(merged_targets(taught, assignment));  // [B, K, H, W]
-  const auto covered = target.amax(1, /*keepdim=*/true);                 // [B, 1, H, W]
-  const auto pixels = covered.sum().clamp_min(1);
-  const auto losses = at::binary_cross_entropy_with_logits(
-      logits, target, covered.expand_as(target), {}, at::Reduction::Sum);
-  return losses / (pixels * logits.size(1));
-}
-
-Tensor PixelCLIPImpl::student_loss(const TrainBatch& batch, const TaughtBatch& taught,
-                                   const Tensor& assignment, const Tensor& clusters) {
-  return mask_loss(decode(cost_maps(batch, clusters)), taught, assignment);
 }
 
 double PixelCLIPImpl::teacher_distance() const {
@@ -231,18 +211,27 @@ double PixelCLIPImpl::teacher_distance() const {
 
 Tensor PixelCLIPImpl::class_embeddings(const std::vector<std::string>& names,
                                        const std::vector<std::string>& sentences) {
-  if (config_.text_precision != "float16")
+  if (config_.text_precision != FloatType::float16)
     return l2_normalise(encode_classes(clip(), names, sentences).mean(0));
   const auto text = float16_text_encoder(*clip());
   return l2_normalise(encode_classes(*text, clip()->cuts_long_texts(), names, sentences).mean(0));
 }
 
-void set_trainable(PixelCLIP& model, const std::string& finetune) {
+void set_trainable(PixelCLIP& model, Finetune finetune) {
   const auto trains = [&](const std::string& name) {
     const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
-    if (finetune == "attention") return holds("attn") || holds("position");
-    if (finetune == "full") return true;
-    if (finetune == "conv" || finetune == "prompt") return holds(finetune.c_str());
+    switch (finetune) {
+      case Finetune::attention:
+        return holds("attn") || holds("position");
+      case Finetune::full:
+        return true;
+      case Finetune::conv:
+        return holds("conv");
+      case Finetune::prompt:
+        return holds("prompt");
+      case Finetune::none:
+        return false;
+    }
     return false;
   };
   for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
@@ -251,7 +240,7 @@ void set_trainable(PixelCLIP& model, const std::string& finetune) {
     item.value().set_requires_grad(trains(item.key()));
     matched += trains(item.key());
   }
-  if (matched == 0 && (finetune == "attention" || finetune == "conv")) {
+  if (matched == 0 && (finetune == Finetune::attention || finetune == Finetune::conv)) {
     fail("MODEL.SEM_SEG_HEAD.CLIP_FINETUNE \"", finetune, "\" matches no parameter of this image ",
          "encoder: use \"full\", \"attention\" (ViT) or \"conv\" (ConvNeXt)");
   }

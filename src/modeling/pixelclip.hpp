@@ -9,7 +9,7 @@
 #include "config/config.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "modeling/prompt_learner.hpp"
-#include "modeling/sample.hpp"
+#include "modeling/training_batch.hpp"
 #include "nn/conv_head.hpp"
 
 namespace pixelclip {
@@ -35,16 +35,17 @@ TORCH_MODULE(SemSegHead);
 /// tensors under this name, all but the blocks; here they are the student's own tensors.
 class TeacherEncoderImpl : public torch::nn::Module {
  public:
-  TeacherEncoderImpl(const ClipArchitecture& architecture, CLIP& student);
+  TeacherEncoderImpl(const ClipArchitecture& architecture, const CLIP& student);
+  /// Makes the frozen text tensors the student's again, after both have moved to a device.
+  void share_text(const CLIP& student);
   ImageEncoder visual;
 };
 TORCH_MODULE(TeacherEncoder);
 
-/// What the teacher says of one batch.
-struct TaughtBatch {
-  std::vector<torch::Tensor> mask_bits;  // of each image: [M, H, ceil(W / 8)] uint8, area > 1
-  torch::Tensor features;                // [masks of the batch, C] pooled teacher features
-  torch::Tensor logits;                  // [masks of the batch, K] EPS · cosine with the clusters
+/// The teacher's targets of one batch.
+struct TeacherTargets {
+  torch::Tensor features;  ///< [N, C] teacher features pooled over each mask
+  torch::Tensor logits;    ///< [N, K] EPS · cosine with the clusters
 };
 
 /// PixelCLIP (NeurIPS 2024): student, momentum teacher, learnable prompts and decoder. Parameters
@@ -52,6 +53,12 @@ struct TaughtBatch {
 class PixelCLIPImpl : public torch::nn::Module {
  public:
   PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture);
+
+  /// As Module::to; moves what the modules do not hold as well, and the teacher's text tensors stay
+  /// the student's.
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, bool non_blocking = false) override;
 
   /// Starts student and teacher from CLIP weights in CLIP's own names, and the prompts from them.
   void start_from_clip(const StateDict& weights, const std::string& source);
@@ -62,52 +69,49 @@ class PixelCLIPImpl : public torch::nn::Module {
   /// Cluster embeddings [K, C], not normalised; gradients reach the prompts.
   torch::Tensor encode_clusters();
 
-  /// Teacher features, masked pooling and cluster logits. No gradient.
-  TaughtBatch teach(const TrainBatch& batch, const torch::Tensor& clusters);
+  /// `batch` on the model's device; keeps MAX_MASKS masks of an image where LIMIT_MASKS says so.
+  DeviceBatch upload(const TrainBatch& batch) const;
+
+  /// Normalised dense features [B, h, w, C] of the student for the strongly augmented images. Here
+  /// and below `random` is the stream of stochastic depth, which only ConvNeXt in training needs.
+  torch::Tensor student_features(const DeviceBatch& batch, const at::Generator& random = {});
+  /// Dense features [B, h, w, C] of the teacher for the weakly augmented images. No gradient.
+  torch::Tensor teacher_features(const DeviceBatch& batch, const at::Generator& random = {});
+
+  /// Teacher features pooled over the masks, and cluster logits. No gradient.
+  TeacherTargets teacher_targets(const DeviceBatch& batch, const torch::Tensor& clusters,
+                                 const at::Generator& random = {});
 
   /// Cosine of every cluster with every position of the student: [B, K, h, w].
-  torch::Tensor cost_maps(const TrainBatch& batch, const torch::Tensor& clusters);
+  torch::Tensor cost_maps(const DeviceBatch& batch, const torch::Tensor& clusters,
+                          const at::Generator& random = {});
 
   /// The decoder: cost maps [B, K, h, w] → logits [B, K, H, W] on the masks' grid.
   torch::Tensor decode(const torch::Tensor& cost);
 
-  /// loss_masks of the batch: binary cross-entropy over the pixels that some mask covers, against
-  /// the masks merged by `assignment` [masks of the batch]. A batch without masks has loss 0, and
-  /// all parameters still take part in the backward pass.
-  torch::Tensor mask_loss(const torch::Tensor& logits, const TaughtBatch& taught,
-                          const torch::Tensor& assignment) const;
-  /// The three in one.
-  torch::Tensor student_loss(const TrainBatch& batch, const TaughtBatch& taught,
-                             const torch::Tensor& assignment, const torch::Tensor& clusters);
+  /// The masks merged by `assignment` [N]: [B, K, H, W] float of 0 and 1.
+  torch::Tensor mask_targets(const MaskBatch& masks, const torch::Tensor& assignment) const;
 
   /// |teacher − student| / |student| over all parameters of the image encoder.
   double teacher_distance() const;
-
-  /// Normalised dense student features [B, h, w, C] of uint8 images, padded as encode() says.
-  torch::Tensor dense_features(const std::vector<torch::Tensor>& images,
-                               const Size2& frame = {0, 0});
 
   /// Class embeddings: [N, C], the templates' mean, normalised.
   torch::Tensor class_embeddings(const std::vector<std::string>& names,
                                  const std::vector<std::string>& sentences);
 
-  /// Only for tests and tools that follow one training step.
-  torch::Tensor teacher_features(const TrainBatch& batch);
-  std::vector<torch::Tensor> merged_targets(const TaughtBatch& taught,
-                                            const torch::Tensor& assignment) const;
   const CLIP& clip() const { return sem_seg_head->predictor->clip_model; }
   CLIP& clip() { return sem_seg_head->predictor->clip_model; }
   torch::Tensor& prompt_tokens() { return sem_seg_head->predictor->prompt_tokens; }
 
   /// MODEL.TEXT_PRECISION, in which class_embeddings() encodes.
-  const std::string& text_precision() const { return config_.text_precision; }
+  FloatType text_precision() const { return config_.text_precision; }
   torch::Device device() const { return sem_seg_head->predictor->prompt_tokens.device(); }
 
  private:
-  /// Dense features [B, h, w, C] of uint8 images, which are padded to the largest of them and
-  /// `frame` and resized to CLIP_RESOLUTION.
+  /// Dense features [B, h, w, C] of images [B, 3, H, W], resized to CLIP_RESOLUTION.
   torch::Tensor encode(const ImageEncoder& encoder, std::optional<torch::ScalarType> type,
-                       const std::vector<torch::Tensor>& images, Size2 frame);
+                       const torch::Tensor& images, const torch::Tensor& sizes,
+                       const at::Generator& random);
   void start_decoder();
 
   const ModelConfig config_;
@@ -128,6 +132,6 @@ std::vector<std::string> class_templates(const ModelConfig& config);
 /// holds "attn" or "position", `full` all of them, `conv` and `prompt` those that hold the word,
 /// `none` nothing; prompts and decoder always train, the text encoder and the teacher never.
 /// Errors: `attention` or `conv` matches no parameter of this encoder.
-void set_trainable(PixelCLIP& model, const std::string& finetune);
+void set_trainable(PixelCLIP& model, Finetune finetune);
 
 }  // namespace pixelclip

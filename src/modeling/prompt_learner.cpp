@@ -112,14 +112,14 @@ std::vector<PromptTemplate> prompt_templates(const std::vector<std::string>& tem
   for (int64_t i = 0; i < length; ++i) slots += "{} ";
   std::vector<PromptTemplate> result;
   for (const auto& text : templates) {
-    PromptTemplate layout;
-    layout.ids = BpeTokenizer::shared().encode(fill_template(text, slots));
-    layout.slots = placeholder_positions(layout.ids);
-    if (static_cast<int64_t>(layout.slots.size()) != length) {
-      fail("the prompt template \"", text, "\" leaves room for ", layout.slots.size(),
+    const auto ids = BpeTokenizer::shared().encode(fill_template(text, slots));
+    const auto places = placeholder_positions(ids);
+    if (static_cast<int64_t>(places.size()) != length) {
+      fail("the prompt template \"", text, "\" leaves room for ", places.size(),
            " learnable tokens instead of ", length, ": put spaces around its {}");
     }
-    result.push_back(std::move(layout));
+    const auto all = torch::tensor(ids);
+    result.push_back({all, torch::tensor(places, torch::kLong), all.argmax().view({1})});
   }
   return result;
 }
@@ -127,14 +127,11 @@ std::vector<PromptTemplate> prompt_templates(const std::vector<std::string>& tem
 Tensor encode_prompts(CLIP& clip, const Tensor& prompt_tokens,
                       const std::vector<PromptTemplate>& templates) {
   const int64_t clusters = prompt_tokens.size(0);
-  const auto options = torch::TensorOptions().dtype(torch::kLong).device(prompt_tokens.device());
   Tensor sum;
-  for (const auto& layout : templates) {
-    const auto ids = torch::tensor(layout.ids, options);
-    const auto slots = torch::tensor(layout.slots, options);
+  for (const auto& [ids, slots, end] : templates) {
     const auto sentence = clip->embed_tokens(ids).unsqueeze(0).expand({clusters, -1, -1});
     const auto embedded = sentence.index_copy(1, slots, prompt_tokens);  // [K, L', W]
-    const auto encoded = clip->encode_embedded(embedded, ids.argmax().expand({clusters}));
+    const auto encoded = clip->encode_embedded(embedded, end.expand({clusters}));
     sum = sum.defined() ? sum + encoded : encoded;
   }
   return sum / static_cast<double>(templates.size());

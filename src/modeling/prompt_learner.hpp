@@ -14,10 +14,15 @@ torch::Tensor initial_prompt_tokens(CLIP& clip, int64_t clusters, int64_t length
 torch::Tensor initial_prompt_ids(CLIP& clip, int64_t clusters, int64_t length,
                                  const at::Generator& generator);
 
-/// The sentence into which a cluster's L tokens are put: token ids, and where the L `{}` stand.
+/// The sentence into which a cluster's L tokens are put.
 struct PromptTemplate {
-  std::vector<int64_t> ids;
-  std::vector<int64_t> slots;
+  torch::Tensor ids;    ///< [L'] int64 tokens
+  torch::Tensor slots;  ///< [L] int64: where the L `{}` are
+  torch::Tensor end;    ///< [1] int64: where the end token is
+
+  PromptTemplate to(torch::Device device) const {
+    return {ids.to(device), slots.to(device), end.to(device)};
+  }
 };
 
 /// "A photo of a {} {} {} {} in the scene": each template's single `{}` repeated `length` times.
@@ -26,7 +31,7 @@ std::vector<PromptTemplate> prompt_templates(const std::vector<std::string>& tem
                                              int64_t length);
 
 /// Cluster embeddings: prompt_tokens [K, L, text width] → [K, C], the mean over the templates, each
-/// with its own layout; not normalised. Gradients reach the prompt tokens.
+/// with its own layout; not normalised. Gradients reach the prompt tokens. All on one device.
 torch::Tensor encode_prompts(CLIP& clip, const torch::Tensor& prompt_tokens,
                              const std::vector<PromptTemplate>& templates);
 

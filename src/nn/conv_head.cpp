@@ -35,8 +35,9 @@ ConvHeadImpl::ConvHeadImpl() {
 
 torch::Tensor ConvHeadImpl::forward(const torch::Tensor& cost) {
   auto x = conv0(cost);  // [N, 64, h, w]
-  // With channels last in memory the convolutions need no copies into a layout of their own.
-  x = x.contiguous(torch::MemoryFormat::ChannelsLast);
+  // With channels last in memory the CPU's convolutions need no copies into a layout of their own.
+  // GroupNorm on a GPU knows no channels last.
+  if (!x.is_cuda()) x = x.contiguous(torch::MemoryFormat::ChannelsLast);
   x = conv1(up1(x));  // [N, 64, 2h, 2w]
   x = conv2(up2(x));  // [N, 32, 4h, 4w]
   return proj(x);     // [N, 1, 4h, 4w]

@@ -63,8 +63,6 @@ Tensor AttentionImpl::forward_after(const Tensor& prefix, const Tensor& x) {
                                                torch::cat({shared[1], qkv[2]}, 2), seen));
 }
 
-Tensor AttentionImpl::value_path(const Tensor& x) { return join(project(x, 2)[0]); }
-
 MlpImpl::MlpImpl(int64_t width, int64_t hidden, Activation activation) : activation_(activation) {
   c_fc = register_module("c_fc", torch::nn::Linear(width, hidden));
   c_proj = register_module("c_proj", torch::nn::Linear(hidden, width));
@@ -81,19 +79,18 @@ ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation ac
 }
 
 Tensor ResidualBlockImpl::forward(const Tensor& x, bool causal) {
-  const auto y = x + attn(normalised(ln_1, x), causal);
-  return y + mlp(normalised(ln_2, y));
+  return add_mlp(x + attn(normalised(ln_1, x), causal));
 }
 
 Tensor ResidualBlockImpl::forward_after(const Tensor& prefix, const Tensor& x) {
-  const auto y = x + attn->forward_after(normalised(ln_1, prefix), normalised(ln_1, x));
-  return y + mlp(normalised(ln_2, y));
+  return add_mlp(x + attn->forward_after(normalised(ln_1, prefix), normalised(ln_1, x)));
 }
 
-Tensor ResidualBlockImpl::dense(const Tensor& x) {
-  const auto y = attn->value_path(normalised(ln_1, x.slice(1, 1))) + x.slice(1, 0, 1);  // [B, P, W]
-  return y + mlp(normalised(ln_2, y));
+Tensor ResidualBlockImpl::project(const Tensor& x, int64_t first) {
+  return attn->project(normalised(ln_1, x), first);
 }
+
+Tensor ResidualBlockImpl::add_mlp(const Tensor& y) { return y + mlp(normalised(ln_2, y)); }
 
 TransformerImpl::TransformerImpl(int64_t width, int64_t layers, int64_t heads,
                                  Activation activation, int64_t hidden) {
@@ -116,10 +113,14 @@ Tensor TransformerImpl::forward_after(Tensor prefix, Tensor x) {
   return x;
 }
 
-Tensor TransformerImpl::dense(Tensor x) {
-  const size_t last = resblocks->size() - 1;
-  for (size_t i = 0; i < last; ++i) x = resblocks->at<ResidualBlockImpl>(i).forward(x, false);
-  return resblocks->at<ResidualBlockImpl>(last).dense(x);
+Tensor TransformerImpl::before_last(Tensor x) {
+  for (size_t i = 0; i + 1 < resblocks->size(); ++i)
+    x = resblocks->at<ResidualBlockImpl>(i).forward(x, /*causal=*/false);
+  return x;
+}
+
+ResidualBlockImpl& TransformerImpl::last() {
+  return resblocks->at<ResidualBlockImpl>(resblocks->size() - 1);
 }
 
 }  // namespace pixelclip

@@ -25,17 +25,13 @@ class AttentionImpl : public torch::nn::Module {
   /// [N, S, W].
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
-  /// out_proj(v) alone, x [B, N, W] → [B, N, W]: each position attends to itself (the dense output
-  /// of the last block). Queries and keys are not computed.
-  torch::Tensor value_path(const torch::Tensor& x);
-
- private:
-  /// The rows of in_proj from the third `first` on, split into heads: [3 − first, B, heads, N, W /
-  /// heads].
+  /// The thirds of in_proj from `first` on (0 queries, 1 keys, 2 values), split into heads: x
+  /// [B, N, W] → [3 − first, B, heads, N, W / heads].
   torch::Tensor project(const torch::Tensor& x, int64_t first);
-  /// [B, heads, N, W / heads] → [B, N, W].
+  /// The heads side by side through out_proj: [B, heads, N, W / heads] → [B, N, W].
   torch::Tensor join(const torch::Tensor& y);
 
+ private:
   int64_t heads_;
   torch::Tensor in_proj_weight, in_proj_bias;
   torch::nn::Linear out_proj{nullptr};
@@ -62,9 +58,11 @@ class ResidualBlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, bool causal);
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
-  /// The dense form of CLIP's last block (PixelCLIP §3; algorithm of MaskCLIP with the class
-  /// token's residual): x [B, 1 + P, W], class token first → [B, P, W].
-  torch::Tensor dense(const torch::Tensor& x);
+  /// The parts of forward(), for other ways through the block (clip/dense_method.hpp): in_proj of
+  /// ln_1(x) as Attention::project; out_proj as Attention::join; y + mlp(ln_2(y)).
+  torch::Tensor project(const torch::Tensor& x, int64_t first);
+  torch::Tensor join(const torch::Tensor& y) { return attn->join(y); }
+  torch::Tensor add_mlp(const torch::Tensor& y);
 
  private:
   torch::nn::LayerNorm ln_1{nullptr};
@@ -84,8 +82,9 @@ class TransformerImpl : public torch::nn::Module {
   /// As a causal forward of prefix and x one behind the other, but what all sequences begin with is
   /// computed once: prefix [1, P, W], x [N, S, W] → [N, S, W]. Exact.
   torch::Tensor forward_after(torch::Tensor prefix, torch::Tensor x);
-  /// As forward, but the last block gives the dense output: [B, 1 + P, W] → [B, P, W].
-  torch::Tensor dense(torch::Tensor x);
+  /// All blocks but the last, not causal: [B, N, W] → [B, N, W].
+  torch::Tensor before_last(torch::Tensor x);
+  ResidualBlockImpl& last();
 
  private:
   torch::nn::ModuleList resblocks{nullptr};

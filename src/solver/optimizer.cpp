@@ -84,7 +84,9 @@ std::string describe(const std::vector<ParameterGroup>& groups) {
 }
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups, const SolverConfig& solver)
-    : solver_(solver), groups_(std::move(groups)), adamw_(solver.optimizer == "ADAMW") {
+    : solver_(solver),
+      groups_(std::move(groups)),
+      adamw_(solver.optimizer == OptimizerType::adamw) {
   for (const auto& group : groups_) {
     first_.push_back(torch::zeros_like(group.parameter));
     if (!adamw_) continue;
@@ -121,18 +123,18 @@ std::vector<Tensor> Optimizer::state_tensors() const {
 void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
   const auto& clip = solver_.clip_gradients;
   if (!clip.enabled || gradients.empty()) return;
-  if (clip.clip_type == "value") {
+  if (clip.clip_type == GradientClipping::value) {
     at::_foreach_clamp_min_(gradients, -clip.clip_value);
     at::_foreach_clamp_max_(gradients, clip.clip_value);
     return;
   }
   // The public code clips the full model without a look at NORM_TYPE.
-  const double p = clip.clip_type == "full_model" ? 2.0 : clip.norm_type;
+  const double p = clip.clip_type == GradientClipping::full_model ? 2.0 : clip.norm_type;
   const auto norms = torch::stack(at::_foreach_norm(gradients, p));
   const auto limit = [&](const Tensor& norm) {
     return (clip.clip_value / (norm + 1e-6)).clamp_max(1.0);
   };
-  if (clip.clip_type == "full_model") {
+  if (clip.clip_type == GradientClipping::full_model) {
     at::_foreach_mul_(gradients, limit(norms.norm(p)));
   } else {
     at::_foreach_mul_(gradients, limit(norms).unbind());

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/install.hpp"
 #include "text/clean.hpp"
 #include "text/unicode.hpp"
@@ -25,10 +26,11 @@ constexpr const char* kEndOfWord = "</w>";
 
 std::string read_gzip(const fs::path& path) {
   if (!fs::is_regular_file(path)) {
-    fail(path.string(), ": no such file; CLIP's list of byte-pair merges was expected here");
+    fail_in(ErrorKind::not_found, path.string(),
+            "no such file; CLIP's list of byte-pair merges was expected here");
   }
   const std::unique_ptr<gzFile_s, decltype(&gzclose)> file(gzopen(path.c_str(), "rb"), &gzclose);
-  if (!file) fail(path.string(), ": cannot be opened: ", system_reason());
+  if (!file) fail_to("open", path);
   std::string text;
   while (true) {
     char buffer[1 << 16];
@@ -210,12 +212,8 @@ std::vector<int64_t> BpeTokenizer::word_ids(const std::string& word) const {
 }
 
 std::vector<int64_t> BpeTokenizer::encode(std::string_view text, bool* cut) const {
-  std::u32string cleaned;
-  try {
-    cleaned = unicode::decode(clean_text(text));
-  } catch (const Error& error) {
-    fail("a text cannot be tokenised: ", error.what());
-  }
+  std::u32string cleaned =
+      with_context("a text cannot be tokenised", [&] { return unicode::decode(clean_text(text)); });
   // No token stands for more than the longest symbol, so hopeless texts end here.
   const auto context = static_cast<size_t>(kContext);
   const bool hopeless = cleaned.size() / 2 / longest_symbol_ > context;

@@ -119,7 +119,7 @@ void repair_character(std::u32string& result, char32_t c) {
   }
 }
 
-/// Length of the colour or cursor command "ESC [ digits letter" at text[at]; 0 when there is none.
+/// Length of the color or cursor command "ESC [ digits letter" at text[at]; 0 when there is none.
 size_t terminal_escape(const std::u32string& text, size_t at) {
   if (text[at] != 0x1B || at + 1 >= text.size() || text[at + 1] != '[') return 0;
   size_t end = at + 2;

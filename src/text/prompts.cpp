@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "text/unicode.hpp"
 
 namespace pixelclip {
@@ -56,23 +57,13 @@ std::vector<std::string> list(const char* const (&items)[N]) {
 
 }  // namespace
 
-std::string trimmed(const std::string& text) {
-  constexpr char kSpaces[] = " \t\r\n";
-  const size_t start = text.find_first_not_of(kSpaces);
-  return start == text.npos ? "" : text.substr(start, text.find_last_not_of(kSpaces) + 1 - start);
-}
-
 std::vector<std::string> read_lines(const std::string& file) {
   std::string text = read_text(file);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   std::vector<std::string> result;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    try {
-      unicode::decode(line);
-    } catch (const Error& error) {
-      fail(file, ":", result.size() + 1, ": ", error.what());
-    }
+    with_context(str(file, ":", result.size() + 1), [&] { unicode::decode(line); });
     result.push_back(trimmed(line));
   }
   return result;

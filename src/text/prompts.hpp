@@ -5,9 +5,6 @@
 
 namespace pixelclip {
 
-/// Without the white space around it.
-std::string trimmed(const std::string& text);
-
 /// The sentences class names are put into: a set's name (single, imagenet_select, imagenet, vild)
 /// or a text file with one template a line, each with one {} where the name goes (or {category},
 /// with {article} for "a" or "an" before it). Errors: neither; a line without a place for the name.

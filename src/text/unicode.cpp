@@ -115,7 +115,7 @@ bool is_space(char32_t c) {
 }
 
 std::u32string compose(const std::u32string& text) {
-  // Nothing below U+0300 is changed by composition or combines with a neighbour below it.
+  // Nothing below U+0300 is changed by composition or combines with a neighbor below it.
   if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return text;
   // utf8proc 2.8 loses a U+11A7 behind a Hangul syllable; in truth that joins with nothing.
   const size_t alone = text.find(0x11A7);

@@ -98,7 +98,7 @@ TEST(MasksCommand, DinoClustersCoverThePictureOnce) {
 TEST(MasksCommand, AskForOneMaker) {
   const TempFolder folder;
   EXPECT_THAT(run_command(add_masks, {"masks", "p.png", "--out", folder.path().string()}).error,
-              HasSubstr("either --dino-weights or --sam"));
+              HasSubstr("give one of --helper, --sam and --weights"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "image/codec.hpp"
 #include "image/rle.hpp"
 #include "io/safetensors.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -46,6 +47,22 @@ class CommandTest : public ::testing::Test {
   static inline TempFolder* folder_ = nullptr;
   TempFolder pictures_;
 };
+
+TEST_F(CommandTest, SegmentPrintsOneLineOfJsonForEachImage) {
+  write_png(path("a.png"), stripes(40, 70));
+  write_png(path("b.png"), stripes(50, 60));
+  const auto outcome =
+      segment({path("a.png"), path("b.png"), "--names", "dog, grass", "--json", "--quiet"});
+  EXPECT_EQ(outcome.error, "");
+  std::istringstream lines(outcome.out);
+  std::vector<nlohmann::json> found;
+  for (std::string line; std::getline(lines, line);) found.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0], read_json(path("out/a.json")));
+  EXPECT_EQ(found[1], read_json(path("out/b.json")));
+  EXPECT_THAT(outcome.log, Not(HasSubstr("info")));
+  EXPECT_THAT(segment({path("a.png"), "--names", "dog"}).log, HasSubstr("info"));
+}
 
 TEST_F(CommandTest, SegmentWritesLabelsOverlayAndFiguresThatAgree) {
   write_png(path("p.png"), stripes(40, 70));

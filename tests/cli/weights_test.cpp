@@ -4,6 +4,8 @@
 #include "cli/commands.hpp"
 #include "command.hpp"
 #include "io/safetensors.hpp"
+#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::cli {
@@ -122,8 +124,8 @@ TEST_F(Weights, AreShownWithWhereTheyStoodAndWhatWasDropped) {
   for (const auto& [name, tensor] : read("clip.pth")) wrapped.set("module." + name, tensor);
   write_torch_file(folder_ / "ema.pth", Dict{{{"model", wrapped}, {"model_ema", wrapped}}});
   EXPECT_THAT(inspect("ema.pth"),
-              AllOf(HasSubstr("weights under: model_ema\n"),
-                    HasSubstr("prefix dropped from all names: module.\n"),
+              AllOf(HasSubstr("weights in: model_ema\n"),
+                    HasSubstr("prefix removed from all names: module.\n"),
                     HasSubstr("architecture: CLIP ViT, width 64"),
                     HasSubstr("warning: nothing tells"), Not(HasSubstr("\nmodule."))));
   ASSERT_EQ(convert("ema.pth", "plain.pth"), "");
@@ -182,7 +184,7 @@ TEST_F(Weights, AreListedWithWhatTheyAre) {
                                                   {"good", torch::ones({2}, torch::kHalf)}});
   EXPECT_THAT(inspect("bad.safetensors"),
               AllOf(HasSubstr("NaN: 2 infinite: 1"), HasSubstr("NaN: 2, infinite: 1"),
-                    HasSubstr("not recognised")));
+                    HasSubstr("architecture: unknown")));
 }
 
 TEST_F(Weights, OfEveryPublishedFormAreRecognised) {

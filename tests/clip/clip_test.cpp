@@ -3,6 +3,9 @@
 #include <torch/nn/init.h>
 #include <torch/utils.h>
 
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "io/load_into.hpp"
 #include "io/safetensors.hpp"
 #include "nn/autocast.hpp"
 #include "support/tensors.hpp"
@@ -109,13 +112,12 @@ TEST(ClipArchitecture, RefusesWeightsThatDoNotMakeAClip) {
 
 TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
   torch::manual_seed(0);
-  ConvNextBlock block(8, /*drop_path=*/0.25);
+  ConvNextBlock block(8);
   torch::nn::init::normal_(block->named_parameters()["gamma"]);
   const auto x = torch::randn({400, 8, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast);
-  block->eval();
+  const auto stream = [](uint64_t seed) { return at::make_generator<at::CPUGeneratorImpl>(seed); };
   const auto whole = block(x) - x;
-  block->train();
-  const auto change = block(x) - x;
+  const auto change = block(x, residual_factors(x.size(0), 0.25, stream(0))) - x;
   int64_t dropped = 0;
   for (int64_t i = 0; i < x.size(0); ++i) {
     const bool none = change[i].abs().max().item<float>() == 0;
@@ -130,12 +132,13 @@ TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
   architecture.convnext->drop_path_rate = 0.999;
   const auto encoder = make_image_encoder(architecture);
   encoder->train();
-  torch::manual_seed(0);
   const auto images = torch::randn({64, 3, 32, 32});
-  const auto once = encoder->pooled(images), again = encoder->pooled(images);
-  EXPECT_FALSE(torch::equal(once, again));
+  const auto once = encoder->dense(images, stream(1));
+  EXPECT_TRUE(torch::equal(encoder->dense(images, stream(1)), once));
+  EXPECT_FALSE(torch::equal(encoder->dense(images, stream(2)), once));
+  EXPECT_THROW(encoder->dense(images), c10::Error) << "no stream was handed in";
   encoder->eval();
-  EXPECT_TRUE(torch::equal(encoder->pooled(images), encoder->pooled(images)));
+  EXPECT_TRUE(torch::equal(encoder->dense(images), encoder->dense(images, stream(1))));
 }
 
 TEST(ConvNext, GivesTheSameWithGradientsAsInPlaceWithout) {

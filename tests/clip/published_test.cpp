@@ -3,7 +3,9 @@
 #include <torch/utils.h>
 
 #include "base/file.hpp"
+#include "io/load_into.hpp"
 #include "io/safetensors.hpp"
+#include "support/python.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -16,12 +18,15 @@ ClipFile random_clip(const ClipArchitecture& architecture) {
   const torch::NoGradGuard no_grad;
   torch::manual_seed(5);
   CLIP clip(architecture);
+  // Fresh modules hold the same number in every bias and scale.
+  for (auto& parameter : clip->parameters()) parameter.add_(0.1 * torch::randn_like(parameter));
   return {"clip.pth", state_of(*clip), architecture};
 }
 
 ClipArchitecture small_vit() {
   ClipArchitecture small;
-  small.vit = VitOptions{.width = 128, .layers = 2, .patch = 8, .grid = 4, .embedding = 16, .heads = 2};
+  small.vit =
+      VitOptions{.width = 128, .layers = 2, .patch = 8, .grid = 4, .embedding = 16, .heads = 2};
   small.text = {.width = 64, .layers = 2, .heads = 1, .vocabulary = 99, .embedding = 16};
   return small;
 }
@@ -90,6 +95,49 @@ TEST(Published, ModelsThatAProgramComputesOtherwiseAreRefused) {
   auto odd = small_convnext();
   odd.convnext->depths = {1, 1, 1, 1};
   EXPECT_ERROR(publish(random_clip(odd), Publisher::open_clip), HasSubstr("timm"));
+}
+
+/// What `program` computes with the files of `publisher`, against the CLIP itself.
+void expect_loads(const std::string& program, Publisher publisher, ClipArchitecture architecture) {
+  SKIP_WITHOUT_PYTHON(python, program + ", safetensors");
+  architecture.text.vocabulary = 49408;
+  const auto clip_file = random_clip(architecture);
+  const TempFolder folder;
+  const PublishedClip published = publish(clip_file, publisher);
+  write_safetensors(folder / published.weights_name, published.weights, {{"format", "pt"}});
+  write_text(folder / published.config_name, published.config);
+  const auto ids = torch::constant_pad_nd(
+      torch::tensor({{49406, 320, 1125, 49407, 0}, {49406, 7, 8, 9, 49407}}), {0, 77 - 5});
+  const auto side = architecture.vit ? architecture.vit->grid * architecture.vit->patch : 64;
+  const auto images = torch::randn({2, 3, side, side});
+  const auto in = folder / "in.st", out = folder / "out.st";
+  write_safetensors(in, {{"images", images}, {"ids", ids}});
+  const std::string command =
+      str(python, " ", PIXELCLIP_SOURCE_DIR, "/tests/clip/load_published.py ", program, " ",
+          folder.path().string(), " ", in.string(), " ", out.string());
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const torch::NoGradGuard no_grad;
+  CLIP clip(architecture);
+  load_into(*clip, clip_file.weights);
+  clip->eval();
+  const auto got = read_safetensors(out);
+  EXPECT_TRUE(testing::close(got.tensors.at("images"), clip->visual->pooled(images), 1e-4));
+  EXPECT_TRUE(testing::close(got.tensors.at("text"), clip->encode_text(ids), 1e-4));
+}
+
+TEST(Published, LoadsInTransformers) {
+  auto architecture = small_vit();
+  architecture.vit->heads = 4, architecture.vit->mlp = 192;
+  architecture.vit->activation = Activation::gelu;
+  expect_loads("transformers", Publisher::hugging_face, architecture);
+}
+
+TEST(Published, LoadsInOpenClipWithEachBackbone) {
+  auto architecture = small_vit();
+  architecture.vit->heads = 4, architecture.vit->mlp = 192;
+  expect_loads("open_clip", Publisher::open_clip, architecture);
+  if (IsSkipped()) return;
+  expect_loads("open_clip", Publisher::open_clip, small_convnext());
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include "base/file.hpp"
 #include "clip/clip.hpp"
+#include "clip/find_weights.hpp"
+#include "io/load_into.hpp"
 #include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 

@@ -3,9 +3,11 @@
 #include <torch/utils.h>
 
 #include "base/file.hpp"
-#include "clip/sources.hpp"
+#include "clip/open_clip.hpp"
+#include "clip/traits_names.hpp"
+#include "io/load_into.hpp"
 #include "io/safetensors.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {

@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "clip/clip.hpp"
-#include "clip/sources.hpp"
+#include "clip/open_clip.hpp"
+#include "io/load_into.hpp"
 #include "io/safetensors.hpp"
 #include "support/tensors.hpp"
 #include "text/bpe_tokenizer.hpp"

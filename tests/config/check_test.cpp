@@ -1,6 +1,8 @@
 #include <functional>
 
 #include "base/file.hpp"
+#include "config/check.hpp"
+#include "config/class_names.hpp"
 #include "config/config.hpp"
 #include "support/support.hpp"
 
@@ -86,19 +88,28 @@ TEST_F(Check, ContradictionsAreNamed) {
   expect([](Config& c) { c.solver.steps = {5, 3}; }, "SOLVER.STEPS must ascend");
   expect(
       [](Config& c) {
-        c.input.crop = {true, "absolute", {0.5, 640}, 1.0};
+        c.input.crop = {true, CropType::absolute, {0.5, 640}, 1.0};
       },
       "needs whole pixels");
-  expect([](Config& c) { c.input.crop = {true, "relative", {640, 640}, 1.0}; }, "needs shares");
+  expect(
+      [](Config& c) {
+        c.input.crop = {true, CropType::relative, {640, 640}, 1.0};
+      },
+      "needs shares");
   expect([](Config& c) { c.input.min_size_train = {}; }, "INPUT.MIN_SIZE_TRAIN is empty");
-  expect([](Config& c) { c.input.min_size_train_sampling = "range"; }, "two ascending sizes");
-  expect([](Config& c) { c.test.sliding_window = {true, {64, 64}, {65, 1}, "logits"}; }, "STRIDE");
+  expect([](Config& c) { c.input.min_size_train_sampling = SizeSampling::range; },
+         "two ascending sizes");
+  expect(
+      [](Config& c) {
+        c.test.sliding_window = {true, {64, 64}, {65, 1}, WindowAverage::logits};
+      },
+      "STRIDE");
   expect([](Config& c) { c.test.aug = {true, {}, 4000, true}; }, "TEST.AUG.MIN_SIZES is empty");
 }
 
 TEST_F(Check, RangesHoldForValuesSetInCodeToo) {
-  expect([](Config& c) { c.solver.optimizer = "ADAM"; },
-         "SOLVER.OPTIMIZER is \"ADAM\"; expected one of");
+  expect([](Config& c) { c.model.precision = FloatType::float16; },
+         "MODEL.PRECISION is \"float16\"; expected one of");
   expect([](Config& c) { c.model.eps = std::nan(""); }, "MODEL.EPS is nan; expected a number");
   expect([](Config& c) { c.model.clip_resolution = {0, 1}; }, "MODEL.CLIP_RESOLUTION is [0, 1]");
 }

@@ -3,6 +3,8 @@
 #include <fstream>
 
 #include "base/file.hpp"
+#include "config/reference.hpp"
+#include "config/writer.hpp"
 #include "config/yaml_reader.hpp"
 #include "support/support.hpp"
 
@@ -54,25 +56,25 @@ TEST(PublicConfigs, HoldTheValuesOfTheViTModel) {
   EXPECT_EQ(c.model.sem_seg_head.num_classes, 64);
   EXPECT_EQ(c.model.sem_seg_head.prompt_length, 4);
   EXPECT_EQ(c.model.sem_seg_head.clip_pretrained, "ViT-B/16");
-  EXPECT_EQ(c.model.sem_seg_head.clip_finetune, "attention");
+  EXPECT_EQ(c.model.sem_seg_head.clip_finetune, Finetune::attention);
   EXPECT_EQ(c.solver.ims_per_batch, 48);
   EXPECT_EQ(c.solver.base_lr, 0.0002);
   EXPECT_EQ(c.solver.base_lr_end, 0.0001);
   EXPECT_EQ(c.solver.max_iter, 10000);
-  EXPECT_EQ(c.solver.lr_scheduler_name, "WarmupCosineLR");
+  EXPECT_EQ(c.solver.lr_scheduler_name, LrSchedule::cosine);
   EXPECT_EQ(c.solver.warmup_factor, 1.0);
   EXPECT_EQ(c.solver.warmup_iters, 0);
   EXPECT_TRUE(c.solver.clip_gradients.enabled);
-  EXPECT_EQ(c.solver.clip_gradients.clip_type, "full_model");
+  EXPECT_EQ(c.solver.clip_gradients.clip_type, GradientClipping::full_model);
   EXPECT_EQ(c.solver.clip_gradients.clip_value, 0.01);
   EXPECT_THAT(c.input.min_size_train, ElementsAre(1024));
   EXPECT_EQ(c.input.min_size_test, 640);
   EXPECT_EQ(c.input.max_size_test, 2560);
   EXPECT_THAT(c.input.crop.size, ElementsAre(640.0, 640.0));
-  EXPECT_EQ(c.input.crop.type, "absolute");
+  EXPECT_EQ(c.input.crop.type, CropType::absolute);
   EXPECT_TRUE(c.input.crop.enabled && c.input.color_aug_ssd && c.input.strong_aug);
   EXPECT_EQ(c.input.size_divisibility, 640);
-  EXPECT_EQ(c.input.format, "RGB");
+  EXPECT_EQ(c.input.format, ChannelOrder::rgb);
   EXPECT_THAT(c.datasets.train, ElementsAre("sam_resized"));
   EXPECT_THAT(c.datasets.test, ElementsAre("ade20k_150_test_sem_seg"));
   EXPECT_EQ(c.dataloader.num_workers, 8);
@@ -85,7 +87,7 @@ TEST(PublicConfigs, HoldTheValuesOfTheConvNeXtModel) {
   EXPECT_EQ(c.model.eps, 1.0);
   EXPECT_EQ(c.model.clip_resolution, (Size2{640, 640}));
   EXPECT_EQ(c.model.sem_seg_head.clip_pretrained, "convnext_base");
-  EXPECT_EQ(c.model.sem_seg_head.clip_finetune, "full");
+  EXPECT_EQ(c.model.sem_seg_head.clip_finetune, Finetune::full);
   EXPECT_EQ(c.solver.ims_per_batch, 48);
 }
 
@@ -141,8 +143,8 @@ TEST_F(ConfigFile, ErrorsInABaseNameTheBase) {
 
 TEST_F(ConfigFile, ACycleOfBasesIsAnError) {
   write("b.yaml", "_BASE_: a.yaml\n");
-  EXPECT_ERROR(read("_BASE_: b.yaml\n"), HasSubstr("circle: a.yaml → b.yaml → a.yaml"));
-  EXPECT_ERROR(read("_BASE_: a.yaml\n"), HasSubstr("circle: a.yaml → a.yaml"));
+  EXPECT_ERROR(read("_BASE_: b.yaml\n"), HasSubstr("cycle: a.yaml → b.yaml → a.yaml"));
+  EXPECT_ERROR(read("_BASE_: a.yaml\n"), HasSubstr("cycle: a.yaml → a.yaml"));
 }
 
 TEST_F(ConfigFile, AMissingBaseIsNamed) {
@@ -261,7 +263,7 @@ TEST_F(ConfigFile, OwnDataSetsAreRead) {
   EXPECT_EQ(sets[0].list, "val.txt");
   EXPECT_EQ(sets[1].ignore, -1);
   EXPECT_THAT(sets[0].id_map, ElementsAre(std::pair(0, 9), std::pair(1, 0)));
-  EXPECT_EQ(sets[1].kind, "id_png");
+  EXPECT_EQ(sets[1].kind, CustomKind::id_png);
 }
 
 TEST_F(ConfigFile, FaultsOfOwnDataSetsAreNamed) {

@@ -1,6 +1,7 @@
 #include "config/continued.hpp"
 
 #include "base/file.hpp"
+#include "config/writer.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -1,6 +1,8 @@
 #include <fstream>
 
+#include "config/check.hpp"
 #include "config/config.hpp"
+#include "config/writer.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {
@@ -33,7 +35,7 @@ TEST_F(Detectron2Config, AsItIsDumpedLoadsWithEveryKeyEitherUsedOrPassedOver) {
   EXPECT_EQ(c.solver.clip_gradients.clip_value, 0.01);
   EXPECT_FALSE(c.solver.nesterov);
   EXPECT_EQ(c.dataloader.sampler_train, "TrainingSampler");
-  EXPECT_EQ(c.float32_precision, "");
+  EXPECT_EQ(c.float32_precision, MatmulPrecision::unset);
   EXPECT_THAT(
       c.passed_over.keys,
       AllOf(Contains("DATALOADER.REPEAT_SQRT"), Contains("MODEL.RPN.BBOX_REG_WEIGHTS"),

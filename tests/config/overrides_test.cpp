@@ -55,7 +55,7 @@ TEST(Overrides, ErrorsNameTheOverride) {
   EXPECT_ERROR(with({"SOLVER", "1"}), HasSubstr("SOLVER is a section"));
   EXPECT_ERROR(with({"", "1"}), HasSubstr("unknown key"));
   EXPECT_ERROR(with({"MODEL.WEIGHTS", "True"}), HasSubstr("is True; expected a text"));
-  EXPECT_ERROR(with({"SOLVER.GAMMA", "[1"}), HasSubstr("override: SOLVER.GAMMA:1:1: broken YAML"));
+  EXPECT_ERROR(with({"SOLVER.GAMMA", "[1"}), HasSubstr("override: SOLVER.GAMMA:1:1: invalid YAML"));
   EXPECT_ERROR(with({"OUTPUT_DIR", "\xff"}), HasSubstr("byte 255 is not UTF-8 text"));
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/random.hpp"
 #include "config/config.hpp"
+#include "config/writer.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::config {
@@ -13,26 +14,26 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using testing::TempFolder;
-using Kind = Value::Kind;
+using Kind = RawValue::Kind;
 
-Value parse(const std::string& text) { return parse_yaml(text, "a.yaml"); }
+RawValue parse(const std::string& text) { return parse_yaml(text, "a.yaml"); }
 
 TEST(YamlReader, PlacesCountFromOne) {
-  const Value file = parse("A: 1\nB:\n  C: (1, 2)\n");
+  const RawValue file = parse("A: 1\nB:\n  C: (1, 2)\n");
   EXPECT_EQ(file.map[0].first.place, "a.yaml:1:1");
   EXPECT_EQ(file.map[0].second.place, "a.yaml:1:4");
   EXPECT_EQ(file.map[1].second.map[0].second.place, "a.yaml:3:6");
 }
 
 TEST(YamlReader, BrokenSyntaxIsNamedWithItsPlace) {
-  EXPECT_ERROR(parse("A: [1, 2\nB: 3\n"), AllOf(StartsWith("a.yaml:"), HasSubstr("broken YAML")));
-  EXPECT_ERROR(parse("A: 1\n B: 2\n"), StartsWith("a.yaml:2:3: broken YAML"));
-  EXPECT_ERROR(parse("A: \"abc\nB: 1\n\n"), HasSubstr("broken YAML"));
-  EXPECT_ERROR(parse("A: \"abc\n"), HasSubstr("broken YAML"));
-  EXPECT_ERROR(parse("A: {b: 1\n"), HasSubstr("broken YAML"));
-  EXPECT_ERROR(parse("A:\n\t- 1\n\tB: 2\n"), HasSubstr("broken YAML"));
-  EXPECT_ERROR(parse("A: *missing\n"), HasSubstr("broken YAML"));
-  EXPECT_ERROR(parse("A: @x\n"), HasSubstr("broken YAML"));
+  EXPECT_ERROR(parse("A: [1, 2\nB: 3\n"), AllOf(StartsWith("a.yaml:"), HasSubstr("invalid YAML")));
+  EXPECT_ERROR(parse("A: 1\n B: 2\n"), StartsWith("a.yaml:2:3: invalid YAML"));
+  EXPECT_ERROR(parse("A: \"abc\nB: 1\n\n"), HasSubstr("invalid YAML"));
+  EXPECT_ERROR(parse("A: \"abc\n"), HasSubstr("invalid YAML"));
+  EXPECT_ERROR(parse("A: {b: 1\n"), HasSubstr("invalid YAML"));
+  EXPECT_ERROR(parse("A:\n\t- 1\n\tB: 2\n"), HasSubstr("invalid YAML"));
+  EXPECT_ERROR(parse("A: *missing\n"), HasSubstr("invalid YAML"));
+  EXPECT_ERROR(parse("A: @x\n"), HasSubstr("invalid YAML"));
 }
 
 TEST(YamlReader, BytesThatAreNoTextAreRefused) {

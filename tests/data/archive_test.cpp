@@ -33,7 +33,7 @@ Config config_of(const fs::path& root) {
   config.datasets.sam_root = root.string();
   config.input.min_size_train = {64};
   config.input.crop.enabled = true;
-  config.input.crop.type = "absolute";
+  config.input.crop.type = CropType::absolute;
   config.input.crop.size = {48, 48};
   config.model.mask_resolution = {16, 16};
   return config;
@@ -180,9 +180,9 @@ TEST(Archives, GiveTheSamplesOfTheFiles) {
   EXPECT_EQ(report.written, 3);
   EXPECT_TRUE(report.failed.empty());
 
-  const Sa1bIndex files = open_training_set(config_of(folder.path()));
-  const Sa1bIndex tars = open_training_set(config_of(folder / "tars"));
-  const Sa1bIndex compact = open_training_set(config_of(folder / "compact"));
+  const Sa1bIndex files = open_training_set(config_of(folder.path()).datasets);
+  const Sa1bIndex tars = open_training_set(config_of(folder / "tars").datasets);
+  const Sa1bIndex compact = open_training_set(config_of(folder / "compact").datasets);
   ASSERT_EQ(tars.size(), 3);
   ASSERT_EQ(compact.size(), 3);
   EXPECT_EQ(files.checksum(), tars.checksum());
@@ -233,7 +233,7 @@ TEST(Shards, AListMayMixTarFilesAndFoldersOfBothLayouts) {
   write_file(folder / "list.txt", "tars/sa_000000.tar\nimages/sa_000009\nunpacked\n");
   Config config = config_of(folder.path());
   config.datasets.shards = (folder / "list.txt").string();
-  const Sa1bIndex index = open_training_set(config);
+  const Sa1bIndex index = open_training_set(config.datasets);
   ASSERT_EQ(index.size(), 5);
   const Sa1bMapper mapper(config);
   for (int64_t i = 0; i < index.size(); ++i)
@@ -349,7 +349,7 @@ TEST(PrepareSa1b, AnnotationsWithoutAUsableMaskAreNamedAndStayOutOfTheShard) {
   EXPECT_EQ(report.written, 3);
   EXPECT_THAT(log, AllOf(HasSubstr("sa_2.json: annotation 1 (id 4711)"),
                          HasSubstr("1 annotations without a usable mask")));
-  const Sa1bIndex index = open_training_set(config_of(folder / "out"));
+  const Sa1bIndex index = open_training_set(config_of(folder / "out").datasets);
   Config whole = config_of(folder / "out");
   whole.input.crop.enabled = false;
   EXPECT_EQ(Sa1bMapper(whole)(index[1], Random(1)).mask_bits.size(0), 2);
@@ -364,7 +364,7 @@ TEST(Sa1bIndex, HoldsASampleOfATarInLessThan200Bytes) {
     tar += tar_member(stem + ".jpg", "j") + tar_member(stem + ".json", "{}");
   }
   write_file(folder / "sa_000900.tar", tar);
-  const Sa1bIndex index = open_training_set(config_of(folder.path()));
+  const Sa1bIndex index = open_training_set(config_of(folder.path()).datasets);
   EXPECT_EQ(index.size(), count);
   EXPECT_LT(index.memory(), 200u * count);
 }

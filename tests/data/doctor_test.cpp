@@ -197,14 +197,14 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
   for (int i = 0; i < 4; ++i) make_sample(folder.path(), str("sa_", i), 40, 60, i);
   Config config;
   config.datasets.sam_root = folder.path().string();
-  Checkup checkup = examine_training_set(config, "sam_resized");
+  Checkup checkup = examine_training_set(config.datasets, "sam_resized");
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.verdict(), HasSubstr("sam_resized: good: 4 samples"));
   EXPECT_THAT(checkup.facts, Contains(HasSubstr("masks an image: 3 to 3")));
   write_file(folder / "annotations/sa_000000/sa_1.json", sa1b_json(40, 60, {}).dump());
   write_file(folder / "annotations/sa_000000/sa_2.json",
              sa1b_json(60, 40, {rectangle(60, 40, {0, 0, 9, 9})}).dump());
-  checkup = examine_training_set(config, "sam_resized");
+  checkup = examine_training_set(config.datasets, "sam_resized");
   EXPECT_THAT(checkup.problems,
               ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
   EXPECT_THAT(checkup.hints,
@@ -220,8 +220,8 @@ TEST(Doctor, AnnotationsThatAreLeftOutAloneAreCounted) {
   write_file(folder / "annotations/sa_000000/sa_1.json", odd.dump());
   Config config;
   config.datasets.sam_root = folder.path().string();
-  config.datasets.crowd_regions = "leave_out";
-  const Checkup checkup = examine_training_set(config, "sam_resized");
+  config.datasets.crowd_regions = CrowdRegions::leave_out;
+  const Checkup checkup = examine_training_set(config.datasets, "sam_resized");
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.hints,
               ElementsAre(AllOf(HasSubstr("1 annotations without a usable mask"),

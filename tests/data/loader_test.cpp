@@ -1,7 +1,6 @@
 #include "data/train_set.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <set>
 #include <thread>
 
@@ -42,7 +41,7 @@ TrainSample good(int64_t index, Random random) { return told(index, random); }
 
 /// Every 7th is unreadable, every 5th empty; some take longer than others.
 TrainSample uneven(int64_t index, Random random) {
-  std::this_thread::sleep_for(std::chrono::microseconds(50 * (index % 4)));
+  for (int64_t i = 0; i < 20 * (index % 4); ++i) std::this_thread::yield();
   if (index % 7 == 0) fail("sample ", index, ": broken");
   return told(index, random, index % 5 == 0 ? 0 : 1);
 }
@@ -266,31 +265,41 @@ TEST(TrainLoader, OtherExceptionsComeOutOfNextInTheirPlace) {
   }
 }
 
-TEST(TrainLoader, TheQueueIsBounded) {
-  std::atomic<int> calls{0};
+TEST(TrainLoader, WorkersStopAtTheBoundOfTheQueueAndGoOnWhenBatchesAreTaken) {
+  constexpr int kAhead = 2 * 4 + 3;  // two batches and a sample per worker
+  std::atomic<int> calls{0}, requested{0};
   const auto make = [&](int64_t index, Random random) {
-    ++calls;
+    EXPECT_LE(++calls, requested + kAhead);
+    calls.notify_all();
     return told(index, random);
   };
   TrainLoader loader(make, TrainingSampler(1000, 1), {.batch_size = 4, .num_workers = 3});
-  loader.next();
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  EXPECT_GE(calls.load(), 4);
-  EXPECT_LE(calls.load(), 4 + 2 * 4 + 3);
+  for (int batch = 0; batch < 50; ++batch) {
+    requested += 4;
+    loader.next();
+  }
+  for (int seen = calls; seen < requested + kAhead; seen = calls) calls.wait(seen);
 }
 
-TEST(TrainLoader, StopsAtAnyMomentWithoutFinishingTheQueue) {
+TEST(TrainLoader, TheDestructorWaitsForTheSamplesInWorkButNotForTheQueue) {
   for (int round = 0; round < 30; ++round) {
-    const auto slow = [](int64_t index, Random random) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::atomic<int> calls{0};
+    std::atomic<bool> open{false};
+    const auto make = [&](int64_t index, Random random) {
+      ++calls;
+      calls.notify_all();
+      open.wait(false);
       return told(index, random);
     };
-    auto loader = std::make_unique<TrainLoader>(slow, TrainingSampler(100, 1),
-                                                LoaderOptions{.batch_size = 64, .num_workers = 4});
-    if (round % 3 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(round / 3));
-    const auto start = std::chrono::steady_clock::now();
-    loader.reset();
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+    auto loader = std::make_unique<TrainLoader>(
+        make, TrainingSampler(100, 1), LoaderOptions{.batch_size = 4096, .num_workers = 4});
+    for (int seen = calls; seen < 4; seen = calls) calls.wait(seen);
+    std::thread destroyer([&] { loader.reset(); });
+    for (int i = 0; i < 10 * round; ++i) std::this_thread::yield();
+    open = true;
+    open.notify_all();
+    destroyer.join();
+    EXPECT_LT(calls, 2 * 4096) << "the whole queue was made";
   }
 }
 
@@ -314,7 +323,7 @@ class LoaderOnDisk : public ::testing::Test {
     config_.datasets.sam_root = root_.path().string();
     config_.input.min_size_train = {48};
     config_.input.crop.enabled = true;
-    config_.input.crop.type = "absolute";
+    config_.input.crop.type = CropType::absolute;
     config_.input.crop.size = {40, 40};
     config_.input.color_aug_ssd = config_.input.strong_aug = true;
     config_.model.mask_resolution = {16, 16};
@@ -382,14 +391,14 @@ TEST_F(LoaderOnDisk, BadSamplesAreNamedCountedAndLeftOut) {
 
 TEST_F(LoaderOnDisk, WrongSetsAreOneSentence) {
   config_.datasets.train = {};
-  EXPECT_ERROR(open_training_set(config_), HasSubstr("DATASETS.TRAIN is empty"));
+  EXPECT_ERROR(open_training_set(config_.datasets), HasSubstr("DATASETS.TRAIN is empty"));
   config_.datasets.train = {"ade20k_150_test_sem_seg"};
-  EXPECT_ERROR(open_training_set(config_), HasSubstr("test set"));
+  EXPECT_ERROR(open_training_set(config_.datasets), HasSubstr("test set"));
   config_.datasets.train = {"sam_resizd"};
-  EXPECT_ERROR(open_training_set(config_), HasSubstr("sam_resized"));
+  EXPECT_ERROR(open_training_set(config_.datasets), HasSubstr("sam_resized"));
   config_.datasets.train = {"sam"};
   config_.datasets.sam_root = (root_ / "nowhere").string();
-  EXPECT_ERROR(open_training_set(config_), HasSubstr("nowhere/images"));
+  EXPECT_ERROR(open_training_set(config_.datasets), HasSubstr("nowhere/images"));
 }
 
 }  // namespace

@@ -18,10 +18,10 @@ using namespace testing;
 
 Config plain_config() {
   Config config;
-  config.input.format = "RGB";
-  config.input.random_flip = "none";
+  config.input.format = ChannelOrder::rgb;
+  config.input.random_flip = Flip::none;
   config.input.min_size_train = {1024};
-  config.input.crop.type = "absolute";
+  config.input.crop.type = CropType::absolute;
   config.input.crop.size = {640, 640};
   return config;
 }
@@ -133,9 +133,11 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
     Config config = plain_config();
     config.input.strong_aug = round % 2 == 1;
     config.input.min_size_train = {random.integer(1, 70)};
-    config.input.random_flip = round % 3 == 0 ? "horizontal" : round % 3 == 1 ? "vertical" : "none";
+    config.input.random_flip = round % 3 == 0   ? Flip::horizontal
+                               : round % 3 == 1 ? Flip::vertical
+                                                : Flip::none;
     config.input.crop.enabled = round % 4 != 0;
-    config.input.crop.type = round % 8 < 4 ? "absolute" : "relative_range";
+    config.input.crop.type = round % 8 < 4 ? CropType::absolute : CropType::relative_range;
     if (round % 8 < 4)
       config.input.crop.size = {20, 24};
     else
@@ -244,7 +246,7 @@ TEST(Mapper, TheRandomStreamDecidesEverything) {
   make_sample(root.path(), "sa_1", 90, 120, 1);
   Config config = plain_config();
   config.input.min_size_train = {90};
-  config.input.random_flip = "horizontal";
+  config.input.random_flip = Flip::horizontal;
   config.input.crop.enabled = true;
   config.input.crop.size = {48, 48};
   config.input.color_aug_ssd = config.input.strong_aug = true;
@@ -262,7 +264,7 @@ TEST(Mapper, CropsAreUniformAndFlipsAreFair) {
   InputConfig input = plain_config().input;
   input.min_size_train = {100};
   input.max_size_train = 1000;
-  input.random_flip = "horizontal";
+  input.random_flip = Flip::horizontal;
   input.crop.enabled = true;
   input.crop.size = {40, 50};
   const int draws = 20000;
@@ -292,7 +294,7 @@ TEST(Mapper, EachKindOfCropHasItsSize) {
   InputConfig input = plain_config().input;
   input.min_size_train = {100};
   input.crop.enabled = true;
-  const auto sizes = [&](const char* type, std::vector<double> size) {
+  const auto sizes = [&](CropType type, std::vector<double> size) {
     input.crop.type = type;
     input.crop.size = std::move(size);
     std::pair<int64_t, int64_t> low{1000, 1000}, high{0, 0};
@@ -308,10 +310,10 @@ TEST(Mapper, EachKindOfCropHasItsSize) {
     return std::pair(low, high);
   };
   using P = std::pair<int64_t, int64_t>;
-  EXPECT_EQ(sizes("absolute", {640, 30}), std::pair(P(100, 30), P(100, 30)));
-  EXPECT_EQ(sizes("relative", {0.5, 0.25}), std::pair(P(50, 50), P(50, 50)));
-  EXPECT_EQ(sizes("relative_range", {0.9, 0.5}), std::pair(P(90, 100), P(100, 200)));
-  EXPECT_EQ(sizes("absolute_range", {20, 30}), std::pair(P(20, 20), P(30, 30)));
+  EXPECT_EQ(sizes(CropType::absolute, {640, 30}), std::pair(P(100, 30), P(100, 30)));
+  EXPECT_EQ(sizes(CropType::relative, {0.5, 0.25}), std::pair(P(50, 50), P(50, 50)));
+  EXPECT_EQ(sizes(CropType::relative_range, {0.9, 0.5}), std::pair(P(90, 100), P(100, 200)));
+  EXPECT_EQ(sizes(CropType::absolute_range, {20, 30}), std::pair(P(20, 20), P(30, 30)));
 }
 
 TEST(Mapper, DrawsSizesByChoiceAndByRange) {
@@ -328,7 +330,7 @@ TEST(Mapper, DrawsSizesByChoiceAndByRange) {
   auto counts = drawn();
   EXPECT_EQ(counts.size(), 2u);
   EXPECT_NEAR(counts[50], 1000, 112);
-  input.min_size_train_sampling = "range";
+  input.min_size_train_sampling = SizeSampling::range;
   EXPECT_EQ(drawn().size(), 11u);
 }
 
@@ -354,7 +356,7 @@ TEST(Mapper, TheFormatOrdersTheChannels) {
   Config config = plain_config();
   config.input.strong_aug = config.input.color_aug_ssd = true;
   const auto rgb = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
-  config.input.format = "BGR";
+  config.input.format = ChannelOrder::bgr;
   const auto bgr = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
   EXPECT_TRUE(torch::equal(bgr.image.flip(0), rgb.image));
   EXPECT_TRUE(torch::equal(bgr.image_strong.flip(0), rgb.image_strong));

@@ -54,7 +54,7 @@ TEST(Memory, NothingIsAllocatedForAMask) {
     write_masks(root.path(), str("sa_", i), counts[i]);
   }
   const Config config = small_config(root.path());
-  const Sa1bIndex index = open_training_set(config);
+  const Sa1bIndex index = open_training_set(config.datasets);
   const Sa1bMapper mapper(config);
   std::vector<int64_t> used;
   for (int round = 0; round < 2; ++round) {  // the first one fills the working memory

@@ -59,7 +59,7 @@ Config own_masks_config(CustomDataset set) {
 
 /// Masks of every sample, by the image's file name.
 std::map<std::string, int64_t> masks_of(const Config& config) {
-  const Sa1bIndex index = open_training_set(config);
+  const Sa1bIndex index = open_training_set(config.datasets);
   const Sa1bMapper mapper(config);
   std::map<std::string, int64_t> masks;
   for (int64_t i = 0; i < index.size(); ++i) {
@@ -81,12 +81,12 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
-  for (const char* kind : {"", "coco"}) {
+  for (const auto kind : {CustomKind::automatic, CustomKind::coco}) {
     set.kind = kind;
     EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 4}, {"b.jpg", 1}}));
   }
   Config without = own_masks_config(set);
-  without.datasets.crowd_regions = "leave_out";
+  without.datasets.crowd_regions = CrowdRegions::leave_out;
   EXPECT_EQ(masks_of(without), (Masks{{"a.jpg", 3}, {"b.jpg", 1}}));
 
   fs::create_directories(folder / "ids/deep");
@@ -96,25 +96,25 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   write_label_png(folder / "ids/a.png", labels);
   write_label_png(folder / "ids/deep/b.png", LabelMap{10, 12, std::vector<int32_t>(120, 700)});
   set.masks = (folder / "ids").string();
-  for (const char* kind : {"", "id_png"}) {
+  for (const auto kind : {CustomKind::automatic, CustomKind::id_png}) {
     set.kind = kind;
     EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 2}, {"b.jpg", 1}}));
   }
   set.ignore = 2;
   EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}, {"b.jpg", 1}}));
 
-  set.kind = "";
+  set.kind = CustomKind::automatic;
   set.masks = "";
   Config dino = own_masks_config(set);
-  EXPECT_ERROR(open_training_set(dino), HasSubstr((folder / "images").string()));
+  EXPECT_ERROR(open_training_set(dino.datasets), HasSubstr((folder / "images").string()));
   dino.model.dino = true;
   EXPECT_EQ(masks_of(dino), (Masks{{"a.jpg", -1}, {"b.jpg", -1}}));
 
   write_file(folder / "images/a.json",
              sa1b_json(20, 30, {rectangle(20, 30, {0, 0, 20, 20})}).dump());
   EXPECT_EQ(masks_of(own_masks_config(set)), (Masks{{"a.jpg", 1}}));  // JSON beside the images
-  set.kind = "images";
-  EXPECT_ERROR(open_training_set(own_masks_config(set)),
+  set.kind = CustomKind::images;
+  EXPECT_ERROR(open_training_set(own_masks_config(set).datasets),
                AllOf(HasSubstr("mine"), HasSubstr("MODEL.DINO")));
 }
 
@@ -133,7 +133,7 @@ TEST(CustomSets, AnImageIsFoundByWhateverPathNamesIt) {
     file["images"] = {image_entry(7, name, 20, 30)};
     write_file(folder / "coco.json", file.dump());
     try {
-      return open_training_set(own_masks_config(set))[0].image;
+      return open_training_set(own_masks_config(set).datasets)[0].image;
     } catch (const Error& e) {
       EXPECT_THAT(e.what(), HasSubstr("none of the images"));
       return std::string("none");
@@ -172,7 +172,7 @@ TEST(CustomSets, TwoPathsThatCouldOnlyMeanOneFileAreBothLeftOut) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
-  const Sa1bIndex index = open_training_set(own_masks_config(set));
+  const Sa1bIndex index = open_training_set(own_masks_config(set).datasets);
   ASSERT_EQ(index.size(), 1);
   EXPECT_THAT(index[0].image, HasSubstr("b.jpg"));
   EXPECT_EQ(index.left_out(), 2);
@@ -195,7 +195,7 @@ TEST(CustomSets, NamesThatBeginWithADotAreNoData) {
   EXPECT_EQ(masks_of(own_masks_config(set)), (std::map<std::string, int64_t>{{"a.jpg", 1}}));
   Config dino = own_masks_config(set);
   dino.model.dino = true;
-  EXPECT_EQ(open_training_set(dino).size(), 1);
+  EXPECT_EQ(open_training_set(dino.datasets, /*with_annotations=*/false).size(), 1);
 }
 
 TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
@@ -224,12 +224,12 @@ TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "masks").string();
-  for (const char* kind : {"", "sa1b"}) {
+  for (const auto kind : {CustomKind::automatic, CustomKind::sa1b}) {
     set.kind = kind;
     EXPECT_EQ(masks_of(own_masks_config(set)),
               (std::map<std::string, int64_t>{{"a.jpg", 2}, {"b.jpg", 3}}));
   }
-  const Sa1bIndex index = open_training_set(own_masks_config(set));
+  const Sa1bIndex index = open_training_set(own_masks_config(set).datasets);
   EXPECT_EQ(index.left_out(), 1);
   const TrainSample sample = Sa1bMapper(own_masks_config(set))(index[0], Random(1));
   EXPECT_EQ(sample.masks_left_out, 1);
@@ -248,15 +248,15 @@ TEST(CustomSets, WhatIsNotThereIsNamed) {
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
-  EXPECT_ERROR(open_training_set(own_masks_config(set)),
+  EXPECT_ERROR(open_training_set(own_masks_config(set).datasets),
                AllOf(HasSubstr("coco.json"), HasSubstr("images")));
   json outside = made_coco();
   outside["images"][0]["file_name"] = "../../etc/passwd";
   write_file(folder / "coco.json", outside.dump());
-  EXPECT_ERROR(open_training_set(own_masks_config(set)), HasSubstr("passwd"));
+  EXPECT_ERROR(open_training_set(own_masks_config(set).datasets), HasSubstr("passwd"));
   Config test = own_masks_config(set);
   test.datasets.train = {"ade20k_150_test_sem_seg"};
-  EXPECT_ERROR(open_training_set(test), HasSubstr("test set"));
+  EXPECT_ERROR(open_training_set(test.datasets), HasSubstr("test set"));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class OddSamples : public ::testing::Test {
     config_.datasets.sam_root = root_.path().string();
     config_.input.min_size_train = {32};
     config_.input.crop.enabled = true;
-    config_.input.crop.type = "absolute";
+    config_.input.crop.type = CropType::absolute;
     config_.input.crop.size = {30, 30};
     config_.model.mask_resolution = {16, 16};
     fs::create_directories(root_ / "images");
@@ -94,7 +94,7 @@ TEST_F(OddSamples, ImagesOfEveryKindAreUsable) {
 }
 
 TEST_F(OddSamples, ExifTurnsTheImageUnlessTheMasksWereDrawnOnTheStoredOne) {
-  config_.input.random_flip = "none";
+  config_.input.random_flip = Flip::none;
   config_.input.crop.enabled = false;
   put("plain.jpg", jpeg(), masks());
   put("stored.jpg", turned_jpeg(6), masks(kHeight, kWidth));
@@ -188,7 +188,7 @@ TEST_F(OddSamples, TheLoaderCountsAndNamesAnnotationsThatItLeavesOutAlone) {
   put("odd.jpg", jpeg(), odd.dump());
   put("good.jpg", jpeg(), masks());
   config_.solver.ims_per_batch = 2;
-  config_.datasets.crowd_regions = "leave_out";
+  config_.datasets.crowd_regions = CrowdRegions::leave_out;
   const auto loader = make_train_loader(config_, 5, 0, 1);
   ::testing::internal::CaptureStderr();
   for (int epoch = 0; epoch < 3; ++epoch) loader->next();

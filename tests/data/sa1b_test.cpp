@@ -1,7 +1,7 @@
 #include "data/sa1b.hpp"
 
 #include "data/synthetic_sa1b.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip {
 namespace {

@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "demo/scene.hpp"
+#include "io/load_into.hpp"
 #include "io/state_dict.hpp"
 #include "support/support.hpp"
 #include "text/bpe_tokenizer.hpp"

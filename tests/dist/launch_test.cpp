@@ -75,13 +75,34 @@ TEST(Comm, ALateCollectiveNamesRankStepOperationAndWhoIsMissing) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output,
               AllOf(HasSubstr("rank 0, step 7: all_reduce of 'assignment' did not finish in time"),
-                    HasSubstr("not there yet: rank 1 (step 7, after barrier 'start')")));
+                    HasSubstr("still missing: rank 1 (step 7, after barrier 'start')")));
 }
 
-TEST(Comm, ARankThatGivesNoSignOfLifeStopsTheRun) {
+TEST(Comm, ARankWithoutAHeartbeatStopsTheRun) {
   const Outcome outcome = launched(2, "stops");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("rank 1 gave no sign of life for 2 s"));
+  EXPECT_THAT(outcome.output, HasSubstr("rank 1 has sent no heartbeat for 2 s"));
+}
+
+TEST(Comm, RanksOnDifferentKindsOfDeviceEndBeforeTheFirstCollective) {
+  const Outcome outcome = launched(2, "mixed devices");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("rank 1 computes on cpu, but rank 0 on cuda:0"));
+}
+
+TEST(Comm, TwoRanksOnOneGpuEndBeforeTheFirstCollective) {
+  const Outcome outcome = launched(2, "one gpu");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("ranks 0 and 1 would use the same GPU (cuda:0)"));
+}
+
+TEST(Watch, AnErrorOfTheGpuIsNotTakenForALostConnection) {
+  const Outcome outcome = Program({"--worker", "gpu fails"}).wait();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("rank 0: the GPU reports an error in or before all_reduce of 'sums': "
+                              "an illegal memory access"),
+                    Not(HasSubstr("connection"))));
 }
 
 TEST(Launch, WorkersDieWithTheirLauncher) {
@@ -218,7 +239,7 @@ TEST(Comm, WithoutALauncherTheDeathOfTheRankThatServesStopsTheOthers) {
   const Outcome outcome = second.wait();
   EXPECT_EQ(outcome.status, 1);
   EXPECT_LT(outcome.seconds, 15);
-  EXPECT_THAT(outcome.output, HasSubstr("the process that held it has died"));
+  EXPECT_THAT(outcome.output, HasSubstr("the process that served it has died"));
 }
 
 TEST(Comm, AnAbsentRankIsNamed) {

@@ -11,6 +11,7 @@
 #include "dist/comm.hpp"
 #include "dist/ddp.hpp"
 #include "dist/processes.hpp"
+#include "dist/watch.hpp"
 
 // What the workers of the other tests do. An exception is a failure that the launcher's test sees.
 namespace pixelclip::testing {
@@ -110,12 +111,19 @@ int gradients(Comm& comm) {
   // Two backward passes, of which only the last communicates.
   for (const auto& [name, parameter] : model.parameters()) parameter.mutable_grad().reset();
   loss_of(model, comm.rank(), 7).backward();
-  const auto loss = loss_of(model, comm.rank(), 8);
-  reducer.prepare({loss});
-  loss.backward();
-  reducer.finish();
+  reducer.backward(loss_of(model, comm.rank(), 8));
   CHECK_THAT(near(model.shared.grad(), mean_gradient(twin.shared, twin, {7, 8})));
   CHECK_THAT(near(model.sometimes.grad(), mean_gradient(twin.sometimes, twin, {7, 8})));
+  // Where the first loss uses every parameter, later ones must too.
+  const Model other = make_model();
+  GradientReducer strict({{"shared", other.shared}, {"sometimes", other.sometimes}}, comm);
+  strict.backward(other.shared.sum() + other.sometimes.sum());
+  CHECK_THAT(other.sometimes.grad().equal(torch::ones_like(other.sometimes)));
+  try {
+    strict.backward(other.shared.sum());
+    fail("an unused parameter was accepted");
+  } catch (const c10::Error&) {
+  }
   try {
     GradientReducer wrong({{"x", torch::zeros({2 + comm.rank()}, torch::requires_grad())}}, comm);
     fail("parameters of different shapes were accepted");
@@ -161,6 +169,36 @@ int counts_signals(Comm& comm, int number) {
   return 0;
 }
 
+/// A device whose events report the error of an earlier kernel, as CUDA's do.
+struct BrokenGpu final : c10::impl::DeviceGuardImplInterface {
+  c10::DeviceType type() const override { return c10::DeviceType::PrivateUse1; }
+  c10::Device exchangeDevice(c10::Device) const override { return getDevice(); }
+  c10::Device getDevice() const override { return {type(), 0}; }
+  void setDevice(c10::Device) const override {}
+  void uncheckedSetDevice(c10::Device) const noexcept override {}
+  c10::Stream getStream(c10::Device device) const override {
+    return c10::Stream(c10::Stream::DEFAULT, device);
+  }
+  c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
+  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+  void record(void**, const c10::Stream&, const c10::DeviceIndex,
+              const c10::EventFlag) const override {}
+  bool queryEvent(void*) const override { TORCH_CHECK(false, "an illegal memory access"); }
+  void destroyEvent(void*, const c10::DeviceIndex) const noexcept override {}
+};
+C10_REGISTER_GUARD_IMPL(PrivateUse1, BrokenGpu)
+
+int gpu_fails(const WorldInfo& world) {
+  const StorePtr store = part_of(serve_store(0, std::chrono::seconds(20)), 0);
+  Watch watch(store, world, torch::kCPU, {});
+  const BrokenGpu gpu;
+  c10::Event event(gpu.type());
+  event.record(gpu.getStream(gpu.getDevice()));
+  watch.end_with(watch.begin("all_reduce of 'sums'"), std::move(event));
+  sleep_for(60);
+  return 0;
+}
+
 }  // namespace
 
 int run_scenario(const std::vector<std::string>& arguments) {
@@ -174,7 +212,10 @@ int run_scenario(const std::vector<std::string>& arguments) {
   if (name == "waits") options.connect_limit = std::chrono::milliseconds(500);
   if (name == "is late") options.time_limit = std::chrono::milliseconds(1500);
   if (name == "stops") options.silence_limit = std::chrono::milliseconds(2000);
-  Comm comm(world, torch::kCPU, options);
+  if (name == "gpu fails") return gpu_fails(world);
+  torch::Device device = torch::kCPU;
+  if (name == "one gpu" || (name == "mixed devices" && world.rank == 0)) device = {torch::kCUDA, 0};
+  Comm comm(world, device, options);
   return run_rank(comm, [&] {
     if (name == "values") return values(comm);
     if (name == "gradients") return gradients(comm);

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "base/file.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {

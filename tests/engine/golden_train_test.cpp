@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "io/safetensors.hpp"
-#include "io/torch_file.hpp"
 #include "support/program.hpp"
 #include "support/tensors.hpp"
 

@@ -5,12 +5,15 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/signal.hpp"
+#include "config/check.hpp"
 #include "data/catalog.hpp"
 #include "data/synthetic_sa1b.hpp"
 #include "demo/prepare.hpp"
 #include "engine/run.hpp"
+#include "engine/runtime.hpp"
 #include "engine/trainer.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -176,7 +179,7 @@ int main(int argc, char** argv) {
     options.num_gpus = std::stoi(argv[3]);
     options.config_file = argv[4];
     options.overrides.assign(argv + 5, argv + argc);
-    pixelclip::signals::end_when_late();
+    pixelclip::runtime::start_process();
     try {
       return pixelclip::testing::run(options, argv[2] == std::string("resume"));
     } catch (const std::exception& e) {

@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
-#include "engine/build.hpp"
+#include "config/class_names.hpp"
+#include "engine/model_factory.hpp"
 #include "engine/protocol.hpp"
+#include "engine/text_cache.hpp"
 #include "io/torch_file.hpp"
 #include "support/tensors.hpp"
 
@@ -14,6 +16,7 @@ namespace {
 using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::shared_folder;
 using testing::TempFolder;
 
@@ -84,6 +87,16 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
            {"TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[640, 960]"},
            {"TEST.SYNONYMS", "max"},
            {"TEST.REFINE", "pamr", "TEST.PAMR.ITERATIONS", "1", "TEST.PAMR.DILATIONS", "[1]"},
+           {"MODEL.DENSE.METHOD", "naclip"},
+           {"MODEL.DENSE.METHOD", "naclip", "MODEL.DENSE.STD", "2"},
+           {"MODEL.DENSE.METHOD", "naclip", "MODEL.DENSE.FORM", "full"},
+           {"MODEL.DENSE.METHOD", "proxyclip", "MODEL.DENSE.HELPER_WEIGHTS",
+            shared_folder() / "golden/dense/dino8.safetensors"},
+           {"MODEL.DENSE.METHOD", "proxyclip", "MODEL.DENSE.HELPER_WEIGHTS",
+            shared_folder() / "golden/dino/dino.pth"},
+           {"TEST.SCORES", "pixels", "TEST.SHORT_SIDE", "96"},
+           {"TEST.SCORES", "pixels", "TEST.SHORT_SIDE", "96", "TEST.RESIZE", "opencv"},
+           {"TEST.PER_SET", "['ade20k_150_test_sem_seg TEST.SCORES pixels TEST.SHORT_SIDE 64']"},
            {"MODEL.PRECISION", "bfloat16"}}) {
     keys.insert(keys.end(), {"MODEL.PROMPT_ENSEMBLE_TYPE", "single"});
     GoldenRun other(folder, keys);
@@ -93,7 +106,8 @@ TEST(Scoring, EveryOptionRunsAndNoneChangesTheDefault) {
         << keys[0] << " must show in the fingerprint";
   }
   GoldenRun nothing(folder, {"MODEL.PROMPT_ENSEMBLE_TYPE", "single", "TEST.SHORT_SIDE", "500",
-                             "TEST.PAMR.ITERATIONS", "3"});
+                             "TEST.PAMR.ITERATIONS", "3", "MODEL.DENSE.STD", "3", "TEST.PER_SET",
+                             "['demo_val TEST.SHORT_SIDE 64']"});
   const SetResult result = nothing.score();
   EXPECT_EQ(result.confusion.counts(), usual.confusion.counts());
   EXPECT_EQ(result.fingerprint, usual.fingerprint) << "keys of what is off decide nothing";
@@ -182,6 +196,23 @@ TEST(Views, TheDefaultIsOneViewResizedAsDetectron2Does) {
   ASSERT_EQ(views.size(), 1u);
   EXPECT_THAT(views[0].image.sizes().vec(), ElementsAre(3, 40, 80));
   EXPECT_EQ(views[0].input, (Size2{320, 320}));
+}
+
+TEST(Protocol, TheDefaultsTextIsWithoutKeysThatWereAddedLater) {
+  const auto text = protocol_text(Config(), {"a {}"});
+  for (const char* key : {"DENSE", "HELPER", "SCORES", "RESIZE"})
+    EXPECT_THAT(text, Not(HasSubstr(key)));
+}
+
+TEST(Views, PixelScoresKeepTheImagesShapeExactly) {
+  const auto config = load_config("", {"TEST.SCORES", "pixels", "TEST.SHORT_SIDE", "336",
+                                       "INPUT.MAX_SIZE_TEST", "2048", "TEST.RESIZE", "opencv"});
+  const auto view = views_of(Image(375, 500, 3), config).front();
+  EXPECT_EQ(view.input, (Size2{336, 448}));
+  EXPECT_EQ(view.full, (Size2{375, 500}));
+  EXPECT_THAT(view.image.sizes().vec(), ElementsAre(3, 336, 448));
+  EXPECT_EQ(views_of(Image(333, 500, 3), config).front().input, (Size2{336, 505}));
+  EXPECT_EQ(views_of(Image(100, 1000, 3), config).front().input, (Size2{205, 2048}));
 }
 
 TEST(Views, SizesShapesAndMirrorImages) {

@@ -178,7 +178,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsWithTheImagesNamesAndSavesThem) {
   EXPECT_THAT(log,
               AllOf(HasSubstr("the loss or a gradient is not finite; images: "),
                     ContainsRegex("(/sa_[0-5]\\.jpg, [^ ]*){3}/sa_[0-5]\\.jpg; they are saved in"),
-                    HasSubstr("the step is left out (1 of 1)"), HasSubstr("lower SOLVER.BASE_LR")));
+                    HasSubstr("the step is skipped (1 of 1)"), HasSubstr("lower SOLVER.BASE_LR")));
   int saved = 0;
   for (const auto& entry : fs::directory_iterator(world / "out")) {
     const auto name = entry.path().filename().string();

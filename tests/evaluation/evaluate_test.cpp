@@ -493,7 +493,7 @@ TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
   EXPECT_EQ(print({.protocol = "p", .weights = "w", .threads = 3, .batch = 2}), usual);
   EXPECT_NE(print({.protocol = "q", .weights = "w"}), usual);
   EXPECT_NE(print({.names = {"a", "b", "d"}, .protocol = "p", .weights = "w"}), usual);
-  EXPECT_NE(print({.rule = "mmseg", .protocol = "p", .weights = "w"}), usual);
+  EXPECT_NE(print({.rule = TestRule::mmseg, .protocol = "p", .weights = "w"}), usual);
   EXPECT_NE(print({.protocol = "p", .weights = "w", .limit = 1}), usual);
   set.info.labels[0].map = {{1, 0, 2}, /*rest_ignored=*/true};
   EXPECT_NE(print({.protocol = "p", .weights = "w"}), usual);

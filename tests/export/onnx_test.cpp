@@ -9,7 +9,7 @@
 #include "inference/segmentation.hpp"
 #include "inference/views.hpp"
 #include "io/safetensors.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "nn/functional.hpp"
 #include "support/python.hpp"
 #include "support/tensors.hpp"
@@ -81,7 +81,9 @@ class Onnx : public ::testing::Test {
     return run_onnx(python, options_.out, inputs);
   }
 
-  torch::Tensor rgb() const { return to_tensor(image_, "RGB").unsqueeze(0); }  // [1, 3, H, W]
+  torch::Tensor rgb() const {
+    return to_tensor(image_, ChannelOrder::rgb).unsqueeze(0);
+  }  // [1, 3, H, W]
 
   testing::TempFolder folder_;
   SegmenterOptions model_;
@@ -259,7 +261,7 @@ TEST(TrueSizeOnnx, GivesTheProgramsNumbersForBothBackbones) {
       const auto got = run_onnx(python, options.out, inputs).tensors.at(output);
       EXPECT_TRUE(testing::close(got, expected, kTolerance)) << output;
     };
-    const StateDict image = {{"image", to_tensor(rgb, "RGB").unsqueeze(0)}};
+    const StateDict image = {{"image", to_tensor(rgb, ChannelOrder::rgb).unsqueeze(0)}};
     OnnxOptions options = {.out = folder / "model.onnx", .uint8_input = true};
     check(options, image, "features", l2_normalise(segmenter.dense(rgb)).unsqueeze(0));
     options.resize = false, options.weights_beside = true;

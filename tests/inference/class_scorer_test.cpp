@@ -148,13 +148,13 @@ TEST(ClassBank, RowsFollowSynonymsAndBackgroundWords) {
   const std::vector<std::string> names = {"cat, kitten", "dog", "background"};
   EXPECT_THAT(class_bank(names, small.config.test, embed).owner, ElementsAre(0, 1, 2));
   EXPECT_EQ(asked, names) << "synonyms are averaged by the text encoder";
-  small.config.test.synonyms = "max";
+  small.config.test.synonyms = SynonymScore::max;
   const ClassBank bank = class_bank(names, small.config.test, embed);
   EXPECT_THAT(asked, ElementsAre("cat", "kitten", "dog", "background"));
   EXPECT_THAT(bank.owner, ElementsAre(0, 0, 1, 2));
   EXPECT_EQ(bank.background, 2);
   EXPECT_EQ(bank.classes(), 3);
-  small.config.test.background.mode = "words";
+  small.config.test.background.mode = BackgroundMode::words;
   EXPECT_GT(class_bank(names, small.config.test, embed).owner.size(), 20u);
   EXPECT_EQ(asked.back(), "sign");
 }
@@ -209,7 +209,7 @@ TEST(Pamr, RefinesScoresAtTheEncodersResolution) {
 TEST(Bfloat16, ScoresStayClose) {
   Small small;
   const auto exact = small.score({small.images[0], {64, 64}});
-  small.config.model.precision = "bfloat16";
+  small.config.model.precision = FloatType::bfloat16;
   const auto low = small.score({small.images[0], {64, 64}});
   EXPECT_FALSE(torch::equal(low, exact));
   EXPECT_TRUE(close(low, exact, 0, 0.03));

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "io/state_dict.hpp"
-#include "io/zip.hpp"
+#include "io/zip_writer.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip::testing {

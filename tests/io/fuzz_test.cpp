@@ -1,9 +1,12 @@
 #include "archives.hpp"
+#include "base/file.hpp"
 #include "base/random.hpp"
-#include "io/pickle.hpp"
+#include "io/pickle_reader.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "io/weights_file.hpp"
+#include "io/zip_reader.hpp"
 #include "legacy.hpp"
 
 namespace pixelclip::testing {

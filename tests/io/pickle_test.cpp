@@ -1,4 +1,5 @@
-#include "io/pickle.hpp"
+#include "io/pickle_reader.hpp"
+#include "io/pickle_writer.hpp"
 
 #include "archives.hpp"
 

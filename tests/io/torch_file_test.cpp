@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "archives.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip::testing {
 namespace {

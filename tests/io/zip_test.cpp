@@ -1,4 +1,6 @@
 #include "archives.hpp"
+#include "base/file.hpp"
+#include "io/zip_reader.hpp"
 
 namespace pixelclip::testing {
 namespace {

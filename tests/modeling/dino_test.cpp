@@ -4,15 +4,17 @@
 
 #include "base/error.hpp"
 #include "io/safetensors.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "support/tensors.hpp"
+#include "support/tiny_dino.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
 using ::testing::HasSubstr;
 using testing::TempFolder;
+using testing::tiny_dino;
 using torch::Tensor;
 
 TEST(Dino, MeetsTheReferenceOnItsOwnGridAndOnOthers) {
@@ -30,27 +32,24 @@ TEST(Dino, MeetsTheReferenceOnItsOwnGridAndOnOthers) {
   EXPECT_GE(compared, 2);
 }
 
-/// Weights of a small DINO with random values.
-StateDict tiny_dino() {
-  torch::manual_seed(0);
-  StateDict weights{{"cls_token", torch::randn({1, 1, 64})},
-                    {"pos_embed", torch::randn({1, 5, 64})},
-                    {"patch_embed.proj.weight", torch::randn({64, 3, 4, 4})},
-                    {"patch_embed.proj.bias", torch::zeros({64})},
-                    {"norm.weight", torch::ones({64})},
-                    {"norm.bias", torch::zeros({64})}};
-  const std::string block = "blocks.0.";
-  for (const char* norm : {"norm1", "norm2"}) {
-    weights[block + norm + ".weight"] = torch::ones({64});
-    weights[block + norm + ".bias"] = torch::zeros({64});
+TEST(Dino, MeetsThePublicDinoV2WithAndWithoutRegisters) {
+  torch::NoGradGuard no_grad;
+  const auto tensors =
+      read_safetensors(testing::fs::path(PIXELCLIP_SOURCE_DIR) / "tests/golden/dinov2.safetensors")
+          .tensors;
+  StateDict weights;
+  for (const auto& [name, tensor] : tensors) {
+    if (!name.starts_with("in.") && !name.starts_with("out.")) weights.emplace(name, tensor);
   }
-  const std::tuple<const char*, int64_t, int64_t> linears[] = {
-      {"attn.qkv", 192, 64}, {"attn.proj", 64, 64}, {"mlp.fc1", 256, 64}, {"mlp.fc2", 64, 256}};
-  for (const auto& [name, out, in] : linears) {
-    weights[block + name + ".weight"] = 0.05 * torch::randn({out, in});
-    weights[block + name + ".bias"] = torch::zeros({out});
+  for (const int registers : {4, 0}) {
+    if (registers == 0) weights.erase("register_tokens");
+    Dino dino(weights, "dinov2");
+    for (const std::string size : {"28x28", "21x49"}) {
+      EXPECT_TRUE(close(dino(tensors.at("in." + size)),
+                        tensors.at(str("out.", registers, ".", size)), 1e-5))
+          << registers << " registers, " << size;
+    }
   }
-  return weights;
 }
 
 TEST(Dino, SaysWhatIsWrongWithWeights) {
@@ -62,8 +61,35 @@ TEST(Dino, SaysWhatIsWrongWithWeights) {
   weights["pos_embed"] = torch::ones({1, 6, 64});
   EXPECT_ERROR(Dino(weights, "d.pth"),
                HasSubstr("d.pth: it holds no DINO vision transformer that can be used"));
+  const StateDict clip{{"visual.conv1.weight", torch::ones({1})}};
+  EXPECT_ERROR(Dino(clip, "clip.pt"),
+               HasSubstr("clip.pt: it holds no DINO vision transformer: cls_token is missing"));
   weights.erase("cls_token");
   EXPECT_ERROR(Dino(weights, "d.pth"), HasSubstr("cls_token is missing"));
+}
+
+TEST(DinoHelper, TakesImagesBackFromClipsNormalisationAndFitsThemToItsPatches) {
+  torch::NoGradGuard no_grad;
+  const TempFolder folder;
+  write_torch_file(folder / "dino.pth", to_value(tiny_dino()));
+  const ModelConfig config;
+  const auto normalised = [](const Tensor& pixels, const std::vector<double>& mean,
+                             const std::vector<double>& std) {
+    return (pixels - torch::tensor(mean, torch::kFloat).view({3, 1, 1})) /
+           torch::tensor(std, torch::kFloat).view({3, 1, 1});
+  };
+  torch::manual_seed(0);
+  const auto pixels = torch::randint(0, 256, {1, 3, 8, 12}).to(torch::kFloat);
+  const DinoHelper helper((folder / "dino.pth").string(), torch::kCPU, config.clip_pixel_mean,
+                          config.clip_pixel_std);
+  const auto map =
+      helper.features(normalised(pixels, config.clip_pixel_mean, config.clip_pixel_std));
+  EXPECT_EQ(map.sizes().vec(), (std::vector<int64_t>{1, 64, 2, 3}));
+  Dino dino(tiny_dino(), "");
+  EXPECT_TRUE(close(map.flatten(2).transpose(1, 2),
+                    dino(normalised(pixels, config.pixel_mean, config.pixel_std)), 1e-5));
+  EXPECT_EQ(helper.features(torch::randn({1, 3, 11, 14})).sizes().vec(),
+            (std::vector<int64_t>{1, 64, 2, 3}));
 }
 
 /// Points [B, count · each, 3] in heaps that do not touch, and the heap of each.
@@ -160,7 +186,7 @@ TEST(KMeans, EachImageHasItsOwnSeedAndNothingElseOfTheBatchMatters) {
   }
 }
 
-class DinoMasksOfBothKinds : public ::testing::TestWithParam<const char*> {};
+class DinoMasksOfBothKinds : public ::testing::TestWithParam<KmeansStart> {};
 
 TEST_P(DinoMasksOfBothKinds, CoverEveryCropOnceOnTheMaskGrid) {
   const TempFolder folder;
@@ -196,7 +222,7 @@ TEST_P(DinoMasksOfBothKinds, CoverEveryCropOnceOnTheMaskGrid) {
   batch.resize(1);
   batch[0].file_name = "small.jpg";
   batch[0].image = image(4, 8);
-  if (config.dino_kmeans == "plusplus") {
+  if (config.dino_kmeans == KmeansStart::plusplus) {
     EXPECT_ERROR(masks.add_masks(batch),
                  HasSubstr("small.jpg: its crop of 4×8 pixels has 2 patches"));
   } else {
@@ -208,8 +234,9 @@ TEST_P(DinoMasksOfBothKinds, CoverEveryCropOnceOnTheMaskGrid) {
                HasSubstr("small.jpg: its crop of 3×8 pixels has 0 patches"));
 }
 
-INSTANTIATE_TEST_SUITE_P(, DinoMasksOfBothKinds, ::testing::Values("random", "plusplus"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(, DinoMasksOfBothKinds,
+                         ::testing::Values(KmeansStart::random, KmeansStart::plusplus),
+                         [](const auto& info) { return to_string(info.param); });
 
 TEST(DinoMasks, CoverTheFrameWhosePaddingHasClipsMean) {
   const TempFolder folder;

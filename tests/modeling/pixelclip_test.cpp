@@ -2,6 +2,8 @@
 
 #include <torch/utils.h>
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "nn/functional.hpp"
 #include "support/tensors.hpp"
 
@@ -50,6 +52,39 @@ TrainSample sample_of(const Tensor& image) {
   return sample;
 }
 
+TEST(Teacher, MovesAThousandthOfTheWayToTheStudent) {
+  torch::NoGradGuard no_grad;
+  auto model = small_model(small_config(), /*convnext=*/false);
+  const auto all = model->named_parameters();
+  const auto student = all["sem_seg_head.predictor.clip_model.visual.proj"];
+  const auto teacher = all["teacher_encoder.visual.proj"];
+  student.add_(1);
+  EXPECT_GT(model->teacher_distance(), 0.01);
+  const auto before = teacher.clone();
+  model->update_teacher();
+  EXPECT_TRUE(close(teacher, before + 0.001 * (student - before), 1e-6));
+  EXPECT_TRUE(close(student, before + 1, 1e-6));
+}
+
+TEST(Teacher, ItsTextTensorsAreTheStudentsAlsoAfterAMove) {
+  auto model = small_model(small_config(), /*convnext=*/false);
+  const auto shared = [&] {
+    int count = 0;
+    const auto buffers = model->named_buffers();
+    for (const auto& item : model->clip()->named_parameters()) {
+      const auto* found = buffers.find("teacher_encoder." + item.key());
+      if (!found) continue;
+      EXPECT_EQ(found->const_data_ptr(), item.value().const_data_ptr()) << item.key();
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_GT(shared(), 3);
+  model->to(torch::kDouble);
+  model->to(torch::Device(torch::kCPU));
+  EXPECT_GT(shared(), 3);
+}
+
 TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   torch::NoGradGuard no_grad;
   auto config = small_config();
@@ -57,23 +92,39 @@ TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   const auto image = torch::randint(0, 256, {3, 32, 32}, torch::kUInt8);
   const TrainBatch batch(4, sample_of(image));
   auto model = small_model(config, /*convnext=*/true);
+  const auto stream = [](uint64_t seed) { return at::make_generator<at::CPUGeneratorImpl>(seed); };
   const auto taught = [&](uint64_t seed) {
-    torch::manual_seed(seed);
-    return l2_normalise(model->teacher_features(batch));
+    return l2_normalise(model->teacher_features(model->upload(batch), stream(seed)));
   };
   model->eval();
   const auto still = taught(3);
   model->train();
   EXPECT_FALSE(close(taught(3), still, 1e-3));
   EXPECT_FALSE(close(taught(4), taught(3), 1e-3));
-  torch::manual_seed(3);
-  const auto student = model->dense_features({image, image, image, image});
+  const auto student = model->student_features(model->upload(batch), stream(3));
   EXPECT_TRUE(torch::equal(student, taught(3)));
 
   config.model.teacher_drop_path = false;
   model = small_model(config, /*convnext=*/true);
   model->train();
   EXPECT_TRUE(close(taught(3), still, 1e-6));
+}
+
+TEST(Teacher, KeepsTheStudentsTextTensorsThroughAConversion) {
+  auto model = small_model(small_config(), /*convnext=*/false);
+  model->to(torch::kDouble);
+  model->to(torch::kCPU, torch::kFloat);
+  const auto all = model->named_parameters();
+  int64_t shared = 0;
+  for (const auto& item : model->named_buffers()) {
+    const std::string prefix = "teacher_encoder.";
+    ASSERT_TRUE(item.key().starts_with(prefix)) << item.key();
+    const auto name = "sem_seg_head.predictor.clip_model." + item.key().substr(prefix.size());
+    EXPECT_EQ(item.value().data_ptr(), all[name].data_ptr()) << name;
+    EXPECT_EQ(item.value().scalar_type(), torch::kFloat) << name;
+    ++shared;
+  }
+  EXPECT_GT(shared, 4);
 }
 
 // Values of PyTorch's layers, made in the public decoder's order after manual_seed(0) and the draw
@@ -128,15 +179,20 @@ TEST(Batches, ArePaddedAfterNormalisationToTheLargestOrTheFrame) {
   const auto wide = torch::randint(0, 256, {3, 24, 30}, torch::kUInt8);
   const auto clusters = model->encode_clusters();
   const TrainBatch whole = {padded(tall, 40, 30), padded(wide, 40, 30)};
-  const auto expected = model->cost_maps(whole, clusters);
-  EXPECT_TRUE(
-      close(model->cost_maps({sample_of(tall), sample_of(wide)}, clusters), expected, 1e-6));
-  EXPECT_TRUE(close(model->teacher_features({sample_of(tall), sample_of(wide)}),
-                    model->teacher_features(whole), 1e-6));
+  const auto maps = [&](const TrainBatch& batch) {
+    return model->cost_maps(model->upload(batch), clusters);
+  };
+  const auto features = [&](const TrainBatch& batch) {
+    return model->teacher_features(model->upload(batch));
+  };
+  const auto expected = maps(whole);
+  const TrainBatch batch = {sample_of(tall), sample_of(wide)};
+  EXPECT_TRUE(close(maps(batch), expected, 1e-6));
+  EXPECT_TRUE(close(features(batch), features(whole), 1e-6));
   auto alone = sample_of(wide);
-  EXPECT_FALSE(close(model->cost_maps({alone}, clusters)[0], expected[1], 1e-3));
+  EXPECT_FALSE(close(maps({alone})[0], expected[1], 1e-3));
   alone.frame = {40, 30};
-  EXPECT_TRUE(close(model->cost_maps({alone}, clusters)[0], expected[1], 1e-6));
+  EXPECT_TRUE(close(maps({alone})[0], expected[1], 1e-6));
 }
 
 TEST(ClassEmbeddings, InFloat16DifferByItsRoundingAlone) {
@@ -146,7 +202,7 @@ TEST(ClassEmbeddings, InFloat16DifferByItsRoundingAlone) {
   const std::vector<std::string> names = {"cat", "sky, cloud", "traffic light"},
                                  sentences = {"a {}.", "the {}"};
   const auto exact = model->class_embeddings(names, sentences);
-  config.model.text_precision = "float16";
+  config.model.text_precision = FloatType::float16;
   model = small_model(config, /*convnext=*/false);
   const auto rounded = model->class_embeddings(names, sentences);
   EXPECT_EQ(rounded.scalar_type(), torch::kFloat);

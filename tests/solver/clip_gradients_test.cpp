@@ -12,9 +12,9 @@ namespace {
 using testing::close;
 
 /// One step of plain SGD at rate 1 from 0: minus the clipped gradient, one row a parameter.
-torch::Tensor clipped(const std::string& type, double value, double norm) {
+torch::Tensor clipped(GradientClipping type, double value, double norm) {
   SolverConfig solver;
-  solver.optimizer = "SGD";
+  solver.optimizer = OptimizerType::sgd;
   solver.momentum = 0;
   solver.weight_decay = 0;
   solver.base_lr = 1;
@@ -32,21 +32,24 @@ torch::Tensor clipped(const std::string& type, double value, double norm) {
 }
 
 TEST(Sgd, WithoutMomentumIsTheGradientAlone) {
-  EXPECT_TRUE(close(clipped("value", 100, 2), torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}}), 1e-6));
+  EXPECT_TRUE(close(clipped(GradientClipping::value, 100, 2),
+                    torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}}), 1e-6));
 }
 
 TEST(ClipGradients, TheFullModelIsAlwaysClippedByThe2Norm) {
   const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
   const auto expected = gradients / std::sqrt(125.0);
   for (const double p : {1.0, 2.0, 3.0})
-    EXPECT_TRUE(close(clipped("full_model", 1, p), expected, 1e-5)) << p;
-  EXPECT_TRUE(close(clipped("full_model", 100, 1), gradients, 1e-6));
+    EXPECT_TRUE(close(clipped(GradientClipping::full_model, 1, p), expected, 1e-5)) << p;
+  EXPECT_TRUE(close(clipped(GradientClipping::full_model, 100, 1), gradients, 1e-6));
 }
 
 TEST(ClipGradients, EachParametersNormIsOfNormType) {
   const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
-  EXPECT_TRUE(close(clipped("norm", 1, 1), gradients / torch::tensor({{7.0f}, {14.0f}}), 1e-5));
-  EXPECT_TRUE(close(clipped("norm", 1, 2), gradients / torch::tensor({{5.0f}, {10.0f}}), 1e-5));
+  EXPECT_TRUE(close(clipped(GradientClipping::norm, 1, 1),
+                    gradients / torch::tensor({{7.0f}, {14.0f}}), 1e-5));
+  EXPECT_TRUE(close(clipped(GradientClipping::norm, 1, 2),
+                    gradients / torch::tensor({{5.0f}, {10.0f}}), 1e-5));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 
 SolverConfig poly() {
   SolverConfig solver;
-  solver.lr_scheduler_name = "WarmupPolyLR";
+  solver.lr_scheduler_name = LrSchedule::poly;
   solver.max_iter = 10;
   solver.warmup_iters = 4;
   solver.warmup_factor = 0.1;
@@ -35,7 +35,7 @@ TEST(LearningRate, PolyMultipliesRampAndDecayAndEndsConstant) {
   auto solver = poly();
   for (int64_t i = 0; i < 10; ++i)
     EXPECT_NEAR(learning_rate_factor(solver, i), linear[i], 1e-10) << i;
-  solver.warmup_method = "constant";
+  solver.warmup_method = WarmupMethod::constant;
   for (int64_t i = 0; i < 10; ++i)
     EXPECT_NEAR(learning_rate_factor(solver, i), constant[i], 1e-10) << i;
 }

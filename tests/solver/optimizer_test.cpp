@@ -13,7 +13,7 @@ using torch::Tensor;
 
 SolverConfig sgd() {
   SolverConfig solver;
-  solver.optimizer = "SGD";
+  solver.optimizer = OptimizerType::sgd;
   solver.momentum = 0.9;
   solver.weight_decay = 0;
   return solver;

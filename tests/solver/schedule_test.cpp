@@ -10,23 +10,23 @@ namespace {
 /// Factors of fvcore 0.1.5's schedulers in detectron2's WarmupParamScheduler, at the iterations
 /// below.
 struct Schedule {
-  const char* name;
+  LrSchedule name;
   bool rescaled;
   std::vector<double> factors;
 };
 const std::vector<int64_t> iterations = {0, 5, 10, 11, 17, 20, 25, 33, 39};
 const std::vector<Schedule> schedules = {
-    {"WarmupMultiStepLR", false, {0.1, 0.55, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25}},
-    {"WarmupMultiStepLR", true, {0.1, 0.55, 1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.25}},
-    {"WarmupCosineLR",
+    {LrSchedule::multi_step, false, {0.1, 0.55, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25}},
+    {LrSchedule::multi_step, true, {0.1, 0.55, 1.0, 1.0, 1.0, 1.0, 0.5, 0.25, 0.25}},
+    {LrSchedule::cosine,
      false,
      {0.1, 0.491421356, 0.882842712, 0.859779219, 0.693378146, 0.6, 0.446926627, 0.258943934,
       0.201233067}},
-    {"WarmupCosineLR",
+    {LrSchedule::cosine,
      true,
      {0.1, 0.55, 1.0, 0.997808758, 0.89725793, 0.8, 0.6, 0.30274207, 0.202191242}},
-    {"WarmupStepWithFixedGammaLR", false, {0.1, 0.3, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125}},
-    {"WarmupStepWithFixedGammaLR", true, {0.1, 0.55, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125, 0.125}}};
+    {LrSchedule::step_with_fixed_gamma, false, {0.1, 0.3, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125}},
+    {LrSchedule::step_with_fixed_gamma, true, {0.1, 0.55, 1.0, 1.0, 1.0, 0.5, 0.25, 0.125, 0.125}}};
 
 TEST(Schedule, MeetsDetectron2WithAndWithoutRescalingTheInterval) {
   for (const auto& [name, rescaled, factors] : schedules) {
@@ -51,7 +51,7 @@ TEST(Schedule, MeetsDetectron2WithAndWithoutRescalingTheInterval) {
 TEST(Sgd, WithNesterovsMomentumMovesAsPyTorchs) {
   for (const bool nesterov : {false, true}) {
     SolverConfig solver;
-    solver.optimizer = "SGD";
+    solver.optimizer = OptimizerType::sgd;
     solver.base_lr = 0.1;
     solver.weight_decay = 0.01;
     solver.nesterov = nesterov;

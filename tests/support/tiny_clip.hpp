@@ -4,7 +4,7 @@
 
 #include "clip/clip.hpp"
 #include "io/state_dict.hpp"
-#include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {

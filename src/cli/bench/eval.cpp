@@ -11,12 +11,19 @@
 #include "base/file.hpp"
 #include "base/parallel.hpp"
 #include "base/random.hpp"
+#include "base/scope_exit.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/bench/report.hpp"
-#include "engine/build.hpp"
+#include "cli/bench/scratch_folder.hpp"
+#include "cli/output.hpp"
+#include "engine/runtime.hpp"
 #include "evaluation/evaluate.hpp"
 #include "image/codec.hpp"
 #include "inference/argmax.hpp"
 #include "inference/class_scorer.hpp"
+#include "inference/views.hpp"
+#include "nn/seeded_init.hpp"
+#include "nn/torch_threads.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -37,9 +44,9 @@ double median_time(int rounds, const std::function<void()>& work) {
   work();
   std::vector<double> times;
   for (int r = 0; r < rounds; ++r) {
-    const double start = now();
+    const Stopwatch watch;
     work();
-    times.push_back(now() - start);
+    times.push_back(watch.seconds());
   }
   std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
   return times[rounds / 2];
@@ -48,7 +55,7 @@ double median_time(int rounds, const std::function<void()>& work) {
 /// Scores as the model makes them: features of a 20×20 grid resized to 64×64, normalised, times
 /// random class embeddings; or, with `noise`, without anything in common between neighbours.
 Tensor synthetic_scores(int64_t classes, bool noise) {
-  torch::manual_seed(classes);
+  const SeededInit seeded(classes);
   const auto unit = [](const Tensor& x) { return x / x.norm(2, -1, true); };
   if (noise) return torch::randn({classes, 64, 64});
   const auto features = at::upsample_bilinear2d(torch::randn({1, 512, 20, 20}), {64, 64}, false)[0];
@@ -103,10 +110,10 @@ void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t heigh
   report.add("equal_" + key, 100 * equal, "%", "  labels that are equal");
 }
 
-/// A set of made images in ADE's size.
+/// A set of synthetic images in ADE's size.
 DatasetInfo make_set(const fs::path& folder, int64_t images) {
   DatasetInfo info;
-  info.name = "made";
+  info.name = "synthetic";
   info.images = {folder / "images"};
   info.labels = {{.path = folder / "labels"}};
   for (int c = 0; c < 150; ++c) info.names.push_back(str("class ", c));
@@ -140,16 +147,14 @@ void score_plainly(const ClassScorer& scorer, const Config& config, const ClassB
 }
 
 void bench_images(BenchReport& report, const EvalBench& bench) {
-  const fs::path folder = fs::temp_directory_path() / str("pixelclip-bench-", ::getpid());
-  const std::shared_ptr<void> cleaner(nullptr, [&](void*) {
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  });
-  const DatasetInfo info = make_set(folder, bench.images);
+  const ScratchFolder scratch;
+  const DatasetInfo info = make_set(scratch.path(), bench.images);
   Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560",
                                    "INPUT.FORMAT", "RGB", "MODEL.DEVICE", bench.device});
-  const torch::Device device = pick_device(config);
-  torch::manual_seed(0);
+  runtime::set_up_gpu_math(config);
+  const torch::Device device = runtime::pick_device(config.model.device);
+  set_current_device(device);
+  const SeededInit seeded(0);
   PixelCLIP model(config,
                   ClipArchitecture{.vit = VitOptions(), .convnext = {}, .text = TextOptions()});
   model->eval();
@@ -160,14 +165,15 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
   const int rounds = std::max(1, bench.rounds / 2);
   const SemSegSet set(info);
   std::mutex gpu;
-  at::set_num_threads(available_cores());
+  const TorchThreads threads(available_cores());
   const double plain = images / median_time(rounds, [&] {
                          score_plainly(ClassScorer(model, config), config, bank, set);
                        });
   report.add("plain", plain, "images/s",
              str("ViT-B/16, 320×320, 150 classes: one image after the other in LibTorch"));
-  for (const char* precision : {"float32", "bfloat16"}) {
-    config.model.precision = precision;
+  for (const FloatType type : {FloatType::float32, FloatType::bfloat16}) {
+    config.model.precision = type;
+    const std::string precision = to_string(type);
     const ClassScorer scorer(model, config);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
@@ -177,7 +183,7 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
       return scorer(views, bank);
     };
     EvaluateOptions options;
-    options.predictions = folder / "out";
+    options.predictions = scratch.path() / "out";
     options.batch = device.is_cpu() ? 1 : 8;
     const double rate = images / median_time(rounds, [&] { evaluate(info, scores, options); });
     report.add(precision, rate, "images/s",
@@ -188,15 +194,14 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
 
 void run(const EvalBench& bench) {
   BenchReport report("eval");
-  at::set_num_threads(1);
+  const TorchThreads threads(1);
   for (const bool noise : {false, true}) {
     bench_fused(report, bench.rounds, 150, 480, 640, noise);
     bench_fused(report, bench.rounds, 171, 480, 640, noise);
     bench_fused(report, bench.rounds, 19, 1024, 2048, noise);
   }
   if (bench.images > 0) bench_images(report, bench);
-  report.print();
-  report.write(bench.json);
+  report.publish(bench.json);
 }
 
 }  // namespace
@@ -206,14 +211,15 @@ void add_bench_eval(CLI::App& bench) {
       bench.add_subcommand("eval", "Segmenting and scoring against LibTorch's plain operations");
   auto options = std::make_shared<EvalBench>();
   command
-      ->add_option("--pictures", options->images,
+      ->add_option("--images,--pictures", options->images,
                    "images scored from end to end, 0: none (default 8)")
       ->check(CLI::Range(0, 100000));
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));
   command->add_option("--device", options->device, "cpu, cuda or cuda:N (default cpu)");
-  command->add_option("--json", options->json, "write the figures to this file");
-  command->callback([options] { run(*options); });
+  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  const auto output = add_quiet_flag(*command);
+  command->callback([options, output] { run(*options); });
 }
 
 }  // namespace pixelclip::cli

@@ -8,11 +8,13 @@
 
 #include "base/error.hpp"
 #include "base/listing.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/bench/report.hpp"
+#include "cli/output.hpp"
 #include "image/codec.hpp"
-#include "io/torch_file.hpp"
 #include "modeling/dino.hpp"
 #include "nn/functional.hpp"
+#include "nn/seeded_init.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -82,7 +84,7 @@ struct Tally {
 
 void run(const KMeansBench& bench) {
   torch::NoGradGuard no_grad;
-  torch::manual_seed(0);
+  const SeededInit seeded(0);
   Dino dino(bench.weights.empty() ? random_dino() : read_state_dict(bench.weights),
             bench.weights.empty() ? "random weights" : bench.weights);
   const ModelConfig config;
@@ -101,12 +103,11 @@ void run(const KMeansBench& bench) {
         dino(resize_bilinear(x, image.height / patch * patch, image.width / patch * patch));
     patches += static_cast<double>(features.size(1));
     const std::vector<uint64_t> seeds = {i};
-    double start = now();
+    Stopwatch watch;
     const auto by_random = kmeans_random(features, bench.clusters, seeds);
-    random.seconds += now() - start;
-    start = now();
+    random.seconds += watch.lap();
     const auto by_plusplus = kmeans_plusplus(features, bench.clusters, /*seed=*/0);
-    plusplus.seconds += now() - start;
+    plusplus.seconds += watch.lap();
     random.add(features, by_random, bench.clusters);
     plusplus.add(features, by_plusplus, bench.clusters);
   }
@@ -121,8 +122,7 @@ void run(const KMeansBench& bench) {
     report.add(name + "_used", tally.used * each, "",
                str("clusters with a patch, of ", bench.clusters));
   }
-  report.print();
-  report.write(bench.json);
+  report.publish(bench.json);
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ void add_bench_kmeans(CLI::App& bench) {
   auto* command =
       bench.add_subcommand("kmeans", "MODEL.DINO_KMEANS: time and quality of both kinds on images");
   auto options = std::make_shared<KMeansBench>();
-  command->add_option("--pictures", options->images, "folder of JPEGs")
+  command->add_option("--images,--pictures", options->images, "folder of JPEGs")
       ->required()
       ->check(CLI::ExistingDirectory);
   command->add_option("--weights", options->weights, "DINO ViT-S/16; none: random values")
@@ -142,8 +142,9 @@ void add_bench_kmeans(CLI::App& bench) {
   command->add_option("--clusters", options->clusters, "an image")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  command->add_option("--json", options->json, "write the figures to this file");
-  command->callback([options] { run(*options); });
+  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  const auto output = add_quiet_flag(*command);
+  command->callback([options, output] { run(*options); });
 }
 
 }  // namespace pixelclip::cli

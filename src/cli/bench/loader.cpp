@@ -1,16 +1,16 @@
 #include "cli/bench/loader.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/parallel.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/bench/report.hpp"
+#include "cli/bench/scratch_folder.hpp"
 #include "cli/bench/synthetic_samples.hpp"
+#include "cli/output.hpp"
 #include "cli/overrides.hpp"
 #include "data/mapper.hpp"
 #include "data/train_set.hpp"
@@ -27,29 +27,17 @@ struct LoaderBench {
   std::string json, made;
 };
 
-/// A folder of made samples that goes away at the end.
-class MadeFolder {
- public:
-  explicit MadeFolder(const std::string& size) {
-    constexpr int64_t kSamples = 16;
-    const size_t cross = size.find('x');
-    const int64_t height = std::atoll(size.c_str());
-    const int64_t width = cross == std::string::npos ? 0 : std::atoll(size.c_str() + cross + 1);
-    if (height < 1 || width < 1 || height > 16384 || width > 16384) {
-      fail("--made is ", size, "; expected HEIGHTxWIDTH in pixels, for example 1500x2250");
-    }
-    path_ = std::filesystem::temp_directory_path() / str("pixelclip-bench-", getpid());
-    make_samples(path_, kSamples, height, width);
+/// Writes synthetic samples of the size "HEIGHTxWIDTH" to `root`.
+void make_samples_of_size(const std::filesystem::path& root, const std::string& size) {
+  constexpr int64_t kSamples = 16;
+  const size_t cross = size.find('x');
+  const int64_t height = std::atoll(size.c_str());
+  const int64_t width = cross == std::string::npos ? 0 : std::atoll(size.c_str() + cross + 1);
+  if (height < 1 || width < 1 || height > 16384 || width > 16384) {
+    fail("--made is ", size, "; expected HEIGHTxWIDTH in pixels, for example 1500x2250");
   }
-  ~MadeFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+  make_samples(root, kSamples, height, width);
+}
 
 /// One pass over the samples: seconds to decode the files in full, and to make the samples.
 struct Round {
@@ -62,13 +50,12 @@ Round one_thread(const Sa1bIndex& index, const Sa1bMapper& mapper, int64_t sampl
   std::vector<uint8_t> file;
   for (int64_t i = 0; i < samples; ++i) {
     const Sa1bSample sample = index[i % index.size()];
-    const double start = now();
+    Stopwatch watch;
     sample.read_image(file);
     decode_rgb(file, sample.image);
-    const double decoded = now();
+    out.decode += watch.lap();
     mapper(sample, Random(0, static_cast<uint64_t>(round), static_cast<uint64_t>(i)), &out.parts);
-    out.decode += decoded - start;
-    out.make += now() - decoded;
+    out.make += watch.lap();
   }
   return out;
 }
@@ -92,18 +79,21 @@ double rate(Config config, int workers, int64_t samples) {
   config.solver.ims_per_batch = 8;
   const auto loader = make_train_loader(config, /*seed=*/0, 0, 1);
   loader->next();
-  const double start = now();
+  const Stopwatch watch;
   const int64_t batches = std::max<int64_t>(1, samples / 8);
   for (int64_t b = 0; b < batches; ++b) loader->next();
-  return static_cast<double>(batches * 8) / (now() - start);
+  return static_cast<double>(batches * 8) / watch.seconds();
 }
 
 void run(const LoaderBench& bench) {
   Config config = load_config(bench.config_file, bench.overrides);
   log_passed_over(config);
-  std::optional<MadeFolder> made;
-  if (!bench.made.empty()) config.datasets.sam_root = made.emplace(bench.made).path().string();
-  const Sa1bIndex index = open_training_set(config);
+  const ScratchFolder synthetic;
+  if (!bench.made.empty()) {
+    make_samples_of_size(synthetic.path(), bench.made);
+    config.datasets.sam_root = synthetic.path().string();
+  }
+  const Sa1bIndex index = open_training_set(config.datasets, !config.model.dino);
   const Sa1bMapper mapper(config);
   const Round round = median_round(index, mapper, bench);
   const double each = 1e3 / static_cast<double>(bench.samples);
@@ -128,8 +118,7 @@ void run(const LoaderBench& bench) {
   report.add("rate_1", single, "samples/s", "loader with 1 worker");
   report.add("rate_all", all, "samples/s", str("loader with ", cores, " workers"));
   report.add("scaling", all / single / cores, "", "of linear growth with the workers");
-  report.print();
-  report.write(bench.json);
+  report.publish(bench.json);
 }
 
 }  // namespace
@@ -142,12 +131,13 @@ void add_bench_loader(CLI::App& bench) {
       ->check(CLI::Range(1, 1000000));
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));
-  command->add_option("--json", options->json, "write the figures to this file");
+  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  const auto output = add_quiet_flag(*command);
   command->add_option(
       "--made", options->made,
       "HEIGHTxWIDTH: make samples of that size, for example 1500x2250, in place of DATASETS.TRAIN");
   add_overrides(*command, options->overrides);
-  command->callback([options] { run(*options); });
+  command->callback([options, output] { run(*options); });
 }
 
 }  // namespace pixelclip::cli

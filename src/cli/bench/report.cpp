@@ -2,7 +2,6 @@
 
 #include <torch/version.h>
 
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -28,10 +27,6 @@ std::string build_kind() {
 #endif
 }
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 void BenchReport::add(std::string key, double value, std::string unit, std::string meaning) {
   figures_.push_back({std::move(key), std::move(unit), std::move(meaning), value});
 }
@@ -47,18 +42,23 @@ void BenchReport::print() const {
   std::fflush(stdout);
 }
 
-void BenchReport::write(const std::filesystem::path& file) const {
-  if (file.empty()) return;
+void BenchReport::publish(const std::string& json) const {
   nlohmann::json figures = nlohmann::json::object();
   for (const Figure& figure : figures_) {
     figures[figure.key] = {{"value", figure.value}, {"unit", figure.unit}};
   }
-  write_json(file, {{"part", part_},
-                    {"machine", processor()},
-                    {"threads", available_cores()},
-                    {"build", build_kind()},
-                    {"versions", {{"torch", TORCH_VERSION}}},
-                    {"figures", figures}});
+  const nlohmann::json all = {{"part", part_},
+                              {"machine", processor()},
+                              {"threads", available_cores()},
+                              {"build", build_kind()},
+                              {"versions", {{"torch", TORCH_VERSION}}},
+                              {"figures", figures}};
+  if (json == "-") {
+    std::printf("%s\n", all.dump().c_str());
+    return;
+  }
+  print();
+  if (!json.empty()) write_json(json, all);
 }
 
 }  // namespace pixelclip::cli

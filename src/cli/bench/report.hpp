@@ -1,13 +1,9 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 namespace pixelclip::cli {
-
-/// Seconds of a clock that never goes back.
-double now();
 
 /// The processor's name, and how the program was compiled.
 std::string processor();
@@ -20,13 +16,13 @@ class BenchReport {
   explicit BenchReport(std::string part) : part_(std::move(part)) {}
 
   void add(std::string key, double value, std::string unit, std::string meaning);
-  /// To standard output.
-  void print() const;
-  /// {"part", "machine", "threads", "build", "versions", "figures": {key: {value, unit}}}; an empty
-  /// path writes nothing.
-  void write(const std::filesystem::path& file) const;
+  /// Prints the table, and writes {"part", "machine", "threads", "build", "versions", "figures":
+  /// {key: {value, unit}}} to the file `json`. "-" prints that instead of the table; an empty text
+  /// writes nothing.
+  void publish(const std::string& json) const;
 
  private:
+  void print() const;
   struct Figure {
     std::string key, unit, meaning;
     double value;

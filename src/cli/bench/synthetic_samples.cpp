@@ -81,10 +81,7 @@ void make_samples(const std::filesystem::path& root, int64_t count, int64_t heig
                   width, rle.counts);
       if (rle_area(rle.counts) == 0) continue;
       tint(image, rle.counts, random);
-      annotations.push_back(
-          {{"id", annotations.size()},
-           {"area", rle_area(rle.counts)},
-           {"segmentation", {{"size", {height, width}}, {"counts", encode_rle(rle)}}}});
+      annotations.push_back(sa1b_annotation(static_cast<int64_t>(annotations.size()), rle));
     }
     const std::string stem = str("sa_", i);
     write_jpeg(root / "images/sa_000000" / (stem + ".jpg"), image, 90);

@@ -6,10 +6,14 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/stopwatch.hpp"
 #include "cli/bench/report.hpp"
+#include "cli/output.hpp"
+#include "config/class_names.hpp"
 #include "config/config.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "nn/functional.hpp"
+#include "nn/seeded_init.hpp"
 #include "text/bpe_tokenizer.hpp"
 #include "text/prompts.hpp"
 
@@ -35,7 +39,7 @@ Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::str
 
 void run(const TextBench& bench) {
   torch::NoGradGuard no_grad;
-  torch::manual_seed(0);
+  const SeededInit seeded(0);
   ClipArchitecture
       architecture;  // the text tower of ViT-B/16; of its image encoder nothing is used
   architecture.vit = VitOptions{.width = 64, .layers = 1};
@@ -52,14 +56,13 @@ void run(const TextBench& bench) {
   Tensor ours;
   std::vector<Tensor> theirs;
   for (int round = 0; round < bench.rounds; ++round) {
-    double start = now();
+    Stopwatch watch;
     ours = encode_classes(clip, names, sentences);  // [T, N, C]
-    batched.push_back(now() - start);
-    start = now();
+    batched.push_back(watch.lap());
     const size_t first = names.size() * round / bench.rounds,
                  end = names.size() * (round + 1) / bench.rounds;
     for (size_t i = first; i < end; ++i) theirs.push_back(one_class(clip, names[i], sentences));
-    alone += now() - start;
+    alone += watch.seconds();
   }
   std::sort(batched.begin(), batched.end());
   const double median = batched[batched.size() / 2];
@@ -86,8 +89,7 @@ void run(const TextBench& bench) {
              pixelclip::str("largest of MODEL.TEXT_PRECISION float16, ", few.size(), " names"));
   report.add("float16_angle", (rounded - exact).norm(2, 1).max().item<double>(), "",
              "largest angle to float32's, radians");
-  report.print();
-  report.write(bench.json);
+  report.publish(bench.json);
   if (!(difference <= 1e-5))
     fail("batched and single embeddings differ by ", difference, ", more than 1e-5");
 }
@@ -106,8 +108,9 @@ void add_bench_text(CLI::App& bench) {
   command->add_option("--rounds", options->rounds, "rounds, the median counts")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  command->add_option("--json", options->json, "write the figures to this file");
-  command->callback([options] { run(*options); });
+  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  const auto output = add_quiet_flag(*command);
+  command->callback([options, output] { run(*options); });
 }
 
 }  // namespace pixelclip::cli

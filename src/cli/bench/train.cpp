@@ -1,23 +1,29 @@
 #include "cli/bench/train.hpp"
 
 #include <sys/resource.h>
+#include <torch/cuda.h>
 #include <torch/nn/init.h>
 #include <torch/utils.h>
-#include <unistd.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <optional>
 
 #include "base/error.hpp"
 #include "base/parallel.hpp"
+#include "base/stopwatch.hpp"
+#include "cli/bench/operation_counter.hpp"
 #include "cli/bench/report.hpp"
+#include "cli/bench/scratch_folder.hpp"
 #include "cli/bench/synthetic_samples.hpp"
+#include "cli/output.hpp"
 #include "cli/overrides.hpp"
+#include "config/class_names.hpp"
 #include "data/train_set.hpp"
-#include "dist/gpu_memory.hpp"
-#include "engine/build.hpp"
+#include "dist/gpu.hpp"
+#include "engine/runtime.hpp"
 #include "engine/training_step.hpp"
+#include "nn/seeded_init.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -48,22 +54,6 @@ double peak_memory() {
   return usage.ru_maxrss / 1024.0;
 }
 
-/// Made images in a folder that is removed at the end.
-class MadeData {
- public:
-  MadeData() : folder_(fs::temp_directory_path() / str("pixelclip-bench-", getpid())) {
-    make_samples(folder_, kImages, kSide, kSide);
-  }
-  ~MadeData() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  const fs::path& folder() const { return folder_; }
-
- private:
-  fs::path folder_;
-};
-
 Config configuration(const TrainBench& bench) {
   const auto file = bench.config_file.empty()
                         ? find_data_file(str("configs/pixelclip_", bench.backbone, ".yaml"))
@@ -77,8 +67,8 @@ Config configuration(const TrainBench& bench) {
   return load_config(file, overrides);
 }
 
-PixelCLIP random_model(const Config& config, bool convnext) {
-  torch::manual_seed(0);
+PixelCLIP random_model(const Config& config, bool convnext, torch::Device device) {
+  const SeededInit seeded(0);
   ClipArchitecture architecture;
   if (convnext) {
     architecture.convnext = ConvNextOptions();
@@ -90,47 +80,95 @@ PixelCLIP random_model(const Config& config, bool convnext) {
   PixelCLIP model(config, architecture);
   set_trainable(model, config.model.sem_seg_head.clip_finetune);
   torch::nn::init::normal_(model->prompt_tokens(), 0, 0.02);
-  model->to(pick_device(config));
+  model->to(device);
   model->train();
   return model;
 }
 
+/// MiB of distinct memory.
+double size_of(const std::vector<torch::Tensor>& tensors) {
+  std::map<const void*, size_t> storages;
+  for (const auto& tensor : tensors) storages[tensor.storage().data()] = tensor.storage().nbytes();
+  size_t bytes = 0;
+  for (const auto& [address, size] : storages) bytes += size;
+  return static_cast<double>(bytes) / 1048576.0;
+}
+
+void add_memory(BenchReport& report, const PixelCLIP& model, const Optimizer& optimizer,
+                torch::Device device) {
+  auto weights = model->parameters();
+  const auto buffers = model->buffers();
+  weights.insert(weights.end(), buffers.begin(), buffers.end());
+  const double of_weights = size_of(weights), of_gradients = size_of(optimizer.gradients()),
+               of_optimizer = size_of(optimizer.state_tensors());
+  report.add("memory", peak_memory(), "MiB", "largest resident memory");
+  const auto peak = static_cast<double>(peak_gpu_memory(device)) / 1048576.0;
+  if (peak > 0) report.add("gpu_memory", peak, "MiB", "largest GPU memory in tensors");
+  report.add("weights_memory", of_weights, "MiB", "  weights: student, teacher, text, decoder");
+  report.add("gradients_memory", of_gradients, "MiB", "  gradients");
+  report.add("optimizer_memory", of_optimizer, "MiB", "  the optimiser's moments");
+  if (peak > 0) {
+    report.add("other_memory", peak - of_weights - of_gradients - of_optimizer, "MiB",
+               "  the rest: activations, inputs, masks");
+  }
+}
+
 void run(const TrainBench& bench) {
   Config config = configuration(bench);
-  std::optional<MadeData> made;
+  const ScratchFolder synthetic;
   if (!bench.own_data) {
-    made.emplace();
+    make_samples(synthetic.path(), kImages, kSide, kSide);
     config.datasets.train = {"sam_resized"};
-    config.datasets.sam_root = made->folder().string();
+    config.datasets.sam_root = synthetic.path().string();
   }
-  set_up_torch(config);
-  auto model = random_model(config, bench.backbone == "convnext_base");
+  runtime::set_up_torch(config);
+  const auto device = runtime::pick_device(config.model.device);
+  set_current_device(device);
+  auto model = random_model(config, bench.backbone == "convnext_base", device);
   Comm alone;
   TrainingStep step(config, model, alone);
   const auto loader = make_train_loader(config, 0, 0, 1, 0, model->device().is_cuda());
   step.run(loader->next(), 0, 0, 1.0);  // warms memory and caches up
 
+  const bool gpu = device.is_cuda();
   StepTimes times;
+  const double begun = processor_seconds();
   double data = 0;
-  int64_t masks = 0;
-  const double start = now(), begun = processor_seconds();
-  for (int64_t i = 1; i <= bench.steps; ++i) {
-    const double before = now();
-    const auto batch = loader->next();
-    data += now() - before;
-    masks += step.run(batch, i, 0, 1.0, &times).masks;
-  }
-  const double each = 1.0 / static_cast<double>(bench.steps), seconds = (now() - start) * each;
+  int64_t masks = 0, iteration = 1;
+  const auto measure = [&](StepTimes* parts) {
+    if (gpu) torch::cuda::synchronize(device.index());
+    const Stopwatch watch;
+    for (int64_t i = 0; i < bench.steps; ++i) {
+      const Stopwatch waited;
+      const auto batch = loader->next();
+      data += waited.seconds();
+      masks += step.run(batch, iteration++, 0, 1.0, parts).masks;
+    }
+    if (gpu) torch::cuda::synchronize(device.index());
+    return watch.seconds();
+  };
+  // On a GPU the times of the parts need synchronisation, which would slow the step down.
+  const double each = 1.0 / static_cast<double>(bench.steps);
+  const double seconds = measure(gpu ? nullptr : &times) * each;
+  const double processor = (processor_seconds() - begun) * each, waiting = data * each,
+               masks_a_step = static_cast<double>(masks) * each;
+  if (gpu) measure(&times);
+  const auto counted_batch = loader->next();
+  const auto counts = [&] {
+    const OperationCounter counter;
+    step.run(counted_batch, iteration, 0, 1.0);
+    return counter.counts();
+  }();
 
   BenchReport report("train " + bench.backbone);
   report.add("images_per_second", static_cast<double>(config.solver.ims_per_batch) / seconds,
              "images/s", "");
   report.add("step", seconds, "s",
              str("a step of ", config.solver.ims_per_batch, " images; of it:"));
+  report.add("data", waiting, "s", "  waiting for the loader");
   const auto part = [&](const char* key, double value, const char* meaning) {
     report.add(key, value * each, "s", meaning);
   };
-  part("data", data, "  waiting for the loader");
   part("teacher", times.teacher, "  teacher: moving average, features, pooling");
   part("prompts", times.prompts, "  text encoder on the prompts");
   part("assignment", times.assignment, "  Sinkhorn assignment");
@@ -138,17 +176,19 @@ void run(const TrainBench& bench) {
   part("decoder", times.decoder, "  decoder, targets and loss");
   part("backward", times.backward, "  backward pass");
   part("optimizer", times.optimizer, "  norm, clipping, update");
-  report.add("data_share", data * each / seconds, "", "share of the step spent waiting for data");
-  report.add("processor", (processor_seconds() - begun) * each, "s",
-             "processor time of a step, all threads, loader included");
-  report.add("masks", static_cast<double>(masks) * each, "", "masks in a step");
-  report.add("memory", peak_memory(), "MiB", "largest resident memory");
-  const auto gpu = peak_gpu_memory(model->device());
-  if (gpu > 0)
-    report.add("gpu_memory", static_cast<double>(gpu) / 1048576.0, "MiB",
-               "largest GPU memory in tensors");
-  report.print();
-  report.write(bench.json);
+  report.add("data_share", waiting / seconds, "", "share of the step spent waiting for data");
+  report.add("processor", processor, "s", "processor time of a step, all threads, loader included");
+  report.add("masks", masks_a_step, "", "masks in a step");
+  const auto count = [&](const char* key, int64_t value, const char* meaning) {
+    report.add(key, static_cast<double>(value), "", meaning);
+  };
+  count("operations", counts.operations, "operations in a step, on a GPU about one launch each");
+  count("allocations", counts.allocations, "tensors allocated in a step");
+  count("synchronized", counts.synchronized, "waits of the host for the GPU in a step");
+  count("to_device", counts.to_device, "copies to the GPU in a step");
+  count("to_host", counts.to_host, "copies from the GPU in a step");
+  add_memory(report, model, step.optimizer(), device);
+  report.publish(bench.json);
 }
 
 }  // namespace
@@ -169,10 +209,12 @@ void add_bench_train(CLI::App& bench) {
       ->check(CLI::Range(1, 10000));
   command->add_option("--steps", options->steps, "steps measured, after one more (default 3)")
       ->check(CLI::Range(1, 100000));
-  command->add_flag("--own-data", options->own_data, "load DATASETS.TRAIN instead of made images");
-  command->add_option("--json", options->json, "write the figures to this file");
+  command->add_flag("--own-data", options->own_data,
+                    "load DATASETS.TRAIN instead of synthetic images");
+  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  const auto output = add_quiet_flag(*command);
   add_overrides(*command, options->overrides);
-  command->callback([options] { run(*options); });
+  command->callback([options, output] { run(*options); });
 }
 
 }  // namespace pixelclip::cli

@@ -3,15 +3,10 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace pixelclip::cli {
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 /// "127.0.0.1:8080" → "127.0.0.1", "[::1]:8080" → "::1".
 std::string host_of(const std::string& authority) {
@@ -19,15 +14,15 @@ std::string host_of(const std::string& authority) {
   return authority.substr(0, authority.rfind(':'));
 }
 
-/// Browsers leave the usual port of a scheme out.
-std::string without_usual_port(std::string authority, const std::string& scheme) {
+/// Browsers omit the default port of a scheme.
+std::string without_default_port(std::string authority, const std::string& scheme) {
   const std::string port = scheme == "https" ? ":443" : ":80";
   if (authority.ends_with(port)) authority.resize(authority.size() - port.size());
   return authority;
 }
 
 std::string origin_of(const std::string& scheme, const std::string& authority) {
-  return scheme + "://" + without_usual_port(authority, scheme);
+  return scheme + "://" + without_default_port(authority, scheme);
 }
 
 }  // namespace
@@ -35,10 +30,10 @@ std::string origin_of(const std::string& scheme, const std::string& authority) {
 OwnSite::OwnSite(const std::string& host, const std::string& public_url) : host_(host) {
   if (public_url.empty()) return;
   const size_t colon = public_url.find("://");
-  const std::string scheme = lower(public_url.substr(0, std::min(colon, public_url.size())));
+  const std::string scheme = lower_ascii(public_url.substr(0, std::min(colon, public_url.size())));
   const size_t begin = colon == std::string::npos ? public_url.size() : colon + 3;
   const size_t end = std::min(public_url.find('/', begin), public_url.size());
-  public_authority_ = lower(public_url.substr(begin, end - begin));
+  public_authority_ = lower_ascii(public_url.substr(begin, end - begin));
   prefix_ = public_url.substr(end);
   while (prefix_.ends_with('/')) prefix_.pop_back();
   const bool plain = std::all_of(prefix_.begin(), prefix_.end(), [](unsigned char c) {
@@ -48,8 +43,8 @@ OwnSite::OwnSite(const std::string& host, const std::string& public_url) : host_
   if ((scheme != "http" && scheme != "https") || host_of(public_authority_).empty() ||
       public_authority_.find_first_of("@?# \t") != std::string::npos || !plain) {
     fail("the public address '", public_url,
-         "' cannot be read: expected http:// or https:// with a host and, if it has ",
-         "one, a port and a path of plain letters, for example https://lab.example.org/pixelclip/");
+         "' cannot be read: expected http:// or https://, a host and optionally a port and a path ",
+         "of plain letters, for example https://lab.example.org/pixelclip/");
   }
   public_origin_ = origin_of(scheme, public_authority_);
 }
@@ -66,16 +61,16 @@ std::string OwnSite::without_prefix(const std::string& path) const {
 }
 
 bool OwnSite::is_own_name(const std::string& name) const {
-  return host_ == "0.0.0.0" || host_ == "::" || name == lower(host_) || name == "localhost" ||
+  return host_ == "0.0.0.0" || host_ == "::" || name == lower_ascii(host_) || name == "localhost" ||
          name == "127.0.0.1" || name == "::1" ||
          (!public_authority_.empty() && name == host_of(public_authority_));
 }
 
 bool OwnSite::takes(const std::string& host, const std::string& origin) const {
-  const std::string authority = lower(host), from = lower(origin);
+  const std::string authority = lower_ascii(host), from = lower_ascii(origin);
   if (!is_own_name(host_of(authority))) return false;
   if (from.empty() || (!public_origin_.empty() && from == public_origin_)) return true;
-  // A proxy in between may speak https where this server does not.
+  // A proxy may offer https, though this server does not.
   return from == origin_of("http", authority) || from == origin_of("https", authority);
 }
 

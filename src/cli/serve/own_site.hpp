@@ -4,15 +4,14 @@
 
 namespace pixelclip::cli {
 
-/// Which requests of browsers come from the server's own page. A page of another site can make a
-/// browser send requests here, also under a name of its own that leads to this address, so only
-/// requests to a name of this server, from a page that came under that name or from no page, are
-/// taken. What a proxy says of itself (X-Forwarded-Host) is not believed, for such a page can say
-/// it too.
+/// Decides which requests of browsers come from the server's own page. The page of another site can
+/// make a browser send requests here, also through a host name of its own that resolves to this
+/// address (DNS rebinding). So a request is accepted only if its host is a name of this server and
+/// its origin is that host or absent. X-Forwarded-Host is ignored, since such a page can set it.
 class OwnSite {
  public:
-  /// `host` is what the server listens on. `public_url` is where a proxy shows it, http or https
-  /// with or without a path, or empty. Errors: the latter cannot be read.
+  /// The server listens on `host`. `public_url` is its address behind a proxy, http or https with
+  /// or without a path, or empty. Errors: an invalid public URL.
   explicit OwnSite(const std::string& host, const std::string& public_url = "");
 
   /// `host` and `origin` are a request's headers; `origin` may be empty.
@@ -20,15 +19,15 @@ class OwnSite {
 
   /// The path of the public URL without a slash at its end; empty when it has none.
   const std::string& prefix() const { return prefix_; }
-  /// A regular expression that matches it and nothing, for proxies that leave it in the path and
-  /// that do not.
+  /// A regular expression that matches prefix() or the empty text: some proxies strip the prefix
+  /// from the path, others do not.
   std::string prefix_pattern() const;
-  /// `path` as it is without a proxy.
+  /// `path` without prefix().
   std::string without_prefix(const std::string& path) const;
 
-  /// Whose requests are counted together: `address` has sent this one; a proxy on this machine has
-  /// appended its client to `forwarded_for` (X-Forwarded-For), which counts when there is a public
-  /// URL.
+  /// The address whose requests are counted together: `address`, the sender. With a public URL, a
+  /// proxy on this machine appends its client to `forwarded_for` (X-Forwarded-For), and that client
+  /// counts.
   std::string client(const std::string& address, const std::string& forwarded_for) const;
 
  private:

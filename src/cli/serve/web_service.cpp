@@ -11,6 +11,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
+#include "cli/region_json.hpp"
 #include "image/codec.hpp"
 #include "inference/grid_place.hpp"
 #include "visualization/overlay.hpp"
@@ -20,28 +22,31 @@ namespace pixelclip::cli {
 namespace {
 using nlohmann::json;
 
-constexpr size_t longest_name = 400;  // bytes
+constexpr size_t kLongestName = 400;  // bytes
 
-/// A fault of the client's request, with its HTTP status.
+/// A fault of the client's request, with its HTTP status and the code that programs read.
 struct Refusal : Error {
-  Refusal(int status, const std::string& text) : Error(text), status(status) {}
+  Refusal(int status, const char* code, const std::string& text)
+      : Error(text), status(status), code(code) {}
   int status;
+  const char* code;
 };
 
-std::string base64(const std::vector<uint8_t>& bytes) {
-  static constexpr char digits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = bytes[i] << 16;
-    if (i + 1 < bytes.size()) group |= bytes[i + 1] << 8;
-    if (i + 2 < bytes.size()) group |= bytes[i + 2];
-    for (int shift = 18; shift >= 0; shift -= 6) text += digits[group >> shift & 63];
+constexpr const char* kInvalidRequest = "invalid_request";
+
+/// The code of an error that is no Refusal.
+const char* code_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::invalid_input:
+      return kInvalidRequest;
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::too_large:
+      return "too_large";
+    case ErrorKind::unavailable:
+      return "unavailable";
   }
-  if (bytes.size() % 3 > 0)
-    text.replace(text.size() - (3 - bytes.size() % 3), 3, bytes.size() % 3 == 1 ? "==" : "=");
-  return text;
+  return kInvalidRequest;
 }
 
 std::string random_id() {
@@ -61,11 +66,16 @@ void answer(httplib::Response& response, int status, const json& body) {
                        "application/json");
 }
 
+void answer_error(httplib::Response& response, int status, const char* code,
+                  const std::string& text) {
+  answer(response, status, {{"error", text}, {"code", code}});
+}
+
 /// The body, unpacked. Counted as it comes: neither compressed nor chunked ones get past the limit.
 std::string read_body(const httplib::Request& request, const httplib::Response& response,
                       const httplib::ContentReader& reader, size_t most) {
   if (request.is_multipart_form_data()) {
-    throw Refusal(415,
+    throw Refusal(415, "unsupported_media_type",
                   "send the picture or the JSON itself as the request's body, not in a form (curl: "
                   "--data-binary)");
   }
@@ -77,22 +87,25 @@ std::string read_body(const httplib::Request& request, const httplib::Response& 
     return fits;
   });
   if (!fits || response.status == 413)
-    throw Refusal(413, str("the request is larger than ", most >> 20, " MB"));
-  if (!whole) throw Refusal(400, "the request's body is incomplete or damaged");
+    throw Refusal(413, "too_large", str("the request is larger than ", most >> 20, " MB"));
+  if (!whole) throw Refusal(400, kInvalidRequest, "the request's body is incomplete or damaged");
   return body;
 }
 
 const json& member(const json& body, const char* name) {
-  if (!body.is_object()) throw Refusal(400, "the request's body is no JSON object");
+  if (!body.is_object())
+    throw Refusal(400, kInvalidRequest, "the request's body is no JSON object");
   const auto found = body.find(name);
-  if (found == body.end()) throw Refusal(400, str("the request lacks \"", name, "\""));
+  if (found == body.end())
+    throw Refusal(400, kInvalidRequest, str("the request lacks \"", name, "\""));
   return *found;
 }
 
 int64_t whole_number(const json& body, const char* name, int64_t low, int64_t high) {
   const json& value = member(body, name);
   if (!value.is_number_integer() || value.get<int64_t>() < low || value.get<int64_t>() > high) {
-    throw Refusal(400, str("\"", name, "\" must be a whole number from ", low, " to ", high));
+    throw Refusal(400, kInvalidRequest,
+                  str("\"", name, "\" must be a whole number from ", low, " to ", high));
   }
   return value.get<int64_t>();
 }
@@ -101,13 +114,14 @@ std::vector<std::string> texts(const json& value, const char* name, size_t most)
   std::vector<std::string> result;
   if (value.is_array() && value.size() <= most) {
     for (const json& item : value) {
-      if (item.is_string() && item.get<std::string>().size() <= longest_name)
+      if (item.is_string() && item.get<std::string>().size() <= kLongestName)
         result.push_back(item.get<std::string>());
     }
   }
   if (!value.is_array() || result.size() != value.size()) {
-    throw Refusal(400, str("\"", name, "\" must be a list of at most ", most, " texts of at most ",
-                           longest_name, " bytes"));
+    throw Refusal(400, kInvalidRequest,
+                  str("\"", name, "\" must be a list of at most ", most, " texts of at most ",
+                      kLongestName, " bytes"));
   }
   return result;
 }
@@ -131,7 +145,10 @@ std::vector<double> scores_at(const torch::Tensor& scores, const EncodedImage& i
 }  // namespace
 
 WebService::WebService(const Segmenter& segmenter, const WebLimits& limits, std::string first_names)
-    : segmenter_(segmenter), limits_(limits), first_names_(std::move(first_names)) {}
+    : segmenter_(segmenter),
+      limits_(limits),
+      first_names_(std::move(first_names)),
+      rate_limit_(limits.requests) {}
 
 void WebService::attach(httplib::Server& server, const OwnSite& site) {
   server.set_payload_max_length(static_cast<size_t>(limits_.megabytes) << 20);
@@ -171,11 +188,11 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
       try {
         answer(response, 200, work(read_body(request, response, reader, most)));
       } catch (const Refusal& e) {
-        answer(response, e.status, {{"error", e.what()}});
+        answer_error(response, e.status, e.code, e.what());
       } catch (const Error& e) {
-        answer(response, 400, {{"error", e.what()}});
+        answer_error(response, 400, code_of(e.kind()), e.what());
       } catch (const std::bad_alloc&) {
-        answer(response, 413, {{"error", "there is not enough memory for this picture"}});
+        answer_error(response, 413, "out_of_memory", "there is not enough memory for this image");
       }
     };
   };
@@ -201,52 +218,39 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
         } catch (const std::exception& error) {
           log::error(printable(request.path), ": ", error.what());
         }
-        answer(response, 500, {{"error", "the server failed; its log says more"}});
+        answer_error(response, 500, "internal_error", "the server failed; its log has the details");
       });
   server.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
-    const auto text = [&]() -> std::string {
-      if (response.status == 404)
-        return str("there is no ", printable(request.method), " ", printable(request.path));
-      if (response.status == 413)
-        return str("the request is larger than ", limits_.megabytes, " MB");
-      return "the request is not valid HTTP";
-    };
-    answer(response, response.status, {{"error", text()}});
+    if (response.status == 404) {
+      answer_error(response, 404, "not_found",
+                   str("there is no ", printable(request.method), " ", printable(request.path)));
+    } else if (response.status == 413) {
+      answer_error(response, 413, "too_large",
+                   str("the request is larger than ", limits_.megabytes, " MB"));
+    } else {
+      answer_error(response, response.status, kInvalidRequest, "the request is not valid HTTP");
+    }
   });
 }
 
 bool WebService::admit(const httplib::Request& request, httplib::Response& response,
                        const OwnSite& site) {
   if (!site.takes(request.get_header_value("Host"), request.get_header_value("Origin"))) {
-    answer(response, 403,
-           {{"error",
-             "only requests from this server's own page, or from programs, are taken; behind a "
-             "proxy start the server with --public-url and the address in the browser"}});
+    answer_error(
+        response, 403, "forbidden",
+        "only requests from this server's own page, or from programs, are accepted; behind "
+        "a proxy, start the server with --public-url and the address in the browser");
     return false;
   }
   const bool costs = site.without_prefix(request.path).starts_with("/api/");
-  if (costs &&
-      !within_rate(site.client(request.remote_addr, request.get_header_value("X-Forwarded-For")))) {
+  const auto client = site.client(request.remote_addr, request.get_header_value("X-Forwarded-For"));
+  if (costs && !rate_limit_.admit(client, uptime_.seconds())) {
     response.set_header("Retry-After", "1");
-    answer(response, 429,
-           {{"error", str("more than ", limits_.requests, " requests a second: wait a little")}});
+    answer_error(response, 429, "too_many_requests",
+                 str("more than ", limits_.requests, " requests a second: wait a little"));
     return false;
   }
-  return true;
-}
-
-bool WebService::within_rate(const std::string& client) {
-  const auto now = std::chrono::steady_clock::now();
-  const std::lock_guard lock(mutex_);
-  if (buckets_.size() > 1000) buckets_.clear();
-  const auto [at, fresh] = buckets_.try_emplace(client, Bucket{2 * limits_.requests, now});
-  Bucket& bucket = at->second;
-  const double seconds = std::chrono::duration<double>(now - bucket.seen).count();
-  bucket.tokens = std::min(2 * limits_.requests, bucket.tokens + seconds * limits_.requests);
-  bucket.seen = now;
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
   return true;
 }
 
@@ -266,7 +270,7 @@ json WebService::add_image(const std::string& bytes) {
   DecodeOptions options;
   options.max_pixels = limits_.megapixels * 1'000'000;
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  const Image rgb = decode_rgb({data, bytes.size()}, "the picture", options);
+  const Image rgb = decode_rgb({data, bytes.size()}, "the image", options);
   EncodedImage encoded = model_thread_([&] { return segmenter_.encode(rgb); });
   const std::string id = random_id();
   const std::lock_guard lock(mutex_);
@@ -280,7 +284,7 @@ EncodedImage WebService::find_image(const std::string& id) {
   const auto found = std::find_if(images_.begin(), images_.end(),
                                   [&](const auto& image) { return image.first == id; });
   if (found == images_.end())
-    throw Refusal(404, "this picture is not kept any more: send it again");
+    throw Refusal(404, "unknown_image", "the server no longer keeps this image: send it again");
   images_.splice(images_.begin(), images_, found);
   return found->second;  // tensors are shared
 }
@@ -288,7 +292,7 @@ EncodedImage WebService::find_image(const std::string& id) {
 WebService::Query WebService::read_query(const json& body) {
   const json& id = member(body, "image");
   if (!id.is_string())
-    throw Refusal(400, "\"image\" must be the id that POST /api/images answered");
+    throw Refusal(400, kInvalidRequest, "\"image\" must be the id that POST /api/images answered");
   Query query{find_image(id.get<std::string>()), {}};
   Background background;
   if (const auto found = body.find("background"); found != body.end() && !found->is_null()) {
@@ -297,7 +301,7 @@ WebService::Query WebService::read_query(const json& body) {
     } else if (found->is_array()) {
       background.words = texts(*found, "background", limits_.names);
     } else {
-      throw Refusal(400, "\"background\" must be a number or a list of names");
+      throw Refusal(400, kInvalidRequest, "\"background\" must be a number or a list of names");
     }
   }
   query.words = segmenter_.words(texts(member(body, "names"), "names", limits_.names), background);
@@ -305,7 +309,7 @@ WebService::Query WebService::read_query(const json& body) {
 }
 
 json WebService::segment_image(const json& body) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   Query query = read_query(body);
   if (body.contains("max_side")) {
     const double scale = static_cast<double>(whole_number(body, "max_side", 16, 65535)) /
@@ -319,28 +323,17 @@ json WebService::segment_image(const json& body) {
   const Segmentation result = segment(query.image, query.words);
   const auto palette = colors_of(query.words);
   json classes = json::array();
+  const bool with_masks = body.value("rle", json(false)) == json(true);
   for (const Region& region : regions(result)) {
-    json entry = {{"id", region.id},
-                  {"name", result.names[region.id]},
-                  {"color", to_hex(palette[region.id])},
-                  {"area", region.area},
-                  {"score", region.score},
-                  {"share", static_cast<double>(region.area) /
-                                static_cast<double>(result.labels.ids.size())}};
-    if (body.value("rle", json(false)) == json(true)) {
-      entry["rle"] = {{"size", {region.mask.height, region.mask.width}},
-                      {"counts", encode_rle(region.mask)}};
-    }
-    classes.push_back(std::move(entry));
+    classes.push_back(region_to_json(result, region, palette[region.id], with_masks));
   }
   const auto png = base64(encode_label_png(result.labels));
-  const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
   return {{"height", result.labels.height},
           {"width", result.labels.width},
           {"names", result.names},
           {"classes", classes},
           {"labels", "data:image/png;base64," + png},
-          {"milliseconds", time.count()}};
+          {"milliseconds", 1000 * watch.seconds()}};
 }
 
 json WebService::scores_at_point(const json& body) {

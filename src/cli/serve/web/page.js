@@ -22,7 +22,9 @@ async function ask(path, options) {
     throw new Error("The server does not answer: is pixelclip serve still running?");
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.error || `The server answered ${response.status}.`);
+  if (!response.ok) {
+    throw Object.assign(new Error(body.error || `The server answered ${response.status}.`), {code: body.code});
+  }
   return body;
 }
 
@@ -61,12 +63,12 @@ async function show(file) {
   }
 }
 
-/** Sends the picture again when the server has forgotten it. */
+/** Sends the picture again when the server no longer keeps it. */
 async function remembered(request) {
   try {
     return await request();
   } catch (error) {
-    if (!/send it again/.test(error.message)) throw error;
+    if (error.code !== "unknown_image") throw error;
     picture.id = (await ask("api/images", {method: "POST", body: picture.file})).image;
     return request();
   }
@@ -114,7 +116,7 @@ async function decodeLabels(answer) {
 
 const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 
-/** The coloured labels with a white line where two meet. */
+/** The colored labels with a white line where two meet. */
 function coloredLabels(opacity) {
   const {width, height, labels} = result;
   const colors = [];
@@ -141,7 +143,7 @@ function draw() {
   canvas.width = Math.max(1, Math.round(picture.width * scale));
   canvas.height = Math.max(1, Math.round(picture.height * scale));
   const opacity = result ? Number($("opacity").value) : 0;
-  context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the picture's own colours would change the labels'
+  context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the picture's own colors would change the labels'
   context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
   context.filter = "none";
   if (result) context.drawImage(coloredLabels(opacity), 0, 0, canvas.width, canvas.height);

@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.hpp"
+#include "config/assign.hpp"
+#include "config/config.hpp"
+
+namespace pixelclip {
+namespace {
+
+/// An entry of TEST.PER_SET: a set's name, then KEY VALUE KEY VALUE ….
+std::vector<std::string> per_set_words(const std::string& entry) {
+  std::istringstream in(entry);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  if (words.size() < 3 || words.size() % 2 == 0) {
+    fail("TEST.PER_SET holds \"", entry, "\"; expected a set's name and pairs of keys and values ",
+         "without spaces, such as \"ade20k_150_test_sem_seg TEST.SHORT_SIDE 448\"");
+  }
+  for (size_t i = 1; i < words.size(); i += 2) {
+    const bool once = words[i] == "TEST.PER_SET" || words[i] == "TEST.PROTOCOL";
+    if (once || !words[i].starts_with("TEST.")) {
+      fail("TEST.PER_SET sets ", words[i], " for ", words[0],
+           "; only keys of TEST may differ between sets, and not PROTOCOL or PER_SET");
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+Config config_for_set(const Config& config, const std::string& set) {
+  Config own = config;
+  config::Keys collector;
+  own.visit(collector);
+  const auto keys = collector.take();
+  for (const auto& entry : config.test.per_set) {
+    const auto words = per_set_words(entry);
+    if (words[0] == set)
+      config::assign_overrides(keys, {words.begin() + 1, words.end()}, own.passed_over);
+  }
+  return own;
+}
+
+std::vector<std::string> sets_with_own_keys(const Config& config) {
+  std::vector<std::string> sets;
+  for (const auto& entry : config.test.per_set) sets.push_back(per_set_words(entry)[0]);
+  return sets;
+}
+
+}  // namespace pixelclip

@@ -1,0 +1,71 @@
+#include <cmath>
+
+#include "rehearsal/steps.hpp"
+#include "support/support.hpp"
+
+// What a training step may ask of a GPU. The layers are as many as in ViT-B/16 and ConvNeXt-B, but
+// narrow; the operations are the same.
+namespace pixelclip::fake_cuda {
+namespace {
+
+constexpr int64_t kMasks = 60;
+
+class StepBudget : public ::testing::TestWithParam<bool> {
+ protected:
+  static StepSettings settings() {
+    return GetParam() ? convnext_base(/*narrow=*/true) : vit_base(/*narrow=*/true);
+  }
+};
+
+TEST_P(StepBudget, TheHostWaitsTwiceAtMost) {
+  for (const char* amp : {"", "bfloat16", "float16"}) {
+    auto settings = this->settings();
+    settings.amp = amp;
+    Steps steps(settings);
+    steps.run(2, kMasks);
+    const auto counts = steps.run(2, kMasks);
+    EXPECT_LE(counts.synchronisations, 2) << amp;
+    EXPECT_EQ(counts.waits, 0) << amp;
+    EXPECT_TRUE(std::isfinite(steps.result().loss) || steps.result().scaled_too_much) << amp;
+    settings.parts = 2;
+    Steps in_parts(settings);
+    in_parts.run(4, kMasks);
+    EXPECT_LE(in_parts.run(4, kMasks).synchronisations, 2) << amp;
+  }
+}
+
+TEST_P(StepBudget, TheOperationsAreTheSameForTwoAndForTwelveImages) {
+  Steps steps(settings());
+  steps.run(2, kMasks);
+  const auto two = steps.run(2, kMasks), twelve = steps.run(12, kMasks);
+  EXPECT_EQ(two.by_name, twelve.by_name);
+  EXPECT_EQ(two.to_device, twelve.to_device);
+  EXPECT_EQ(two.to_host, twelve.to_host);
+}
+
+TEST_P(StepBudget, NoFloat32ResultGrowsWithImagesTimesMasksTimesTheirCells) {
+  Steps steps(settings());
+  const auto counts = steps.run(4, kMasks);
+  EXPECT_LT(counts.largest_float, 4 * kMasks * 64 * 64 / 2);
+  // Twice the masks do not need more than an eighth of them in float32.
+  EXPECT_LT(steps.run(4, 2 * kMasks).largest_float, 4 * 2 * kMasks * 64 * 64 / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backbones, StepBudget, ::testing::Values(false, true),
+                         [](const auto& info) { return info.param ? "convnext" : "vit"; });
+
+TEST(StepBudgetOfVitBase, Is1300Operations) {
+  Steps steps(vit_base(/*narrow=*/true));
+  steps.run(2, kMasks);
+  EXPECT_LE(steps.run(2, kMasks).operations, 1300);
+}
+
+TEST(StepOnTheFakeDevice, ChangesNoPinnedMemoryTooEarly) {
+  const auto before = violations().size();
+  Steps steps(vit_base(/*narrow=*/true));
+  for (int i = 0; i < 3; ++i) steps.run(2, 10);
+  EXPECT_EQ(violations().size(), before);
+}
+
+}  // namespace
+}  // namespace pixelclip::fake_cuda

@@ -1,0 +1,117 @@
+#include <torch/utils.h>
+
+#include "data/synthetic_sa1b.hpp"
+#include "engine/build.hpp"
+#include "engine/scoring.hpp"
+#include "rehearsal/fake_cuda.hpp"
+#include "support/tiny_clip.hpp"
+
+namespace pixelclip::testing {
+namespace {
+
+constexpr int kImages = 16;
+
+/// A test set of images of several sizes, and a tiny CLIP.
+class ScoringOnFakeCuda : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TempFolder;
+    write_tiny_clip(at("clip.pth"));
+    fs::create_directories(at("set/images"));
+    fs::create_directories(at("set/labels"));
+    for (int i = 0; i < kImages; ++i) {
+      const int64_t height = 40 + 8 * (i % 3), width = 70 - 6 * (i % 4);
+      write_jpeg(at("set/images") / str(i, ".jpg"), synthetic_image(height, width, i));
+      LabelMap labels{height, width, std::vector<int32_t>(height * width)};
+      for (size_t k = 0; k < labels.ids.size(); ++k)
+        labels.ids[k] = static_cast<int32_t>(k / 9 % 4);
+      write_label_png(at("set/labels") / str(i, ".png"), labels);
+    }
+    write_file(at("words.json"), R"(["sky", "wall"])");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static fs::path at(const std::string& name) { return *folder_ / name; }
+
+  static SetResult score(const std::string& device, std::vector<std::string> changes) {
+    std::vector<std::string> keys = {"MODEL.DEVICE",
+                                     device,
+                                     "MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED",
+                                     at("clip.pth"),
+                                     "MODEL.SEM_SEG_HEAD.NUM_CLASSES",
+                                     "4",
+                                     "MODEL.SEM_SEG_HEAD.PROMPT_LENGTH",
+                                     "2",
+                                     "MODEL.CLIP_RESOLUTION",
+                                     "(64, 64)",
+                                     "INPUT.MIN_SIZE_TEST",
+                                     "48",
+                                     "INPUT.FORMAT",
+                                     "RGB",
+                                     "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON",
+                                     "",
+                                     "OUTPUT_DIR",
+                                     at("out_" + device),
+                                     "DATASETS.CUSTOM",
+                                     str("[{name: own, images: ", at("set/images").string(),
+                                         ", labels: ", at("set/labels").string(),
+                                         R"(, names: ["cat, lion", dog, sky, background]}])"),
+                                     "DATASETS.TEST",
+                                     "(\"own\",)"};
+    keys.insert(keys.end(), changes.begin(), changes.end());
+    const Config config = load_config("", keys);
+    auto model = build_model(config, torch::Device(device));
+    Comm alone;
+    fake_cuda::reset_counts();
+    return score_sets(model, config, test_plan(config), alone, config.output_dir, false).front();
+  }
+
+  static TempFolder* folder_;
+};
+TempFolder* ScoringOnFakeCuda::folder_ = nullptr;
+
+TEST_F(ScoringOnFakeCuda, EveryOptionGivesTheCpusLabels) {
+  for (const std::vector<std::string>& keys : std::initializer_list<std::vector<std::string>>{
+           {},
+           {"TEST.RULE", "mmseg"},
+           {"TEST.KEEP_ASPECT", "True"},
+           {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "64",
+            "TEST.SLIDING_WINDOW.STRIDE", "32", "TEST.SHORT_SIDE", "96"},
+           {"TEST.SLIDING_WINDOW.ENABLED", "True", "TEST.SLIDING_WINDOW.SIZE", "64",
+            "TEST.SLIDING_WINDOW.STRIDE", "32", "TEST.SHORT_SIDE", "96",
+            "TEST.SLIDING_WINDOW.AVERAGE", "features"},
+           {"TEST.AUG.ENABLED", "True", "TEST.AUG.MIN_SIZES", "[48, 64]", "TEST.AUG.FLIP", "True"},
+           {"TEST.SYNONYMS", "max"},
+           {"TEST.BACKGROUND.MODE", "threshold", "TEST.BACKGROUND.THRESHOLD", "0.3"},
+           {"TEST.BACKGROUND.MODE", "words", "TEST.BACKGROUND.WORDS", at("words.json")},
+           {"TEST.REFINE", "pamr", "TEST.PAMR.ITERATIONS", "2", "TEST.PAMR.DILATIONS", "[1, 2]"},
+           {"MODEL.PRECISION", "bfloat16"},
+           {"MODEL.TEXT_PRECISION", "float16"}}) {
+    const std::string what = keys.empty() ? "defaults" : keys[0] + " " + keys[1];
+    const auto actual = score("cuda", keys).confusion.counts();
+    EXPECT_GT(fake_cuda::counts().operations, 0) << what;
+    const auto expected = score("cpu", keys).confusion.counts();
+    int64_t moved = 0, all = 0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      moved += std::abs(actual[i] - expected[i]);
+      all += expected[i];
+    }
+    // Rounding moves pixels where two classes are alike; lower precision moves more of them.
+    const double share = what.find("float16") == std::string::npos ? 0.001 : 0.1;
+    EXPECT_LE(moved, share * 2 * static_cast<double>(all)) << what;
+  }
+  EXPECT_TRUE(fake_cuda::violations().empty());
+}
+
+TEST_F(ScoringOnFakeCuda, TheHostWaitsTwiceABatchAtMost) {
+  score("cuda", {});  // keeps the class names' embeddings
+  score("cuda", {"TEST.BATCH_SIZE", "16"});
+  const auto one = fake_cuda::counts();
+  score("cuda", {"TEST.BATCH_SIZE", "4"});
+  const auto four = fake_cuda::counts();
+  // What the batches have in common, such as the class names, cancels out.
+  EXPECT_LE(four.synchronisations - one.synchronisations, 2 * 3);
+  std::cout << "operations for an image: " << one.operations / kImages << "\n";
+}
+
+}  // namespace
+}  // namespace pixelclip::testing

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <torch/utils.h>
+
+#include "engine/training_step.hpp"
+#include "rehearsal/fake_cuda.hpp"
+
+namespace pixelclip::fake_cuda {
+
+/// What makes a training step of an architecture.
+struct StepSettings {
+  ClipArchitecture architecture;
+  int64_t clusters = 8;
+  Size2 resolution = {32, 32}, masks = {64, 64};
+  std::string finetune = "attention";
+  std::string amp = "";  ///< "bfloat16", "float16"; empty: float32
+  int64_t parts = 1;     ///< SOLVER.ACCUMULATE_STEPS
+};
+
+/// The layers of ViT-B/16 and its text tower, or the blocks of ConvNeXt-B; `narrow` ones ask for
+/// the same operations of small tensors.
+StepSettings vit_base(bool narrow);
+StepSettings convnext_base(bool narrow);
+
+/// Training steps with random weights and images on the first fake device.
+class Steps {
+ public:
+  explicit Steps(const StepSettings& settings);
+
+  /// One step of `images` with about `masks` masks each; what it asked of the device.
+  Counts run(int64_t images, int64_t masks);
+  const StepResult& result() const { return result_; }
+
+  /// The parts of fixed shape: the text encoder on the prompts and the teacher's image encoder.
+  Counts run_prompts();
+  Counts run_teacher(int64_t images);
+
+ private:
+  TrainBatch batch(int64_t images, int64_t masks) const;
+
+  Config config_;
+  PixelCLIP model_;
+  Comm comm_;
+  TrainingStep step_;
+  int64_t iteration_ = 0;
+  StepResult result_;
+};
+
+}  // namespace pixelclip::fake_cuda
