@@ -56,6 +56,7 @@ class DenseEncoder {
     return needs_helper(recipe_.options) ? recipe_.helper->patch() : encoder_->patch();
   }
   const PixelStatistics& statistics() const { return statistics_; }
+  const DenseOptions& options() const { return recipe_.options; }
   torch::Device device() const { return statistics_.mean.device(); }
 
  private:

@@ -142,7 +142,17 @@ class Exporter {
     return x;
   }
 
+  /// Errors: a dense method of which there is no graph.
   OnnxValue dense(const OnnxValue& images) {
+    const auto& options = segmenter_.encoder().options();
+    const bool known =
+        options.form == DenseForm::automatic || options.form == DenseForm::class_token;
+    if (options.method != DenseMethod::pixelclip || !known) {
+      fail(
+          "ONNX files compute MODEL.DENSE.METHOD pixelclip in its own form, but the configuration "
+          "has the method ",
+          name_of(options.method), ": set it to pixelclip, or export another configuration");
+    }
     return onnx_dense(graph_, segmenter_.clip()->architecture(), images, encoder_size());
   }
 

@@ -233,6 +233,9 @@ TEST_F(Onnx, RefusesWhatItCannotWriteInOneSentenceAndLeavesNothing) {
   options = usual;
   options.resize = false, options.size = {7, 64};
   refused(options, "smaller than one patch");
+  std::ofstream(folder_ / "config.yaml") << "MODEL: {DENSE: {METHOD: naclip}}\n";
+  refused(usual, "has the method naclip");
+  std::ofstream(folder_ / "config.yaml") << "INPUT: {MIN_SIZE_TEST: 0}\n";
   auto weights = read_state_dict(folder_ / "clip.pth");
   weights["visual.proj"] = weights["visual.proj"] * 1e9;
   write_torch_file(folder_ / "clip.pth", to_value(weights));
