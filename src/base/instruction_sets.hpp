@@ -25,7 +25,12 @@
 namespace pixelclip {
 
 inline bool has_v3() {
+#ifdef __clang__  // does not know the level by its name
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("bmi2");
+#else
   static const bool has = __builtin_cpu_supports("x86-64-v3") != 0;
+#endif
   return has;
 }
 

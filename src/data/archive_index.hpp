@@ -2,16 +2,17 @@
 
 #include <optional>
 #include <ostream>
+#include <span>
 
 #include "data/archive.hpp"
 
 namespace pixelclip {
 
-/// Where the pairs of an archive lie, as bytes: at the end of a compact shard, and in the index
+/// Writes the offsets of the pairs of an archive: at the end of a compact shard, or as the index
 /// file of a tar file.
 void write_index(const ArchiveContents& contents, const ArchiveSource& source, std::ostream& out);
 
-/// Nothing when the bytes are no index, are damaged, or point behind `archive_size`.
+/// Nullopt if the bytes are not an index, are damaged, or point beyond `archive_size`.
 struct ArchiveIndex {
   ArchiveContents contents;
   ArchiveSource source;

@@ -184,7 +184,7 @@ DatasetInfo demo_validation(const fs::path& root) {
           .labels = {{.path = root / "demo/annotations/validation"}},
           .class_json = "datasets/demo.json",
           .classes = 12,
-          .how_to_get = "run `pixelclip demo`, which makes it"};
+          .how_to_get = "run `pixelclip demo`, which creates it"};
 }
 
 DatasetInfo sa1b(const std::string& name, const fs::path& root, bool resized_first) {
@@ -219,7 +219,7 @@ DatasetInfo demo_training(const fs::path& root) {
           .kind = DatasetKind::sa1b,
           .images = {root / "demo/images/sa_000000"},
           .labels = {{.path = root / "demo/annotations/sa_000000", .suffix = ".json"}},
-          .how_to_get = "run `pixelclip demo`, which makes it"};
+          .how_to_get = "run `pixelclip demo`, which creates it"};
 }
 
 bool holds_labels(const LabelSource& source) {
@@ -231,7 +231,7 @@ bool holds_labels(const LabelSource& source) {
   });
 }
 
-/// What is looked for in a source, for a message.
+/// Describes the files of a source, for messages.
 std::string wanted(const LabelSource& source) {
   std::error_code ignored;
   if (!fs::is_directory(source.path, ignored)) return source.path.string();
@@ -243,14 +243,14 @@ std::string wanted(const LabelSource& source) {
   return str(source.path.string(), " (files ", endings, list, ")");
 }
 
-/// 65535 is what labels of 16 bits ignore: with so many classes, 255 is one of them.
+/// 16-bit labels use 65535 for ignored pixels, because 255 is a class.
 int ignored_label(const CustomDataset& custom) {
   if (custom.ignore >= 0) return static_cast<int>(custom.ignore);
   size_t classes = custom.names.size();
   if (classes == 0) {
     try {
       classes = read_class_names(custom.names_file).size();
-    } catch (const Error&) {  // named when the set is used
+    } catch (const Error&) {  // reported when the set is used
     }
   }
   return classes > 255 ? 65535 : 255;
@@ -392,7 +392,7 @@ DatasetPaths locate(const DatasetInfo& info) {
     if (info.kind == DatasetKind::sa1b) {
       return {info.images[i], i < info.labels.size() ? info.labels[i] : LabelSource{}};
     }
-    // Another place may hold what an empty folder does not.
+    // Skip an empty folder if another location exists.
     const bool another =
         std::any_of(info.images.begin() + static_cast<int64_t>(i) + 1, info.images.end(),
                     [&](const fs::path& later) { return fs::is_directory(later, ignored); });

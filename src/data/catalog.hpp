@@ -15,7 +15,7 @@ enum class DatasetKind {
   sem_seg,  ///< Test: images and label maps.
 };
 
-/// How classes without any true pixel count (see evaluation/confusion.hpp).
+/// How classes without ground-truth pixels are counted (see evaluation/confusion.hpp).
 enum class ScoreRule { detectron2, cityscapes, mmseg };
 
 /// How a label file stores the id of a pixel.
@@ -24,11 +24,11 @@ enum class LabelCoding {
   ade20k_full,  ///< RGB as in the full ADE20K: id = 256 · ⌊R / 10⌋ + G.
 };
 
-/// One place where a set's labels may lie.
+/// One possible location of a set's labels.
 struct LabelSource {
   std::filesystem::path path = {};  ///< A folder of files, or Pascal-Context's merged JSON file.
   /// What follows the image's stem in a label's file name. Without an extension, those of
-  /// label_endings() are looked for.
+  /// label_endings() are tried.
   std::string suffix = {};
   IdMap map = {};
   const char* phase = "val";  ///< A literal: which images of a merged JSON file belong to the set.
@@ -39,14 +39,14 @@ struct LabelSource {
   std::filesystem::path list = {};
 };
 
-/// A data set as it may lie on disk. Nothing here has been looked for yet.
+/// Description of a data set. Constructing it does not access the disk.
 struct DatasetInfo {
   std::string name = {};
   DatasetKind kind = DatasetKind::sem_seg;
   /// Folders of images, tried in order; for sa1b, `labels` holds the annotations of each in turn.
   std::vector<std::filesystem::path> images = {};
   std::vector<LabelSource> labels = {};  ///< Tried in order: as prepared, then as published.
-  std::string image_suffix = {};  ///< Ends an image's stem without being part of its label's.
+  std::string image_suffix = {};         ///< Suffix of an image's stem that its label's stem lacks.
   std::filesystem::path list =
       {};                         ///< Text file of the stems that belong to the set; may be empty.
   bool list_required = false;     ///< A missing list is an error; else all images belong.
@@ -65,42 +65,42 @@ struct DatasetInfo {
   /// writes labels alone, at their size.
   int prepared_side = 0;
   CustomKind masks_kind = CustomKind::automatic;  ///< of a declared training set
-  std::string how_to_get = {};  ///< Half a sentence for the error when it is not there.
+  std::string how_to_get = {};  ///< Clause for the error message if the set is missing.
 };
 
-/// What a configuration declares under DATASETS.CUSTOM. Errors: neither labels nor masks, labels
-/// without names, ids below 0.
+/// The set that a configuration declares under DATASETS.CUSTOM. Errors: neither labels nor masks,
+/// labels without names, ids below 0.
 DatasetInfo custom_dataset(const CustomDataset& custom);
 
-/// Where data sets lie.
+/// Root folders of data sets.
 struct DatasetRoots {
   std::filesystem::path test = "datasets";  ///< $DETECTRON2_DATASETS
   std::filesystem::path sa1b = "datasets";  ///< $SAM_DATASETS
 
-  /// The named folders when not empty, else the environment's, else `datasets`.
+  /// The given folders if not empty, else those of the environment variables, else `datasets`.
   static DatasetRoots find(const std::string& test = "", const std::string& sa1b = "");
 };
 
-/// The known data sets, an explicit table, plus those a configuration declares.
+/// The known data sets, plus those that a configuration declares.
 class Catalog {
  public:
   explicit Catalog(const DatasetRoots& roots = DatasetRoots::find());
-  /// With the folders and the sets that the configuration declares.
+  /// With the folders and sets of the configuration.
   explicit Catalog(const DatasetsConfig& config);
 
-  /// Errors: an unknown name (with the nearest known one).
+  /// Errors: an unknown name; the message suggests the nearest known one.
   const DatasetInfo& find(const std::string& name) const;
   bool knows(const std::string& name) const;
   std::vector<std::string> names() const;
-  /// Adds a set, or replaces the one of that name.
+  /// Adds a set or replaces the one with this name.
   void add(DatasetInfo info);
 
  private:
   std::vector<DatasetInfo> sets_;
 };
 
-/// The ends of a label's file name that a source accepts, the preferred one first: its suffix, with
-/// .png, .tif, .tiff or .bmp where that has no extension.
+/// The endings of label file names that a source accepts, in order of preference: its suffix,
+/// followed by .png, .tif, .tiff or .bmp if it has no extension.
 std::vector<std::string> label_endings(const LabelSource& source);
 
 /// The first folder of images that is there, and the labels (a folder counts when it holds a file
@@ -109,10 +109,10 @@ std::vector<std::string> label_endings(const LabelSource& source);
 struct DatasetPaths {
   std::filesystem::path images;
   LabelSource labels;
-  std::vector<LabelSource> more = {};  ///< Other labels of a test set that are there too.
+  std::vector<LabelSource> more = {};  ///< Other existing labels of a test set.
 };
 DatasetPaths locate(const DatasetInfo& info);
-/// Whether locate() would succeed; else `why` says what it would say.
+/// Whether locate() would succeed; if not, `why` receives its message.
 bool on_disk(const DatasetInfo& info, std::string* why = nullptr);
 
 /// Class names of a test set. Errors: its class JSON is missing or no array of strings, or their

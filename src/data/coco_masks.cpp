@@ -16,7 +16,7 @@ std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
-/// Whether "info" is that of COCO's own files.
+/// Whether "info" is that of the published COCO files.
 bool names_coco(JsonScanner& json) {
   bool coco = false;
   std::string scratch;
@@ -31,10 +31,10 @@ bool names_coco(JsonScanner& json) {
 
 }  // namespace
 
-/// One walk over the file.
+/// Parses the file in one pass.
 struct CocoMasks::Reader {
-  /// Ids are numbers or texts; 7, 7.0 and "7" are one. Texts and numbers beyond 64 bits are kept
-  /// once.
+  /// Ids are numbers or strings; 7, 7.0 and "7" are equal. Strings and numbers beyond 64 bits are
+  /// interned.
   class ImageIds {
    public:
     struct Id {
@@ -48,7 +48,7 @@ struct CocoMasks::Reader {
       }
     };
 
-    /// The next value; none when it is null, true, false, a list, an object or an empty text.
+    /// The next value; none if it is null, true, false, a list, an object or an empty string.
     Id read(JsonScanner& json) {
       const char first = json.peek();
       if (first == '"') return of_text(json.string(scratch_));
@@ -223,7 +223,7 @@ struct CocoMasks::Reader {
       found.push_back(one);
   }
 
-  /// Annotations by their image.
+  /// Sorts the annotations by image.
   void sort() {
     struct Numbered {
       size_t image;
@@ -269,8 +269,8 @@ CocoMasks::CocoMasks(const std::filesystem::path& path, CrowdRegions crowds) : f
                   [](const ImageEntry& p) { return p.name.empty(); })) {
     fail(name, ": none of its ", reader.entries, " images can be used: ", first_unusable_);
   }
-  // In COCO's own files they are few and stand for many things at once; CVAT marks every run-length
-  // mask so.
+  // In the published COCO files they are few and cover groups of objects; CVAT marks every
+  // run-length mask as crowd.
   const bool of_coco = reader.of_coco && 2 * crowd_regions_ < reader.annotations;
   crowds_ = crowds == CrowdRegions::use || (crowds == CrowdRegions::automatic && !of_coco);
 }

@@ -12,14 +12,14 @@
 namespace pixelclip {
 
 /// A COCO instance file: {"images": [{id, file_name, height, width}], "annotations": [{image_id,
-/// segmentation: polygons or run lengths, iscrowd}]}, categories or not. The file stays mapped; of
-/// its annotations only their places are kept, 16 bytes each. Ids are numbers or texts; file_name
-/// may be missing where coco_url is not (LVIS), and sizes may be.
+/// segmentation: polygons or run lengths, iscrowd}]}, categories or not. The file stays
+/// memory-mapped; only the offsets of its annotations are stored, 16 bytes each. Ids are numbers or
+/// strings; file_name may be missing if coco_url is present (LVIS), and sizes may be missing.
 class CocoMasks {
  public:
   struct ImageEntry {
-    std::string name;               ///< as the file says: a path or an address; empty: left out
-    int64_t height = 0, width = 0;  ///< 0: the file does not say
+    std::string name;               ///< path or URL in the file; empty: left out
+    int64_t height = 0, width = 0;  ///< 0: not in the file
     uint64_t first = 0, count = 0;  ///< annotations, in `places_`
   };
 
@@ -30,7 +30,7 @@ class CocoMasks {
 
   const std::vector<ImageEntry>& images() const { return images_; }
   const std::filesystem::path& path() const { return file_.path(); }
-  /// Annotations of images that the file does not list, or left out.
+  /// Annotations of images that the file does not list or that are left out.
   int64_t strays() const { return strays_; }
   /// Entries of images that are left out, and what is wrong with the first: no id, no name,
   /// another image's id, two sizes.
@@ -46,7 +46,7 @@ class CocoMasks {
  private:
   struct Place {
     uint64_t begin;
-    uint32_t size, number;  ///< bytes, place in the list
+    uint32_t size, number;  ///< bytes, index in the list
   };
   struct Reader;
   MappedFile file_;

@@ -18,7 +18,7 @@
 namespace pixelclip {
 namespace {
 
-/// Things that went wrong, of which a few are named.
+/// Counts problems of one kind and keeps a few examples.
 struct Cases {
   int64_t count = 0;
   std::vector<std::string> examples;
@@ -39,9 +39,9 @@ struct Cases {
 };
 
 constexpr const char* kUndecided =
-    "images are turned or mirrored by EXIF where sizes can not tell whether what was drawn on "
-    "them is too: "
-    "look at one, and set DATASETS.EXIF_ORIENTATION False if it is not";
+    "images are rotated or mirrored by EXIF, and sizes do not show whether their annotations "
+    "are too: "
+    "check one, and set DATASETS.EXIF_ORIENTATION False if they are not";
 constexpr const char* kDoubtful = "images may look wrong";
 
 std::string hexadecimal(uint64_t value) {
@@ -50,7 +50,7 @@ std::string hexadecimal(uint64_t value) {
   return out.str();
 }
 
-/// Calls `read(index, place)` for `limit` of `count` items, spread evenly, on all threads.
+/// Calls `read(index)` for `limit` of `count` items, spread evenly, on all threads.
 void for_some(int64_t count, const CheckupOptions& options, const std::string& what,
               const std::function<void(int64_t)>& read) {
   const int64_t some = options.limit > 0 ? std::min(options.limit, count) : count;
@@ -160,9 +160,10 @@ class TestSet {
       out.hints.push_back(
           str("only ", count, " of ", pairs.expected, " images of the set can be scored"));
     }
-    turned_.report("images are turned as EXIF says, and so are their labels", out.facts);
-    as_stored_.report("images are read unturned, since their labels have the stored image's size",
-                      out.facts);
+    turned_.report("images are rotated by EXIF, and so are their labels", out.facts);
+    as_stored_.report(
+        "images are read without EXIF rotation, because their labels have the stored size",
+        out.facts);
     undecided_.report(kUndecided, out.hints);
     remarks_.report(kDoubtful, out.hints);
   }
@@ -207,7 +208,7 @@ class TestSet {
   const SemSegSet set_;
   const CheckupOptions& options_;
   const std::vector<std::string> names_;
-  /// What the labels of one source hold.
+  /// Ids and number of files of one label source.
   struct SourceLabels {
     IdHistogram histogram;
     int64_t files = 0;
@@ -273,7 +274,7 @@ Checkup examine_training_set(DatasetsConfig datasets, const std::string& name,
   };
   out.facts.push_back(str("short sides: ", spread(sides), " pixels"));
   if (index.with_annotations()) out.facts.push_back(str("masks an image: ", spread(masks)));
-  bad.report("samples can not be used", out.problems);
+  bad.report("samples cannot be used", out.problems);
   if (unusable > 0) {
     out.hints.push_back(str(unusable, " annotations without a usable mask are left out alone (",
                             first_unusable, unusable > 1 ? ", …)" : ")"));
@@ -300,14 +301,15 @@ void check_briefly(const DatasetInfo& info, const std::vector<std::string>& name
   named.names = names;
   const Checkup checkup = examine_test_set(named, {.limit = kSome, .decode_images = false});
   if (checkup.good() && checkup.hints.empty()) {
-    log::info("checked some pairs of ", checkup.set, ": good; checksum of the list ", checkup.list);
+    log::info("checked a sample of pairs of ", checkup.set, ": good; checksum of the list ",
+              checkup.list);
     return;
   }
   for (const auto* list : {&checkup.problems, &checkup.hints}) {
     for (const std::string& text : *list)
-      log::warn(checkup.set, ", of some pairs looked at: ", text);
+      log::warn(checkup.set, ", in a sample of its pairs: ", text);
   }
-  log::warn("`pixelclip doctor ", checkup.set, "` looks at all of them");
+  log::warn("`pixelclip doctor ", checkup.set, "` examines all of them");
 }
 
 }  // namespace pixelclip

@@ -9,14 +9,14 @@
 
 namespace pixelclip {
 
-/// What an examination of a data set found.
+/// Result of examining a data set.
 struct Checkup {
   std::string set;
   std::vector<std::string> facts = {};     ///< lines: counts, ids, coverage
-  std::vector<std::string> problems = {};  ///< scores or training would be wrong, or stop
-  std::vector<std::string> hints = {};     ///< may be right, and deserve a look
-  std::string summary = {};  ///< half a sentence: pairs, classes, checksum of the list
-  std::string list = {};     ///< checksum of the names: equal lists have equal ones
+  std::vector<std::string> problems = {};  ///< would make scores or training wrong, or stop them
+  std::vector<std::string> hints = {};     ///< possible problems
+  std::string summary = {};                ///< pairs, classes, checksum of the list
+  std::string list = {};                   ///< checksum of the names
 
   bool good() const { return problems.empty(); }
   /// One line: "SET: good: …" or "SET: 2 problems: …; …".
@@ -26,21 +26,21 @@ struct Checkup {
 struct CheckupOptions {
   int64_t limit = 0;          ///< pairs that are read, spread evenly; 0: all
   int threads = 0;            ///< 0: all cores
-  bool decode_images = true;  ///< else only their headers are read
+  bool decode_images = true;  ///< false: only their headers are read
 };
 
-/// A test set: pairs, unreadable files, sizes that disagree, ids without meaning, signs of shifted
-/// ids, of 0 and 255 mixed up, of palettes that became colors; coverage of the classes. Errors:
-/// the set is not on disk.
+/// Examines a test set: pairs, unreadable files, sizes that differ, unknown ids, signs of shifted
+/// ids, of confused 0 and 255, of palettes saved as colors; coverage of the classes. Errors: the
+/// set is not on disk.
 Checkup examine_test_set(const DatasetInfo& info, const CheckupOptions& options = {});
 
-/// A training set by its name in the catalog or DATASETS.CUSTOM: unreadable samples, masks of
-/// another size, samples without masks. Errors: the set is not on disk.
+/// Examines a training set, named as in the catalog or DATASETS.CUSTOM: unreadable samples, masks
+/// of another size, samples without masks. Errors: the set is not on disk.
 Checkup examine_training_set(DatasetsConfig datasets, const std::string& name,
                              bool with_annotations = true, const CheckupOptions& options = {});
 
-/// Before an evaluation with these class names: a few pairs of a test set, the verdict in the log.
-/// Labels that all lie in one large file are not looked at.
+/// Examines a few pairs of a test set before an evaluation with these class names and logs the
+/// verdict. Labels in a single merged file are not examined.
 void check_briefly(const DatasetInfo& info, const std::vector<std::string>& names);
 
 }  // namespace pixelclip

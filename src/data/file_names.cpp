@@ -7,7 +7,7 @@
 namespace pixelclip {
 namespace {
 
-/// How many parts two names share from their ends.
+/// Number of trailing parts that two names share.
 int parts_from_end(const std::string& a, const std::string& b) {
   int parts = 0;
   size_t i = a.size(), j = b.size();
@@ -77,7 +77,7 @@ std::string FileNames::find(const std::string& name, bool& several) const {
   const auto at = by_stem_.find(stem_of(name));
   if (at == by_stem_.end()) return "";
   std::string best;
-  int most = at->second.size() == 1 ? 0 : 1;  // the stem alone does not choose among several
+  int most = at->second.size() == 1 ? 0 : 1;  // the stem alone is ambiguous among several
   several = true;
   for (const std::string& candidate : at->second) {
     const int parts = parts_from_end(name, candidate);

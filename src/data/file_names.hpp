@@ -9,24 +9,24 @@
 
 namespace pixelclip {
 
-/// Files by name. A name is the path below the set's folder, without what ends it (an extension, a
-/// suffix), with / between its parts, and in Unicode's composed form: "seq1/0001".
+/// Files by name. A name is the path below the set's folder without extension and suffix, with /
+/// between its parts, in Unicode's composed form: "seq1/0001".
 class FileNames {
  public:
-  /// `name_of` gives a name from a path below `root`; empty: the file is not one of them. A file
-  /// that comes later replaces one of the same name if `prefers` says so; else both are left out.
+  /// Of several files with one name, the one with the highest preference is kept; with equal
+  /// preference, all are left out.
   void add(const std::string& name, const std::filesystem::path& path, int preference = 0);
 
   const std::map<std::string, std::filesystem::path>& all() const { return files_; }
-  /// Names that several files have: they are not among all().
+  /// Names shared by several files; all() does not contain them.
   const std::set<std::string>& doubled() const { return doubled_; }
   bool holds(const std::string& name) const { return files_.contains(name); }
-  /// How many files have this stem, the last part of a name.
+  /// Number of files with this stem (the last part of a name).
   size_t with_stem(const std::string& stem) const;
 
-  /// The file meant by a name of somebody else: that of this name, or of those with its stem the
-  /// only one, or the one that shares more parts from the end than any other. Empty: none;
-  /// `several` tells that more than one could be meant.
+  /// The name that matches a name from elsewhere: the same name, or the only one with its stem, or
+  /// the one that shares more trailing parts than any other. Empty: none; `several` is set if more
+  /// than one could be meant.
   std::string find(const std::string& name, bool& several) const;
 
  private:
@@ -39,17 +39,17 @@ class FileNames {
 /// The last part of a name.
 std::string stem_of(const std::string& name);
 
-/// A path as a name: / between parts, composed, without "./" and "/" at its beginning.
+/// Converts a path to a name: / between parts, composed, without leading "./" and "/".
 std::string as_name(const std::string& path);
 
-/// `name` without the first of `endings` that it ends with, whatever the case of ASCII letters;
-/// empty when there is none or nothing before it.
+/// `name` without the first matching ending of `endings`, ignoring ASCII case; empty if none
+/// matches or nothing remains.
 std::string stem_before(const std::string& name, const std::vector<std::string>& endings);
 
-/// With ASCII letters in lower case.
+/// Converts ASCII letters to lower case.
 std::string lower_case(std::string text);
 
-/// Whether it ends as an image does (.jpg, .png, …); `extension` with its dot, in any case.
+/// Whether this is an extension of image files (.jpg, .png, …), with its dot, in any case.
 bool is_image_extension(const std::string& extension);
 
 }  // namespace pixelclip

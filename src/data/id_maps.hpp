@@ -5,20 +5,20 @@
 
 namespace pixelclip {
 
-/// What the ids in label files mean: id i stands for class `classes[i]` (or the ignore value). An
-/// empty table: ids are classes already. Ids beyond the table are ignored pixels when
-/// `rest_ignored`, else an error, as is an entry of −1.
+/// Maps ids in label files to classes: id i is class `classes[i]` (or the ignore value). With an
+/// empty table, ids are classes. Ids beyond the table are ignored if `rest_ignored`, else an error,
+/// as is an entry of −1.
 struct IdMap {
   std::vector<int32_t> classes = {};
   bool rest_ignored = false;
 };
 
-/// What the published ids of each set mean (255: ignored).
+/// Maps of the published ids of each set (255: ignored).
 IdMap coco_stuff_ids();
 IdMap ade20k_ids();
 IdMap context_ids(bool background = false);
-/// Of all 459 names; ignored: 459. `prepared`: of label files that hold classes, where 65535 may
-/// stand for 459.
+/// All 459 names; ignored: 459. `prepared`: for label files that contain classes, where 65535 may
+/// be used for 459.
 IdMap context_459_ids(bool prepared);
 /// Of SegmentationClassContext: 0 is the background, 1 to 59 are the classes.
 IdMap context_class_ids(bool background);

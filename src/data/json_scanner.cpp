@@ -27,7 +27,7 @@ void append_utf8(uint32_t code, std::string& out) {
   }
 }
 
-/// Ends a run of characters that stand for themselves.
+/// Whether a character ends a run of unescaped characters.
 bool special(char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20; }
 
 }  // namespace
@@ -160,7 +160,7 @@ void JsonScanner::escaped(std::string& out) {
       return;
     }
     default:
-      wrong("an escape of JSON");
+      wrong("a JSON escape sequence");
   }
   ++at_;
 }
@@ -260,7 +260,7 @@ void JsonScanner::skip() {
   any_number();
 }
 
-/// Nothing when it is larger than a double holds: that matters only where it is wanted.
+/// Nullopt if the number exceeds the range of double.
 std::optional<double> JsonScanner::any_number() {
   double value = 0;
   const char* begin = text_.data() + at_;

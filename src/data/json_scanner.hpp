@@ -7,12 +7,12 @@
 
 namespace pixelclip {
 
-/// Walks over JSON text once, without building anything: the caller says what it expects next. Fast
-/// where most of the text is a few long strings. Errors name `name`, and the part that the caller
-/// says it stands in, else line and column.
+/// Parses JSON text in one pass without building a tree: the caller requests the next value by
+/// type. Fast if most of the text is a few long strings. Errors begin with `name` and give the part
+/// that the caller entered, else line and column.
 class JsonScanner {
  public:
-  /// Walks from `start` on; a byte order mark is stepped over.
+  /// Parses from offset `start`; a byte order mark is skipped.
   JsonScanner(std::string_view text, const std::string& name, size_t start = 0)
       : text_(text), name_(name), at_(start == 0 && text.starts_with("\xEF\xBB\xBF") ? 3 : start) {}
 
@@ -37,34 +37,34 @@ class JsonScanner {
     --depth_;
   }
 
-  /// The string; a view of the text where nothing is escaped, else of `scratch`.
+  /// The next string: a view of the text if it has no escapes, else of `scratch`.
   std::string_view string(std::string& scratch);
   /// A whole number (a fraction of zeros is accepted). Errors: anything else, beyond ±2^53.
   int64_t integer();
-  /// Errors: anything that is no finite number.
+  /// Errors: anything but a finite number.
   double number();
-  /// The finite number that stands there, or in a text there. Anything else is stepped over.
+  /// The next value if it is a finite number or a string of one. Any other value is skipped.
   std::optional<double> try_number();
-  /// The whole number in [low, high] that stands there, or in a text there; else −1, as above.
+  /// The same for an integer in [low, high]; else −1.
   int64_t try_whole(int64_t low, int64_t high);
-  /// Whether a flag is set: 1, true, or one of these in a text. Anything else is stepped over.
+  /// Whether a flag is set: 1, true, or a string of these. Any other value is skipped.
   bool flag();
-  /// Steps over any value.
+  /// Skips any value.
   void skip();
-  /// Any value as it stands in the text.
+  /// The source text of the next value.
   std::string_view raw();
   /// The first character of the next value.
   char peek();
   /// Only white space may follow. Errors: anything else.
   void finish();
-  /// Where it stands in the text.
+  /// Current offset in the text.
   size_t position() const { return at_; }
 
-  /// From now on it stands in part `number` of the file, such as an "annotation"; `what` stays
-  /// alive.
+  /// Errors from now on name part `number` of the file, such as "annotation"; `what` must outlive
+  /// the scanner.
   void enter_part(const char* what, int64_t number) { part_ = what, number_ = number, id_ = {}; }
   void leave_part() { part_ = nullptr; }
-  /// The part's own id, a value as raw() gives it.
+  /// Sets the part's id, as raw() returns it.
   void name_part(std::string_view id) { id_ = id; }
   /// "annotation 3 (id 77)"; empty outside of parts.
   std::string part() const;

@@ -12,7 +12,8 @@ namespace {
 
 using Color = std::array<uint8_t, 3>;
 
-/// PASCAL VOC's palette: the bits of an id, dealt to red, green and blue from the highest bit on.
+/// Color of an id in PASCAL VOC's palette: its bits are distributed over red, green and blue from
+/// the highest bit on.
 Color palette_color(int id) {
   Color color{};
   for (int shift = 7; id > 0; --shift, id >>= 3) {
@@ -21,7 +22,7 @@ Color palette_color(int id) {
   return color;
 }
 
-/// The palette's colors of VOC's 21 classes and 255 as Pillow turns them into grey.
+/// Gray levels that Pillow computes from the palette colors of VOC's 21 classes and of 255.
 std::set<int32_t> palette_greys() {
   std::set<int32_t> greys;
   for (int id = 0; id < 256; id = id == 20 ? 255 : id + 1) {
@@ -48,8 +49,8 @@ bool all_below(const IdHistogram& histogram, int32_t limit, int32_t except) {
   });
 }
 
-/// Whether labels in a published folder have prepared ids: classes from 0 on, and most of what is
-/// ignored under the prepared value instead of the published ids for it.
+/// Whether labels in a published folder contain prepared ids: classes from 0 on, and most ignored
+/// pixels have the prepared value instead of the published ids.
 bool looks_prepared(const IdHistogram& histogram, const IdMap& map, int classes, int ignore) {
   int64_t as_prepared = 0, as_published = 0;
   for (const auto& [id, pixels] : histogram) {
@@ -98,7 +99,7 @@ void diagnose_labels(const IdHistogram& histogram, const LabelStatistics& facts,
     std::string why;
     if (!mapped && facts.unknown.size() == 1 && has(classes)) {
       why = str(": ids up to ", classes, " for ", classes,
-                " classes that count from 0: is 0 nothing, and 1 the first "
+                " classes that count from 0: does 0 mean unlabeled, and 1 the first "
                 "class (id_map), or are these published labels where prepared ones belong?");
     } else if (!mapped && has(classes)) {
       why = ": published labels where prepared ones belong?";
@@ -109,10 +110,11 @@ void diagnose_labels(const IdHistogram& histogram, const LabelStatistics& facts,
     } else if (!mapped && has(254)) {
       why = ": was 1 subtracted from ignored pixels (255) too?";
     }
-    problems.push_back(str("ids without meaning: ", list_of_ids(facts.unknown), why));
+    problems.push_back(str("unknown ids: ", list_of_ids(facts.unknown), why));
   }
   if (classes > 2 && histogram.size() == 2 && has(0) && has(255)) {
-    problems.push_back("the labels hold nothing but 0 and 255: masks of one object, not classes?");
+    problems.push_back(
+        "the labels contain only 0 and 255: are they masks of one object, not classes?");
   }
   const auto greys = palette_greys();
   const bool grey_palette = histogram.size() > 2 && !all_below(histogram, classes + 1, 255) &&
@@ -121,8 +123,8 @@ void diagnose_labels(const IdHistogram& histogram, const LabelStatistics& facts,
                             });
   if (grey_palette) {
     problems.push_back(
-        "the ids are the grey levels of PASCAL's palette: palette labels were read as RGB and "
-        "turned to grey");
+        "the ids are the gray levels of PASCAL's palette: palette labels were read as RGB and "
+        "converted to gray");
   }
   int64_t scored = 0;
   for (const int64_t pixels : facts.pixels) scored += pixels;
@@ -172,7 +174,7 @@ bool holds_colors(const std::filesystem::path& path) {
       const uint8_t* p = image.pixels.data() + i;
       if (p[0] != p[1] || p[1] != p[2]) return true;
     }
-  } catch (const Error&) {  // what is wrong with it is named elsewhere
+  } catch (const Error&) {  // the error is reported elsewhere
   }
   return false;
 }

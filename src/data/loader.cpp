@@ -16,12 +16,12 @@ namespace pixelclip {
 namespace {
 
 constexpr int64_t kMostAttempts = 100;
-/// Below this number of samples a share says nothing.
+/// With fewer samples the share of bad ones is not checked.
 constexpr int64_t kFewestForShare = 100;
 constexpr int64_t kBatchesAhead = 2;
 constexpr uint64_t kSubstituteDrawSalt = 0x7375627365656400ull;
 
-/// Gives crops of different sizes the frame of the largest, and their masks in it.
+/// Gives crops of different sizes the frame of the largest and samples their masks in it.
 void share_frame(TrainBatch& part) {
   Size2 frame{0, 0};
   for (const TrainSample& sample : part) {
@@ -32,21 +32,21 @@ void share_frame(TrainBatch& part) {
     sample.frame = frame;
     const bool smaller = sample.image.size(1) < frame.height || sample.image.size(2) < frame.width;
     if (smaller && sample.masks_in) sample.mask_bits = sample.masks_in(frame);
-    sample.masks_in = nullptr;  // it holds the masks as runs
+    sample.masks_in = nullptr;  // frees the masks it holds
   }
 }
 
 }  // namespace
 
-/// One place in the stream, made by one thread.
+/// The sample of one stream position, produced by one thread.
 struct TrainLoader::Result {
   TrainSample sample;
-  std::vector<std::string> bad, empty;  // what was left out on the way: reasons, file names
+  std::vector<std::string> bad, empty;  // what was left out: reasons, file names
   std::exception_ptr failure;
 };
 
-/// The samples of one rank: a ring of slots, of which ordinals [taken, taken + slots) may be in
-/// work or wait to be taken, and the buckets that they go to.
+/// The samples of one rank: a ring of slots for the ordinals [taken, taken + slots), which are in
+/// progress or ready, and the buckets that they go to.
 struct TrainLoader::Stream {
   struct Slot {
     Result result;
@@ -66,7 +66,7 @@ struct TrainLoader::Stream {
 
   Slot& slot(int64_t ordinal) { return slots[ordinal % static_cast<int64_t>(slots.size())]; }
   int64_t room() const { return static_cast<int64_t>(slots.size()) - (issued - taken); }
-  /// What waited comes first: in their order the buckets fill as they did.
+  /// Samples that waited in buckets come first, so that the buckets fill as before.
   int64_t position_of(int64_t ordinal) const {
     const auto waited = static_cast<int64_t>(start.waiting.size());
     return ordinal < waited ? start.waiting[ordinal] : start.next + (ordinal - waited) * stride;

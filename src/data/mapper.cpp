@@ -19,7 +19,7 @@
 namespace pixelclip {
 namespace {
 
-/// The model can not pool over a mask of one cell.
+/// The model cannot pool over a mask of one cell.
 constexpr int64_t kSmallestMask = 2;
 
 int64_t draw_short_side(const InputConfig& input, Random& random) {
@@ -68,15 +68,15 @@ Planes view_of(const torch::Tensor& tensor, bool bgr) {
   return view;
 }
 
-/// One a thread, so that nothing is allocated for a mask.
+/// Per thread, so that no memory is allocated per mask.
 struct MaskScratch {
   AxisMap rows{1}, columns{1};
   MaskSampler sampler;
   std::vector<uint8_t> bits;
 };
 
-/// Masks [M, grid height, ceil(grid width / 8)] of a crop that is the top left part of `frame`,
-/// without those that have less than two cells.
+/// Masks [M, grid height, ceil(grid width / 8)] of a crop at the top left of `frame`, without those
+/// of fewer than two cells.
 torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, const Rect& cutout,
                            const Size2& frame, const Size2& grid, bool pinned) {
   thread_local MaskScratch scratch;
@@ -109,7 +109,7 @@ torch::Tensor sample_masks(const MaskRuns& masks, const CropGeometry& geometry, 
   return out;
 }
 
-/// False when no crop of the run is larger on either side.
+/// Whether another crop of the run may be larger on either side.
 bool may_be_padded(const InputConfig& input, const Rect& crop) {
   const CropConfig& c = input.crop;
   const bool fixed = c.enabled && c.type == CropType::absolute;
@@ -134,7 +134,7 @@ CropGeometry draw_geometry(const InputConfig& input, int64_t height, int64_t wid
   return geometry;
 }
 
-/// One a thread, so that nothing is allocated for a mask or a row.
+/// Per thread, so that no memory is allocated per mask or row.
 struct Sa1bMapper::Scratch {
   std::vector<uint8_t> file;
   SampleMasks reader;

@@ -11,7 +11,7 @@
 
 namespace pixelclip {
 
-/// What is drawn for the geometry of one sample.
+/// Randomly drawn geometry of one sample.
 struct CropGeometry {
   int64_t height = 0, width = 0;  ///< of the resized image
   Rect crop;                      ///< in it
@@ -26,21 +26,21 @@ struct MapperTimes {
   double read = 0, annotations = 0, decode = 0, resize = 0, augment = 0, masks = 0, tensors = 0;
 };
 
-/// Makes training samples as the reference does: resize, crop, SSD jitter, flip, strong view with
-/// cut-out; masks go from runs to bits directly. Only the pixels that the crop depends on are
-/// decoded and resized. Crops are not padded: only their batch knows how large its largest is, and
-/// asks each smaller one for its masks in that frame. Safe to use from many threads at once.
+/// Makes training samples as the public code does: resize, crop, SSD jitter, flip, strong view with
+/// cutout; masks are sampled from run lengths to bits. Only the pixels that the crop depends on are
+/// decoded and resized. Crops are not padded: the loader knows the largest crop of a batch and
+/// requests the masks of smaller ones in that frame. Thread-safe.
 class Sa1bMapper {
  public:
-  /// `pinned`: tensors lie in page-locked memory, for asynchronous copies to a GPU.
+  /// `pinned`: tensors are in page-locked memory, for asynchronous copies to a GPU.
   explicit Sa1bMapper(const Config& config, bool pinned = false);
 
-  /// A function of the files and the random stream alone. Errors name the file: unreadable,
-  /// damaged, no SA-1B JSON, masks whose size is not the image's. `times` collects when given.
+  /// Depends only on the files and the random stream. Errors name the file: unreadable, damaged,
+  /// not SA-1B JSON, masks that differ from the image in size. `times` accumulates if given.
   TrainSample operator()(const Sa1bSample& sample, Random random,
                          MapperTimes* times = nullptr) const;
 
-  /// The same with the geometry given, for tests and images.
+  /// The same with given geometry, for tests and visualization.
   TrainSample map(const Sa1bSample& sample, const CropGeometry& geometry, Random random) const;
 
  private:

@@ -13,13 +13,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Ids are numbers in the published file; texts mean the same.
+/// Ids are numbers in the published file; strings are accepted too.
 std::string id_of(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 /// Calls `take(key, element)` for every object in the top-level arrays that `wanted` names; nothing
-/// else of the document, which may be larger than memory is cheap, is kept.
+/// else of the possibly large document is stored.
 void for_each_element(const fs::path& path, const std::set<std::string>& wanted,
                       const std::function<void(const std::string&, const Json&)>& take) {
   const MappedFile file(path);

@@ -20,7 +20,7 @@ struct ByNumber {
 using Matches = std::map<std::string, std::string, ByNumber>;  // image's name to label's
 using Names = std::set<std::string, ByNumber>;
 
-/// One source of labels and what it has for the images.
+/// One source of labels and its matches with the images.
 struct Source {
   LabelSource from;
   std::shared_ptr<const MergedLabels> merged = {};
@@ -29,12 +29,12 @@ struct Source {
   std::vector<std::string> left_out = {};
 };
 
-/// A line of a list: the images' name and, where a second column names one, the label's.
+/// A line of a list: the image's name and, if there is a second column, the label's.
 struct Listed {
   std::string image, label;
 };
 
-/// The name of an image's file given by its path below a folder; empty when it is none.
+/// The name of an image file from its path below a folder; empty if it is not an image.
 std::string image_name(const std::string& path, const std::string& suffix) {
   const fs::path file = path;
   if (!is_image_extension(file.extension().string())) return "";
@@ -42,7 +42,7 @@ std::string image_name(const std::string& path, const std::string& suffix) {
   return suffix.empty() ? name : stem_before(name, {suffix});
 }
 
-/// The name that a list's entry means, with or without what files add to it.
+/// The name of a list entry, without extension and suffix.
 std::string listed_name(const std::string& entry, const std::string& suffix) {
   const std::string name = as_name(entry);
   const std::string stripped = image_name(name, "");
@@ -89,7 +89,7 @@ class Pairing {
   }
 
  private:
-  /// Lists a source of labels, behind those that are open.
+  /// Lists a source of labels and appends it to the open ones.
   void open(const LabelSource& from) {
     Source source{.from = from};
     if (fs::is_regular_file(from.path)) {
@@ -134,7 +134,7 @@ class Pairing {
     report_.left_out = listing.faults;
   }
 
-  /// What a list names becomes `wanted_`; without a list, all images are wanted.
+  /// Sets `wanted_` to the entries of the list, or to all images without a list.
   void read_list() {
     std::error_code ignored;
     has_list_ = !info_.list.empty() && (info_.list_required || fs::exists(info_.list, ignored));
@@ -155,7 +155,7 @@ class Pairing {
     }
   }
 
-  /// The image that a line means: the whole line, or what stands before a tab, comma or blank.
+  /// The image of a line: the whole line, or its part before a tab, comma or space.
   Listed find_listed(const std::string& line, bool& several) const {
     const std::string whole = listed_name(line, info_.image_suffix);
     if (images_.holds(whole)) return {whole, ""};
@@ -173,7 +173,7 @@ class Pairing {
     return {listed_name(line.substr(0, line.find_first_of(" \t,")), info_.image_suffix), ""};
   }
 
-  /// Pairs all images with the labels of a source, by path and then by stem.
+  /// Pairs all images with the labels of a source, first by path, then by stem.
   void match(Source& source) {
     for (const auto& [image, path] : images_.all()) {
       bool several = false;
@@ -195,7 +195,7 @@ class Pairing {
     }
   }
 
-  /// Whether labels of the set are known to be missing in a source.
+  /// Whether a source is known to lack labels of the set.
   bool lacks(const Source& source) const {
     int64_t found = 0;
     for (const std::string& name : wanted_) found += source.matches.contains(name);
@@ -261,7 +261,7 @@ class Pairing {
   }
 
   void report_missing() {
-    // A prepared folder holds no file for an image with nothing left to score.
+    // A prepared folder has no file for an image without pixels to score.
     const bool may_lack =
         info_.skip_unlabelled && sources_.size() == 1 && sources_[0].from.prepared;
     const bool told = !may_lack && (has_list_ || !info_.images_hold_more);
@@ -296,13 +296,13 @@ class Pairing {
     report_.expected +=
         static_cast<int64_t>(report_.images_without_labels.size() + report_.ambiguous.size());
     if (has_list_) report_.expected += static_cast<int64_t>(report_.labels_without_image.size());
-    // Images with nothing to score are few: more lacking files mean a partly prepared folder.
+    // Few images have no pixels to score: more missing files mean a partly prepared folder.
     const auto wanted = static_cast<int64_t>(wanted_.size());
     if (may_lack && has_list_ && 20 * report_.expected < 19 * wanted) report_.expected = wanted;
     if (!may_lack) report_.expected = std::max(report_.expected, info_.published_images);
   }
 
-  /// An entry of the list without an image.
+  /// Reports a list entry without an image.
   void report_unfound(const std::string& name, bool may_lack) {
     bool several = false;
     const bool label = std::any_of(sources_.begin(), sources_.end(), [&](const Source& source) {

@@ -8,19 +8,19 @@
 namespace pixelclip {
 
 struct PrepareOptions {
-  std::filesystem::path root = {};  ///< Where the published files lie; empty: $DETECTRON2_DATASETS.
-  /// Where the labels go; empty: beside the published ones. Elsewhere, the images are linked, so
-  /// that $DETECTRON2_DATASETS may point there.
+  std::filesystem::path root = {};  ///< Folder of the published files; empty: $DETECTRON2_DATASETS.
+  /// Output folder of the labels; empty: beside the published ones. In another folder, the images
+  /// are linked, so that $DETECTRON2_DATASETS may point there.
   std::filesystem::path out = {};
   int threads = 0;  ///< 0: all cores.
 };
 
 struct PrepareReport {
-  int64_t written = 0;                   ///< Label files made now.
-  int64_t kept = 0;                      ///< Whole ones that were there.
+  int64_t written = 0;                   ///< Label files written.
+  int64_t kept = 0;                      ///< Complete files that existed.
   int64_t skipped = 0;                   ///< Images with nothing left to score, by the set's rule.
   std::vector<std::string> failed = {};  ///< "path: reason".
-  bool complete = true;                  ///< False when stopped by a signal.
+  bool complete = true;                  ///< False if stopped by a signal.
 };
 
 /// Short names of the sets that can be prepared: coco-stuff, ade20k, context, cityscapes, voc, …

@@ -23,14 +23,14 @@ namespace {
 constexpr int64_t kBlock = 64;  // samples in memory at a time
 constexpr const char* kRecord = "sa1b_verified.json";
 
-/// Samples [begin, end) of the index, which lie in one tar file, compact shard or folder.
+/// Samples [begin, end) of the index, stored in one tar file, compact shard or folder.
 struct Unit {
   fs::path path;
   int64_t begin = 0, end = 0;
   ArchiveSource source;
 };
 
-/// Leaves the middle of a shard when a signal asks for it.
+/// Thrown to stop within a shard after a signal.
 struct Stopped {};
 
 class Verification {
@@ -147,13 +147,13 @@ class Verification {
       write_json(out_ / kRecord, record_);
     } catch (const Error& e) {
       if (!warned_)
-        log::warn("what is verified can not be recorded, so that a second call begins anew: ",
+        log::warn("the record of verified files cannot be written, so a second call starts over: ",
                   e.what());
       warned_ = true;
     }
   }
 
-  /// Block after block: all cores read, then the samples go into the shard in order.
+  /// Per block, all cores read samples, which are then written to the shard in order.
   void read_all(const Unit& unit, ShardWriter* writer) {
     struct Slot {
       SampleCheck check;
@@ -178,12 +178,12 @@ class Verification {
       for (int64_t i = 0; i < count; ++i) {
         const Slot& slot = slots[i];
         if (!slot.reason.empty()) {
-          log::warn("can not be used: ", slot.reason);
+          log::warn("cannot be used: ", slot.reason);
           failed_.push_back(slot.reason);
           continue;
         }
         const MaskRuns::LeftOut& left_out = slot.check.masks.left_out;
-        if (left_out.unusable > 0 && unusable_ == 0) log::warn("left out alone: ", left_out.first);
+        if (left_out.unusable > 0 && unusable_ == 0) log::warn("left out: ", left_out.first);
         unusable_ += left_out.unusable;
         if (slot.check.masks.masks.empty()) ++skipped_;
         if (writer) writer->add(slot.name, slot.check.file, slot.check.masks);

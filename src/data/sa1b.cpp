@@ -32,7 +32,7 @@ void report(const std::string& where, const ScanResult& sum) {
   log::info("training images in ", where, ": ", sum.pairs.size(), left_out);
 }
 
-/// All pairs, sorted, each once.
+/// Merges the parts: all pairs, sorted, without duplicates.
 ScanResult merge(std::vector<ScanResult>&& parts) {
   ScanResult sum;
   for (ScanResult& part : parts) sum.add(std::move(part));
@@ -43,7 +43,7 @@ ScanResult merge(std::vector<ScanResult>&& parts) {
   return sum;
 }
 
-/// Whether the tar file that a compact shard was made from is there and has changed since.
+/// Whether the tar file that a compact shard was made from exists and has changed since.
 bool is_stale(const fs::path& compact, const fs::path& published) {
   if (!is_tar(published)) return false;
   const uint64_t made_from = shard_source(compact).size;
@@ -54,12 +54,12 @@ bool is_stale(const fs::path& compact, const fs::path& published) {
   return true;
 }
 
-/// Zeros where an image of one mask is black, ones elsewhere.
+/// Decodes the image of one mask: 0 where it is black, 1 elsewhere.
 LabelMap decode_mask(std::span<const uint8_t> bytes, const std::string& name) {
   LabelMap mask;
   try {
     mask = decode_labels(bytes, name);
-  } catch (const Error&) {  // saved as colors
+  } catch (const Error&) {  // saved in color
     const Image image = decode_rgb(bytes, name, {.orient = false});
     mask = {image.height, image.width,
             std::vector<int32_t>(static_cast<size_t>(image.height * image.width))};
@@ -215,11 +215,11 @@ std::vector<fs::path> Sa1bIndex::read_shard_list(const fs::path& list, const fs:
     shards.push_back(root / line);
     std::error_code ignored;
     if (!fs::exists(shards.back(), ignored)) {
-      fail(list.string(), " names ", shards.back().string(), ", which is not there");
+      fail(list.string(), " names ", shards.back().string(), ", which does not exist");
     }
   }
   if (shards.empty())
-    fail(list.string(), ": it is empty; a tar file, shard or folder a line was expected");
+    fail(list.string(), ": it is empty; one tar file, shard or folder per line was expected");
   return shards;
 }
 
@@ -242,7 +242,7 @@ void Sa1bIndex::add_coco(const fs::path& images, const fs::path& annotations) {
   if (coco.crowd_regions() > 0) {
     log::info(annotations.string(), ": ", coco.crowd_regions(), " crowd regions (iscrowd 1) are ",
               coco.uses_crowds() ? "masks like any other" : "left out",
-              "; DATASETS.CROWD_REGIONS decides");
+              "; see DATASETS.CROWD_REGIONS");
   }
   if (!found.example.empty()) {
     log::warn(annotations.string(), ": ", found.annotations_alone, " of its images are not below ",

@@ -13,11 +13,11 @@
 namespace pixelclip {
 namespace {
 
-constexpr double kFarthest = 1e7;  // pixels; a coordinate beyond is none
+constexpr double kFarthest = 1e7;  // pixels; larger coordinates are invalid
 constexpr const char* kWrongSize =
     "has a \"size\" that is not [height, width] of 1 to 1048576 pixels";
 
-/// "b'…'", as Python prints bytes, without the prefix, the quotes and doubled backslashes.
+/// Removes the prefix, the quotes and doubled backslashes of Python's "b'…'".
 std::string_view without_prefix(std::string_view text, std::string& scratch) {
   const bool prefixed = text.size() >= 3 && text[0] == 'b' && (text[1] == '\'' || text[1] == '"') &&
                         text.back() == text[1];
@@ -31,7 +31,7 @@ std::string_view without_prefix(std::string_view text, std::string& scratch) {
   return scratch;
 }
 
-/// Numbers in a text: "1, 2, 6" or "[1 2 6]".
+/// Parses runs in a string: "1, 2, 6" or "[1 2 6]".
 void parse_listed_runs(std::string_view text, std::vector<uint32_t>& counts) {
   counts.clear();
   constexpr std::string_view kBetween = " ,[]\n\t";
@@ -45,7 +45,8 @@ void parse_listed_runs(std::string_view text, std::vector<uint32_t>& counts) {
   }
 }
 
-/// The compressed string, with what Python and text files put around it, or runs in a text.
+/// Parses a compressed RLE string, possibly with Python's or a text file's decoration, or runs in a
+/// string.
 void parse_counts(std::string_view text, int64_t height, int64_t width,
                   std::vector<uint32_t>& counts) {
   std::string scratch;
@@ -57,7 +58,7 @@ void parse_counts(std::string_view text, int64_t height, int64_t width,
   complete_rle(counts, height, width);
 }
 
-/// An image's "height" and "width"; 0 for one that is missing or no length in pixels.
+/// Reads an image's "height" and "width"; 0 if missing or invalid.
 void read_image_size(JsonScanner& json, int64_t& height, int64_t& width) {
   json.object([&](std::string_view part) {
     if (part == "height")
@@ -80,13 +81,13 @@ void leave_out(MaskRuns& out, const std::string& name, const JsonScanner& json,
 
 }  // namespace
 
-/// One annotation as it stands in the file; members may come in any order.
+/// One annotation as read from the file; members may come in any order.
 struct Sa1bMaskReader::Segment {
   enum Kind { none, runs, text, polygons };
   Kind kind = none;
-  int64_t height = 0, width = 0;  ///< of run lengths; 0: the file says none
+  int64_t height = 0, width = 0;  ///< of run lengths; 0: not in the file
   std::string_view string;
-  const char* fault = nullptr;  ///< why it is no mask, whatever else it holds
+  const char* fault = nullptr;  ///< why it is not a valid mask
 
   void read_size(JsonScanner& json) {
     if (json.peek() != '[') return json.skip();
@@ -104,8 +105,8 @@ struct Sa1bMaskReader::Segment {
   }
 };
 
-/// Run lengths {"size", "counts"}, or a point {"x", "y"} of a polygon, which is added to the
-/// others. Returns whether it is a point.
+/// Reads run lengths {"size", "counts"} or a point {"x", "y"} of a polygon, which is appended.
+/// Returns whether it is a point.
 bool Sa1bMaskReader::read_object(JsonScanner& json, Segment& segment) {
   std::optional<double> x, y;
   json.object([&](std::string_view part) {
@@ -139,7 +140,7 @@ void Sa1bMaskReader::read_counts(JsonScanner& json, Segment& segment) {
     json.array([&] {
       const int64_t count = json.try_whole(0, UINT32_MAX);
       if (count < 0)
-        segment.fault = "has a run that is no length of at least 0";
+        segment.fault = "has a run that is not a length of at least 0";
       else
         counts_.push_back(static_cast<uint32_t>(count));
     });
@@ -150,13 +151,13 @@ void Sa1bMaskReader::read_counts(JsonScanner& json, Segment& segment) {
 
 void Sa1bMaskReader::add_coordinate(std::optional<double> value, Segment& segment) {
   if (!value || std::abs(*value) > kFarthest)
-    segment.fault = "has a coordinate that is no number of pixels";
+    segment.fault = "has a coordinate that is not a number of pixels";
   points_.push_back(value.value_or(0));
 }
 
 /// Tools write polygons as [[x, y, x, y, …], …], [x, y, …], [[x, y], …] or [[[x, y], …], …].
-/// Coordinates go to points_, the number of them in each polygon to corners_. Returns the numbers
-/// that stand in this list itself.
+/// Appends coordinates to points_ and their number per polygon to corners_. Returns the count of
+/// numbers directly in this list.
 size_t Sa1bMaskReader::read_list(JsonScanner& json, Segment& segment) {
   const size_t first = corners_.size();
   size_t numbers = 0, lists = 0;
@@ -179,15 +180,15 @@ size_t Sa1bMaskReader::read_list(JsonScanner& json, Segment& segment) {
     return numbers;
   }
   if (numbers > 0) segment.fault = "has numbers beside lists of numbers";
-  if (pairs) {  // they are the points of one polygon
+  if (pairs) {  // the points of one polygon
     corners_.resize(first);
     corners_.push_back(static_cast<uint32_t>(2 * lists));
   }
   return 0;
 }
 
-/// Drops what is no polygon: fewer than three points, or an odd number of coordinates. Returns
-/// whether any is left.
+/// Drops polygons of fewer than three points or an odd number of coordinates. Returns whether any
+/// is left.
 bool Sa1bMaskReader::keep_polygons() {
   size_t from = 0, to = 0, kept = 0;
   for (const uint32_t n : corners_) {
@@ -253,8 +254,8 @@ void Sa1bMaskReader::add(JsonScanner& json, const std::string& name, int64_t num
   json.leave_part();
 }
 
-/// A shape of LabelMe's: {"points": [[x, y], …], "shape_type": "polygon"}; others than polygons are
-/// no masks.
+/// Reads a LabelMe shape: {"points": [[x, y], …], "shape_type": "polygon"}; other types are not
+/// masks.
 void Sa1bMaskReader::add_shape(JsonScanner& json, const std::string& name, int64_t number,
                                MaskRuns& out) {
   json.enter_part("shape", number);
@@ -279,7 +280,7 @@ void Sa1bMaskReader::add_shape(JsonScanner& json, const std::string& name, int64
   json.leave_part();
 }
 
-/// Adds the mask that was read, or says why it is none.
+/// Adds the mask that was read, or counts it as left out.
 void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const std::string& name,
                           MaskRuns& out) {
   const bool polygons = segment.kind == Segment::polygons;
@@ -291,7 +292,7 @@ void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const
   }
   if (segment.height == 0 && out.height == 0) {
     needs_size_ = true;
-    return leave_out(out, name, json, "says no size, and neither does its image", true);
+    return leave_out(out, name, json, "has no size, and neither has its image", true);
   }
   if (out.height == 0) out.height = segment.height, out.width = segment.width;
   if (segment.height != 0 && (segment.height != out.height || segment.width != out.width)) {
@@ -306,7 +307,7 @@ void Sa1bMaskReader::take(const Segment& segment, const JsonScanner& json, const
     else
       complete_rle(counts_, out.height, out.width);
   } catch (const Error& e) {
-    return leave_out(out, name, json, str("can not be used: ", e.what()), true);
+    return leave_out(out, name, json, str("cannot be used: ", e.what()), true);
   }
   const int64_t area = rle_area(counts_);
   if (area == 0) return;
@@ -336,7 +337,7 @@ void Sa1bMaskReader::read(const std::filesystem::path& path, int64_t max_masks, 
   parse(text, path.string(), max_masks, out);
 }
 
-/// One walk over the file, which adds what it can.
+/// Parses the file once and adds all valid masks.
 void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool crowds,
                           MaskRuns& out) {
   JsonScanner json(text, name);
@@ -351,7 +352,7 @@ void Sa1bMaskReader::walk(std::string_view text, const std::string& name, bool c
     read_image_size(json, image_height_, image_width_);
     if (out.height == 0) out.height = image_height_, out.width = image_width_;
   };
-  if (json.peek() == '[') {  // as SAM's own script writes it
+  if (json.peek() == '[') {  // as SAM's script writes it
     list();
   } else {
     json.object([&](std::string_view key) {

@@ -13,21 +13,21 @@
 
 namespace pixelclip {
 
-/// The masks of one image as runs (see image/rle.hpp), the largest first. Everything lies in two
-/// arrays that are reused from image to image.
+/// The masks of one image as runs (see image/rle.hpp), the largest first. All data is in two arrays
+/// that are reused from image to image.
 struct MaskRuns {
   struct Mask {
     uint64_t begin = 0, count = 0;  ///< in `counts`
     int64_t area = 0;               ///< pixels
   };
-  /// Annotations that gave no mask.
+  /// Annotations without a mask.
   struct LeftOut {
-    int64_t crowds = 0;      ///< crowd regions, where these do not count as masks
+    int64_t crowds = 0;      ///< crowd regions, if these are not masks
     int64_t unusable = 0;    ///< others
-    int64_t broken = 0;      ///< of these, the ones that hold a mask which can not be understood
+    int64_t broken = 0;      ///< of these, masks that cannot be parsed
     std::string first = {};  ///< "FILE: annotation NUMBER (id ID) REASON" of the first unusable one
   };
-  int64_t height = 0, width = 0;  ///< of the image; 0 when the file says neither
+  int64_t height = 0, width = 0;  ///< of the image; 0 if not in the file
   std::vector<uint32_t> counts;
   std::vector<Mask> masks;
   LeftOut left_out;
@@ -39,36 +39,33 @@ struct MaskRuns {
 
 class JsonScanner;
 
-/// Of an image with masks, pixels; a larger size in a file is none.
+/// Largest accepted side of an image with masks, in pixels.
 inline constexpr int64_t kMaxSide = 1 << 20;
 
-/// What a file of masks does not say itself.
+/// Information that a mask file may lack.
 struct MaskSource {
-  int64_t height = 0, width = 0;  ///< of the image as it is shown; 0: not known
+  int64_t height = 0, width = 0;  ///< of the displayed image; 0: unknown
   bool crowds = true;             ///< whether crowd regions ("iscrowd": 1) are masks
 };
 
-/// Reads SA-1B's JSON (the same form from any tool): {"image": {height, width}, "annotations":
-/// [{"segmentation": {"size": [h, w], "counts": "RLE" or [runs]}, "iscrowd"}]}, or the list of
-/// annotations alone, as SAM's script writes it, or LabelMe's "shapes". A segmentation may also be
-/// COCO's list of polygons. A size that is missing is taken from the image. An annotation that
-/// holds no mask is left out alone and counted. Empty masks are dropped; of the rest the
-/// `max_masks` largest are kept. Areas are counted, not believed. Keeps its memory; one for each
-/// thread.
+/// Reads SA-1B's JSON: {"image": {height, width}, "annotations": [{"segmentation": {"size": [h, w],
+/// "counts": "RLE" or [runs]}, "iscrowd"}]}, or the list of annotations alone, as SAM's script
+/// writes it, or LabelMe's "shapes". A segmentation may also be COCO's list of polygons. A missing
+/// size is taken from the image. An annotation without a valid mask is left out and counted. Empty
+/// masks are dropped; of the rest the `max_masks` largest are kept. Areas are computed from the
+/// runs. Reuses its memory; use one per thread.
 class Sa1bMaskReader {
  public:
   /// Errors name the file and the annotation or the line: unreadable, not JSON, cut short, no list
-  /// of annotations, broken masks and no other, sizes that differ from each other or from the
-  /// image's.
+  /// of annotations, only invalid masks, sizes that differ from each other or from the image's.
   void read(const std::filesystem::path& path, int64_t max_masks, MaskRuns& out);
-  /// The same for text in memory; `name` stands for the file in errors.
+  /// The same for text in memory; errors begin with `name`.
   void parse(std::string_view text, const std::string& name, int64_t max_masks, MaskRuns& out,
              const MaskSource& source = {});
 
-  /// For forms that hold their annotations elsewhere: begin() with the image's size (0: not known
-  /// yet), one add() for each annotation, which errors call NAME: annotation NUMBER, and end().
-  /// Where that returns false, the size became known only behind masks that need it: add() all once
-  /// more.
+  /// For formats that store annotations elsewhere: begin() with the image's size (0: unknown),
+  /// add() for each annotation (NAME: annotation NUMBER in errors), then end(). If that returns
+  /// false, the size became known only after masks that need it: add() all again.
   static void begin(int64_t height, int64_t width, MaskRuns& out);
   void add(JsonScanner& json, const std::string& name, int64_t number, bool crowds, MaskRuns& out);
   bool end(const MaskSource& source, const std::string& name, int64_t max_masks, MaskRuns& out);

@@ -22,8 +22,8 @@ namespace {
 
 constexpr const char* kListName = "image_list.da";
 
-/// Names of the files in `folder` that are data, sorted; none when it does not exist. Subfolders go
-/// to `subfolders` when given.
+/// Sorted names of the files in `folder` that are not hidden; none if it does not exist. Subfolders
+/// are appended to `subfolders` if given.
 std::vector<std::string> list_files(const fs::path& folder, std::vector<std::string>* subfolders) {
   std::vector<std::string> files;
   std::error_code error;
@@ -52,14 +52,14 @@ Folder to_folder(const fs::path& path) {
   return std::make_shared<const std::string>(path.string());
 }
 
-/// Whether a folder holds images of masks.
+/// Whether a folder contains mask images.
 bool holds_masks(const fs::path& folder) {
   const auto files = list_files(folder, nullptr);
   return std::any_of(files.begin(), files.end(),
                      [](const auto& name) { return has_suffix(name, {".png"}); });
 }
 
-/// What SAM's script writes for an image: 0.png, 1.png … and a table.
+/// Whether a folder is SAM's script output for an image: 0.png, 1.png … and a table.
 bool is_folder_of_masks(const fs::path& folder) {
   std::error_code ignored;
   return fs::exists(folder / "metadata.csv", ignored) && fs::exists(folder / "0.png", ignored);
@@ -81,7 +81,7 @@ ScanResult pair_folder(const fs::path& images, const fs::path& annotations,
   const Folder image_folder = to_folder(images);
   const Folder annotation_folder = to_folder(options.with_annotations ? annotations : fs::path());
   for (const std::string& name : files) {
-    // Where images and their ids share a folder, a PNG is no image.
+    // If images and label images share a folder, a PNG is a label image.
     if (!is_image(name) || (ids && images == annotations && is_id_image(name))) continue;
     TrainPair pair{
         .image_folder = image_folder, .image = name, .annotation_folder = annotation_folder};
@@ -108,7 +108,7 @@ ScanResult pair_folder(const fs::path& images, const fs::path& annotations,
   return found;
 }
 
-/// Whether the files of a list exist, asking each folder once.
+/// Checks whether files exist; lists each folder once.
 class Listing {
  public:
   bool holds(const fs::path& file) {
@@ -137,13 +137,13 @@ class Listing {
   std::map<std::string, Known> folders_;
 };
 
-/// Whether a path has no parts that need a look: an empty one, "." or "..", a backslash.
+/// Whether a path needs no normalization: no empty part, "." or "..", no backslash.
 bool is_plain(std::string_view path) {
   return !path.empty() && path[0] != '/' && path[0] != '.' && path.find("/.") == path.npos &&
          path.find("//") == path.npos && path.find('\\') == path.npos && path.back() != '/';
 }
 
-/// Where a path leads from `base`, which it may leave and enter again; nothing when it ends
+/// Resolves a path relative to `base`, which it may leave and enter again; nullopt if it ends
 /// outside.
 std::optional<fs::path> inside(const fs::path& base, const fs::path& path) {
   if (is_plain(path.native())) return path;
@@ -152,10 +152,10 @@ std::optional<fs::path> inside(const fs::path& base, const fs::path& path) {
   return relative;
 }
 
-/// The folder as inside() wants it.
+/// The folder in the form that inside() expects.
 fs::path base_of(const fs::path& root) { return fs::absolute(root / "").lexically_normal(); }
 
-/// Paths in a list begin with "/" though they are relative to the root.
+/// Resolves a path of a list, which begins with "/" though it is relative to the root.
 fs::path below(const fs::path& root, const std::string& name, const fs::path& list) {
   const size_t begin = name.find_first_not_of('/');
   const auto path = inside(base_of(root), begin == std::string::npos ? "" : name.substr(begin));
@@ -163,7 +163,7 @@ fs::path below(const fs::path& root, const std::string& name, const fs::path& li
   return root / *path;
 }
 
-/// A path of Windows or an address as a path of this system.
+/// Converts a Windows path or a URL to a path of this system.
 std::string as_path(std::string name) {
   if (const size_t scheme = name.find("://"); scheme != name.npos) {
     name = name.substr(0, name.find_first_of("?#"));
@@ -175,12 +175,12 @@ std::string as_path(std::string name) {
   return drive ? name.substr(2) : name;
 }
 
-/// Finds the images that a file names, which may give paths of another machine.
+/// Finds the images that a file lists, possibly with paths of another machine.
 class ImageFinder {
  public:
   explicit ImageFinder(const fs::path& root) : root_(root), base_(base_of(root)) {}
 
-  /// The image's path below the root as the file says it.
+  /// The image at the given path below the root.
   std::optional<fs::path> find(const std::string& name) {
     if (name.size() > kLongestName) return {};
     for (const std::string& form : {name, as_path(name)}) {
@@ -191,7 +191,7 @@ class ImageFinder {
     return {};
   }
 
-  /// The image at the longest last part of a path.
+  /// The image whose path matches the longest trailing part of `name`.
   std::optional<fs::path> find_by_last_parts(const std::string& name) {
     if (name.size() > kLongestName) return {};
     fs::path rest = fs::path(as_path(name)).relative_path().lexically_normal();
@@ -238,7 +238,7 @@ ScanResult read_list(const fs::path& list, const fs::path& root, bool with_annot
   return found;
 }
 
-/// The folders below one, by their names relative to it, without circles of links.
+/// Lists the folders below a root, relative to it, without following cycles of links.
 class Folders {
  public:
   explicit Folders(const fs::path& root) : root_(root) { enter(""); }
@@ -345,11 +345,11 @@ ScanResult scan_coco(const fs::path& images, const CocoMasks& coco, uint16_t num
     }
   }
   if (by_last_parts.empty()) return found;
-  std::unordered_map<std::string, int> claims;  // how many names lead to a file
+  std::unordered_map<std::string, int> claims;  // number of names per file
   for (const TrainPair& pair : found.pairs) ++claims[str(*pair.image_folder, "/", pair.image)];
   for (const auto& [i, image] : by_last_parts) ++claims[image.string()];
   for (const auto& [i, image] : by_last_parts) {
-    if (claims[image.string()] > 1) {  // a/x.jpg and b/x.jpg are not both x.jpg
+    if (claims[image.string()] > 1) {  // a/x.jpg and b/x.jpg cannot both be x.jpg
       miss(i);
       continue;
     }
@@ -397,8 +397,8 @@ std::vector<ScanResult> scan_shards(const std::vector<fs::path>& shards,
   return found;
 }
 
-/// A shard that is a folder: it holds one of the layouts, lies in one, or holds both kinds of
-/// files.
+/// Folders of a shard that is a folder: it contains one of the layouts, is part of one, or contains
+/// both kinds of files.
 Sa1bFolders folders_of(const fs::path& shard) {
   std::error_code ignored;
   const fs::path parent = shard.parent_path();

@@ -8,10 +8,10 @@
 
 namespace pixelclip {
 
-/// Shared by the files in it: a million pairs name few folders.
+/// Shared by the files in the folder: a million pairs refer to few folders.
 using Folder = std::shared_ptr<const std::string>;
 
-/// A sample before it goes into the index.
+/// A sample before it is added to the index.
 struct TrainPair {
   Folder image_folder = {};  ///< or the archive
   std::string image = {};
@@ -26,12 +26,12 @@ struct TrainPair {
   auto key() const { return std::tie(*image_folder, image); }
 };
 
-/// What one folder or archive gave.
+/// The samples of one folder or archive.
 struct ScanResult {
   std::vector<TrainPair> pairs = {};
   int64_t images_alone = 0, annotations_alone = 0, listed_missing = 0;
-  int64_t by_last_parts = 0;  ///< found though their list gives another path
-  std::string example = {};   ///< of annotations alone, as the list names it
+  int64_t by_last_parts = 0;  ///< matched by the last parts of their paths
+  std::string example = {};   ///< path of an unmatched annotation, as in the list
 
   void add(ScanResult&& other) {
     std::move(other.pairs.begin(), other.pairs.end(), std::back_inserter(pairs));
@@ -50,9 +50,9 @@ struct ScanOptions {
   int64_t ignore = 0;
 };
 
-/// Whether a name ends with one of the suffixes (lower case), whatever its case.
+/// Whether a name ends with one of the suffixes (given in lower case), ignoring case.
 bool has_suffix(std::string_view name, std::initializer_list<std::string_view> suffixes);
-/// Whether it is named as an image; ID images never are JPEGs.
+/// Whether the name is that of an image, or of a label image (never a JPEG).
 bool is_image(std::string_view name);
 bool is_id_image(std::string_view name);
 

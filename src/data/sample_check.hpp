@@ -8,24 +8,24 @@
 
 namespace pixelclip {
 
-/// Masks belong to the image as it is shown. Where EXIF turns it and the masks have the size of
-/// the stored image, they were drawn on that: then `options` leaves it unturned and `info` is of
-/// it. Errors: the masks have neither size.
+/// Matches the image to its masks, which are normally drawn on the displayed image. If EXIF rotates
+/// the image and the masks have the size of the stored one, `options` and `info` are changed to the
+/// stored image. Errors: the masks have neither size.
 void match_masks(std::span<const uint8_t> file, const Sa1bSample& sample, const MaskRuns& masks,
                  DecodeOptions& options, ImageInfo& info);
 
-/// Reads all of a training sample, as nothing in training does. Keeps its memory; one for each
-/// thread.
+/// Reads a training sample completely, unlike training. Reuses its memory; use one per thread.
 struct SampleCheck {
   std::vector<uint8_t> file;  ///< of the image
-  MaskRuns masks;             ///< all of them, whatever MODEL.MAX_MASKS says
+  MaskRuns masks;             ///< all masks, regardless of MODEL.MAX_MASKS
   int64_t height = 0, width = 0;
-  bool orient = true;      ///< DATASETS.EXIF_ORIENTATION
-  bool turned = false;     ///< The image is turned as EXIF says.
-  bool undecided = false;  ///< And sizes cannot tell whether the masks were drawn on it so.
+  bool orient = true;   ///< DATASETS.EXIF_ORIENTATION
+  bool turned = false;  ///< The image is rotated by EXIF.
+  bool undecided =
+      false;  ///< And its size does not show whether the masks were drawn on the rotated image.
   std::vector<std::string> remarks;  ///< See DecodeOptions.
 
-  /// Errors: what makes the sample useless, with the file's name.
+  /// Errors: whatever makes the sample unusable, with the file's name.
   void read(const Sa1bSample& sample, bool with_masks);
 
  private:

@@ -13,7 +13,7 @@ namespace pixelclip {
 namespace {
 
 constexpr int64_t kKeptIndices = 1 << 16;
-// Keeps these draws apart from those of the samples, whose key is (seed, epoch, index).
+// Separates these draws from those of the samples, whose key is (seed, epoch, index).
 constexpr uint64_t kSubstituteSalt = 0x7375627374ull;
 
 }  // namespace

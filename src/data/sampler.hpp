@@ -7,19 +7,18 @@
 
 namespace pixelclip {
 
-/// One sample of the training stream. Whoever makes it draws only from Random(seed, epoch, draw),
-/// so that neither workers nor ranks change a pixel.
+/// One sample of the training stream. Its random draws come from Random(seed, epoch, index) alone,
+/// so workers and ranks do not change the result.
 struct SampleKey {
   int64_t position = 0;  ///< in the stream of all ranks
   int64_t epoch = 0;
   int64_t index = 0;  ///< of the sample in the data set
 };
 
-/// The infinite stream of detectron2's TrainingSampler, number for number: PyTorch's permutations
-/// of all samples from one generator, a fresh one each epoch, one after the other without a break.
-/// It is a function of (seed, position) alone; ranks and batches only cut it up: batch b of B
-/// images holds the positions [b·B, (b + 1)·B), and rank r of W takes every W-th of them from the
-/// r-th on.
+/// The infinite stream of detectron2's TrainingSampler, with the same numbers: a new PyTorch
+/// permutation of all samples for each epoch, from one generator. It depends only on (seed,
+/// position); ranks and batches partition it: batch b of B images has the positions [b·B, (b +
+/// 1)·B), and rank r of W takes every W-th of them, starting with the r-th.
 class TrainingSampler {
  public:
   /// Errors: an empty data set.
@@ -28,11 +27,11 @@ class TrainingSampler {
 
   int64_t samples() const { return samples_; }
   uint64_t seed() const { return seed_; }
-  /// Quick anywhere in the two newest epochs, or more of a small set; a later epoch costs the
-  /// permutations up to it, an earlier one those from the first on.
+  /// Fast within the two newest epochs (more for a small set). A later epoch computes the
+  /// permutations up to it, an earlier one those from the first epoch on.
   SampleKey at(int64_t position);
-  /// What takes the place of the sample at `position` when that can not be used: the `attempt`-th
-  /// (from 1) of a random sequence that belongs to the position.
+  /// Index of the substitute for an unusable sample at `position`: the `attempt`-th (from 1)
+  /// element of a random sequence specific to the position.
   int64_t substitute(int64_t position, int64_t attempt) const;
 
  private:

@@ -54,7 +54,7 @@ bool natural_less(const std::string& a, const std::string& b) {
     if (x != y) return x < y;
   }
   if (i < a.size() || j < b.size()) return j < b.size();
-  return a < b;  // They differ in leading zeros at most.
+  return a < b;  // They differ at most in leading zeros.
 }
 
 std::string PairReport::summary(const std::string& set, size_t pairs) const {
@@ -80,7 +80,7 @@ std::string PairReport::summary(const std::string& set, size_t pairs) const {
 
 SemSegSet::SemSegSet(const DatasetInfo& info) : info_(info) {
   if (info.kind != DatasetKind::sem_seg) {
-    fail("data set ", info.name, " has no class labels: it is for training, not for scoring");
+    fail("data set ", info.name, " has no class labels: it is for training, not for evaluation");
   }
   SetPairs pairs = pair_up(info);
   sources_ = std::move(pairs.sources);
@@ -134,14 +134,14 @@ void apply_ids(LabelMap& labels, const IdMap& map, int classes, int ignore,
       fail(name, ": id ", id, " stands for class ", to, ", but there are only ", classes,
            " class names; give the class list of this set");
     }
-    fail(name, ": it holds the id ", id, ", which ",
+    fail(name, ": it contains the id ", id, ", which ",
          map.classes.empty()
              ? str("is neither one of the ", classes, " classes nor ", ignore, " (ignored)")
              : str("has no meaning in this set's published labels (they end at ", known - 1, ")"),
          id == 65535 ? "; is 65535 what labels of 16 bits ignore here (ignore: 65535)?"
                      : "; are these the labels of another set, or labels already prepared?");
   };
-  // Neighbours are mostly alike: check only where the id changes.
+  // Neighboring pixels are mostly equal: look up only when the id changes.
   int32_t last_id = -1, last_class = -1;
   for (int32_t& id : labels.ids) {
     if (id != last_id || last_class < 0) {

@@ -32,7 +32,7 @@ void put32(std::vector<uint8_t>& out, uint32_t value) {
   put16(out, value >> 16);
 }
 
-/// The index of a shard; nothing when the file is no whole shard.
+/// The index of a shard; nullopt if the file is not a complete shard.
 std::optional<ArchiveIndex> index_of(const MappedFile& file) {
   const auto bytes = file.bytes();
   Footer footer;
@@ -52,7 +52,8 @@ bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
 ArchiveContents read_shard(const fs::path& path) {
   auto index = index_of(MappedFile(path));
   if (!index) {
-    fail_in(path.string(), "it is no compact shard, or cut short or damaged; make it anew with ",
+    fail_in(path.string(),
+            "it is not a compact shard, or it is truncated or damaged; create it again with ",
             "`pixelclip prepare sa1b --compact`");
   }
   return std::move(index->contents);
@@ -144,7 +145,7 @@ void ShardWriter::add(const std::string& name, std::span<const uint8_t> file,
                     static_cast<uint32_t>(block_.size())});
   write(file);
   write(block_);
-  if (!out_) fail("the disk took no more after ", at_, " bytes");
+  if (!out_) fail("writing failed after ", at_, " bytes");
 }
 
 void write_shard(const fs::path& path, const ArchiveSource& source,

@@ -25,7 +25,7 @@ namespace {
 constexpr uint64_t kTarBlock = 512;
 using Block = std::array<uint8_t, kTarBlock>;
 
-/// A tar file, read by header after header.
+/// Reads a tar file header by header.
 class Tar {
  public:
   explicit Tar(const fs::path& path) : path_(path) {
@@ -42,7 +42,7 @@ class Tar {
   /// Calls `take(name, offset, size)` for each regular file.
   template <class Take>
   void walk(const Take& take) {
-    std::string name;      // of the next member, when it is too long for its header
+    std::string name;      // of the next member, if it is too long for its header
     uint64_t size_in = 0;  // likewise its size
     bool has_size = false;
     for (uint64_t at = 0; at < size_;) {
@@ -69,7 +69,7 @@ class Tar {
       }
       at = data + (size + kTarBlock - 1) / kTarBlock * kTarBlock;
     }
-    log::warn(path_.string(), ": the tar file has no end mark, so it may be cut short");
+    log::warn(path_.string(), ": the tar file has no end marker, so it may be truncated");
   }
 
  private:
@@ -92,7 +92,7 @@ class Tar {
     return text;
   }
 
-  /// Octal digits, or base 256 behind a byte of 0x80; nothing when it is neither.
+  /// Octal digits, or base 256 after a byte of 0x80; nullopt if it is neither.
   static std::optional<uint64_t> number(const Block& header, size_t at, size_t length) {
     uint64_t value = 0;
     if (header[at] & 0x80) {
@@ -163,7 +163,7 @@ ArchiveContents scan(const fs::path& path) {
     if (!wanted || size > UINT32_MAX || name.size() > 4096) return;
     if (name.starts_with("./")) name.erase(0, 2);
     ArchivePair& pair = by_stem[name.substr(0, name.rfind('.'))];
-    (image ? pair.image : pair.annotation) = name;  // a member that comes again replaces the first
+    (image ? pair.image : pair.annotation) = name;  // a repeated member replaces the first
     (image ? pair.image_at : pair.masks_at) = offset;
     (image ? pair.image_size : pair.masks_size) = static_cast<uint32_t>(size);
   });
@@ -179,7 +179,7 @@ ArchiveContents scan(const fs::path& path) {
   return contents;
 }
 
-/// Empty when there is no place for a cache.
+/// Empty if there is no cache folder.
 fs::path cached_index(const fs::path& tar) {
   const fs::path root = cache_folder();
   if (root.empty()) return {};
@@ -202,7 +202,7 @@ void save(const fs::path& tar, const ArchiveContents& contents, const ArchiveSou
     }
   }
   log::warn("the index of ", tar.string(),
-            " could not be kept and is made anew each time: ", reason);
+            " could not be saved and is computed again each time: ", reason);
 }
 
 }  // namespace
@@ -217,7 +217,7 @@ ArchiveContents read_tar(const fs::path& path) {
     const MappedFile file(place);
     auto index = parse_index(file.bytes(), now.size);
     if (!index || index->source != now) continue;
-    // Older indices hold hidden members, too.
+    // Older indices contain hidden members.
     std::erase_if(index->contents.pairs,
                   [](const ArchivePair& pair) { return has_hidden_part(pair.image); });
     return std::move(index->contents);

@@ -20,8 +20,9 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-/// The kind of masks that a declared set leaves open: by its file, or the first file of its folder.
-CustomKind recognise(const fs::path& images, const fs::path& masks, bool with_annotations) {
+/// Detects the kind of masks that a declared set does not give, from its file or the first file of
+/// its folder.
+CustomKind detect_kind(const fs::path& images, const fs::path& masks, bool with_annotations) {
   if (!with_annotations && !is_file(images)) return CustomKind::images;
   if (is_file(masks)) return CustomKind::coco;
   std::error_code error, ignored;
@@ -34,7 +35,7 @@ CustomKind recognise(const fs::path& images, const fs::path& masks, bool with_an
       continue;
     }
     if (has_suffix(name, {".json"})) return CustomKind::sa1b;
-    // SAM's script writes a folder of masks for each image, with a table.
+    // SAM's script writes a folder with masks and a table for each image.
     const fs::path folder = it->path().parent_path();
     if (folder != masks && fs::exists(folder / "metadata.csv", ignored)) return CustomKind::sa1b;
     if (is_id_image(name)) return CustomKind::id_png;
@@ -42,12 +43,12 @@ CustomKind recognise(const fs::path& images, const fs::path& masks, bool with_an
   return CustomKind::sa1b;
 }
 
-/// A set that a configuration declares.
+/// Adds a set that the configuration declares.
 void add_declared(const DatasetInfo& set, Sa1bIndex& index) {
   const fs::path& images = set.images.front();
   const fs::path masks = set.labels.empty() ? fs::path() : set.labels.front().path;
   const CustomKind kind = set.masks_kind == CustomKind::automatic
-                              ? recognise(images, masks, index.with_annotations())
+                              ? detect_kind(images, masks, index.with_annotations())
                               : set.masks_kind;
   if (kind == CustomKind::images && index.with_annotations()) {
     fail("DATASETS.TRAIN: ", set.name,
@@ -65,7 +66,7 @@ void add_declared(const DatasetInfo& set, Sa1bIndex& index) {
   index.add_shards(shards.empty() ? std::vector{images} : shards);
 }
 
-/// SA-1B itself, or the demo's set: a layout of folders, else what shards lie there.
+/// Adds SA-1B or the demo's set: its folders, else the shards found there.
 void add_published(const DatasetInfo& set, const std::string& list, Sa1bIndex& index) {
   const fs::path root = set.images.front().parent_path();
   if (!list.empty()) return index.add_shards(Sa1bIndex::read_shard_list(list, root));

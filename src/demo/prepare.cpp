@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 namespace pixelclip {
 namespace {
 
-/// Only one process makes the demo in a folder; others wait for it here. The lock goes with the
-/// process, however it ends.
+/// Ensures that only one process creates the demo in a folder; others wait. The lock is released
+/// when the process ends.
 class FolderLock {
  public:
   explicit FolderLock(const fs::path& folder) {
@@ -34,7 +34,7 @@ class FolderLock {
     if (file_ < 0) fail(name.string(), ": cannot be opened: ", system_reason());
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
     const std::string what =
-        "waiting for another process that makes the demo in " + folder.string();
+        "waiting for another process that creates the demo in " + folder.string();
     const signals::Doing waiting(what);
     log::info(what);
     if (::flock(file_, LOCK_EX) != 0) {
@@ -51,8 +51,7 @@ class FolderLock {
   int file_ = -1;
 };
 
-/// A live line with the time left, and a log line at each fifth of the work for those who look at a
-/// file.
+/// Shows a progress line with the remaining time and logs every fifth of the work.
 class ProgressLine {
  public:
   void operator()(const std::string& what, int64_t done, int64_t total) {
@@ -81,9 +80,9 @@ class ProgressLine {
 void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
   const DemoClipOptions clip{.seed = options.seed};
   if (demo_world_ready(folder, options) && demo_clip_ready(folder, clip))
-    return;  // also where nothing can be written
+    return;  // also in a read-only folder
   const FolderLock lock(folder);
-  const signals::Doing making("making the demo's world in " + folder.string());
+  const signals::Doing making("creating the demo's data in " + folder.string());
   auto line = std::make_shared<ProgressLine>();
   auto mutex = std::make_shared<std::mutex>();
   const DemoProgress progress = [line, mutex](const std::string& what, int64_t done,
@@ -96,7 +95,7 @@ void prepare_demo(const fs::path& folder, const DemoWorldOptions& options) {
 }
 
 void prepare_demo(const fs::path& folder) {
-  // A world that someone made with other numbers is as good.
+  // An existing world with other options is kept.
   prepare_demo(folder, demo_world_ready(folder) ? demo_world_options(folder) : DemoWorldOptions{});
 }
 

@@ -4,9 +4,9 @@
 
 namespace pixelclip {
 
-/// Makes what is missing of the world and of its small CLIP (`folder`/clip.pth), and logs its
-/// progress; at once done when both are there. Other processes that want the same wait meanwhile.
-/// Without options a world that is already there is kept, whatever its numbers.
+/// Creates the data set and the small CLIP (`folder`/clip.pth) unless they exist, and logs
+/// progress. Other processes that prepare the same folder wait. Without options an existing data
+/// set is kept, whatever its options.
 void prepare_demo(const std::filesystem::path& folder);
 void prepare_demo(const std::filesystem::path& folder, const DemoWorldOptions& options);
 

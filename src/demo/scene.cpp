@@ -9,7 +9,7 @@
 namespace pixelclip {
 namespace {
 
-/// Lengths are in units, of which an image has a fixed number a side: an image's size in pixels
+/// Lengths are in units. An image has a fixed number of units per side, so its size in pixels
 /// changes only its sharpness.
 
 DemoLook draw_look(int kind, Random& random) {
@@ -17,8 +17,8 @@ DemoLook draw_look(int kind, Random& random) {
           static_cast<float>(random.uniform(-1, 1))};
 }
 
-/// Ranges of what is drawn for a style; lengths in units. Things are as large in a photo as in a
-/// scene; a photo shows less around them.
+/// Parameter ranges of a style; lengths in units. Objects have the same size in photos and scenes;
+/// a photo shows less around them.
 struct StyleNumbers {
   float side;
   double two_grounds, smallest, largest, margin;
@@ -27,7 +27,7 @@ struct StyleNumbers {
 constexpr StyleNumbers kPhotoNumbers = {48, 0.2, 12, 25, 12, 1, 2};
 constexpr StyleNumbers kSceneNumbers = {96, 0.7, 12, 25, 8, 2, 5};
 
-/// One ground, or two on both sides of a wavy line.
+/// One ground, or two separated by a wavy line.
 struct Grounds {
   DemoLook near, far;
   bool two = false;
@@ -54,7 +54,7 @@ struct Grounds {
     shift = static_cast<float>(random.uniform(0, 500));
   }
 
-  /// Above 0 where the far ground begins, in units.
+  /// Signed distance to the line in units; positive on the far ground.
   float side(float x, float y) const {
     if (!two) return -2 * middle;
     const float along = normal_y * (x - middle) - normal_x * (y - middle);
@@ -86,7 +86,7 @@ struct Object {
     radius = static_cast<float>(random.uniform(style.smallest, style.largest));
     x = static_cast<float>(random.uniform(style.margin, style.side - style.margin));
     y = static_cast<float>(random.uniform(style.margin, style.side - style.margin));
-    // Houses stand; leaves and fish lean further than toys, stars turn freely.
+    // Houses stay upright; other objects are rotated freely.
     const bool upright = demo_classes()[look.kind] == "house";
     const double turn =
         upright ? random.uniform(-0.3, 0.3) : random.uniform(0, 2 * std::numbers::pi);
@@ -128,7 +128,7 @@ void paint_grounds(Canvas& canvas, const Grounds& grounds) {
   }
 }
 
-/// Its soft shadow on what lies below, then the object with an anti-aliased outline.
+/// Draws a soft shadow, then the object with an anti-aliased outline.
 void paint_object(Canvas& canvas, const Object& object, uint8_t region) {
   constexpr float kShadowShift = 1.6f, kShadowWidth = 3.5f;
   const float reach = object.radius * 1.05f + kShadowShift + kShadowWidth;
@@ -159,7 +159,7 @@ uint8_t to_byte(float value) {
   return static_cast<uint8_t>(std::clamp(value * 255 + 0.5f, 0.0f, 255.0f));
 }
 
-/// Renumbers the regions that are still seen, in their order.
+/// Renumbers the visible regions, keeping their order.
 void keep_seen_regions(DemoScene& scene) {
   std::vector<int> pixels(scene.region_classes.size());
   for (const uint8_t region : scene.regions) ++pixels[region];
@@ -213,7 +213,7 @@ DemoScene paint_demo_scene(Random& random, DemoStyle style, int size) {
 }
 
 std::string demo_caption(const DemoScene& scene, Random& random) {
-  // What covers less than a hundredth of the image is not worth a word.
+  // Classes that cover less than 1 % of the image are not named.
   std::vector<int64_t> pixels(demo_classes().size());
   for (const uint8_t region : scene.regions) ++pixels[scene.region_classes[region]];
   std::vector<int> seen;
@@ -224,7 +224,7 @@ std::string demo_caption(const DemoScene& scene, Random& random) {
   for (size_t i = seen.size(); i > 1; --i) {
     std::swap(seen[i - 1], seen[static_cast<size_t>(random.integer(0, static_cast<int64_t>(i)))]);
   }
-  // Half of the captions name all, the others some.
+  // Half of the captions name all classes, the others some.
   const auto most = std::min<int64_t>(4, static_cast<int64_t>(seen.size()));
   seen.resize(static_cast<size_t>(random.chance(0.5) ? most : random.integer(1, most + 1)));
   static const char* const kOpenings[] = {

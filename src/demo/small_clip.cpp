@@ -33,16 +33,15 @@ using torch::Tensor;
 namespace pixelclip {
 namespace {
 
-/// Rises whenever the training changes in a way that the options do not show.
+/// Must be increased when the training changes other than by its options.
 constexpr int kClipVersion = 5;
 
-/// How many patches of an image a training step sees (FLIP, Li et al. 2023). It is quicker, and it
-/// brings the pooled embedding near to what few patches say, which is what the dense output asks of
-/// each one alone.
+/// Number of patches of an image in a training step (FLIP, Li et al. 2023). Few patches are faster
+/// and make the pooled embedding close to that of single patches, which the dense output needs.
 constexpr int64_t kMinPatches = 2, kMaxPatches = 16;
 
-/// All images with captions, shrunk and kept as bytes; captions as ids into the list of the few
-/// tokens that occur, so that only their rows of the token embedding are trained.
+/// All images, shrunk, as bytes, with captions as indices into the list of occurring tokens, so
+/// that only their rows of the token embedding are trained.
 struct CaptionedImages {
   Tensor images;                               // [N, 3, side, side] uint8
   std::vector<std::vector<int64_t>> captions;  // of each image: rows of `tokens`
@@ -101,7 +100,7 @@ ClipArchitecture architecture_of(const DemoClipOptions& options) {
   return architecture;
 }
 
-/// OpenAI's start: every matrix normal, its deviation from its width and the tower's depth.
+/// OpenAI's initialization: normal matrices whose standard deviation depends on width and depth.
 void initialise(CLIP& clip, const DemoClipOptions& options) {
   torch::NoGradGuard no_grad;
   const auto width = static_cast<double>(options.width);
@@ -132,8 +131,7 @@ void initialise(CLIP& clip, const DemoClipOptions& options) {
   }
 }
 
-/// Images as the encoder wants them: [B, 3, side, side] float, normalised, each mirrored with
-/// probability ½.
+/// Encoder input [B, 3, side, side]: float, normalised, each image mirrored with probability ½.
 Tensor image_batch(const CaptionedImages& data, const std::vector<int64_t>& rows, Random& random) {
   const ModelConfig model;
   const auto vector3 = [](const std::vector<double>& v) {
@@ -146,7 +144,7 @@ Tensor image_batch(const CaptionedImages& data, const std::vector<int64_t>& rows
   return (images - vector3(model.clip_pixel_mean)) / vector3(model.clip_pixel_std);
 }
 
-/// Draws the images epoch by epoch, each once an epoch.
+/// Draws the images in random order, each once per epoch.
 class Shuffle {
  public:
   Shuffle(uint64_t seed, int64_t size) : random_(seed, 1), order_(static_cast<size_t>(size)) {
@@ -182,7 +180,7 @@ double rate_factor(int64_t iteration, int64_t iterations) {
          (1 + std::cos(std::numbers::pi * done));
 }
 
-/// Cross-entropy of each image finding its caption and each caption its image.
+/// Symmetric cross-entropy over the similarities of images and captions.
 Tensor contrastive_loss(const Tensor& images, const Tensor& texts, const Tensor& logit_scale) {
   const auto scores =
       logit_scale.exp().clamp_max(100) * torch::mm(l2_normalise(images), l2_normalise(texts).t());
@@ -234,9 +232,8 @@ class ClipTrainer {
     optimizer_->step();
   }
 
-  /// A CLIP that has read the web knows every word, so that prompts drawn from the vocabulary start
-  /// as words. The tokens that no caption holds get the rows of others, drawn at random, to the
-  /// same end.
+  /// A CLIP trained on web data has embeddings for all tokens, which prompts are initialized from.
+  /// Tokens that occur in no caption get the rows of randomly drawn other tokens.
   void finish() {
     torch::NoGradGuard no_grad;
     const int64_t words = rows_.size(0) - 2;  // the last two are the start and the end of a text

@@ -18,11 +18,11 @@ using nlohmann::json;
 namespace pixelclip {
 namespace {
 
-/// Rises whenever the painter or the layout changes, so that older worlds are made anew.
+/// Must be increased when images or layout change, so that older data sets are replaced.
 constexpr int kWorldVersion = 5;
 constexpr int kPhotoSplit = 0, kSceneSplit = 1, kValidationSplit = 2;
 
-/// Regions below this many pixels get no mask: SA-1B has no such crumbs either.
+/// Smaller regions get no mask, as in SA-1B.
 constexpr int64_t kMinMaskPixels = 16;
 
 json world_stamp(const DemoWorldOptions& options, bool whole) {
@@ -37,7 +37,7 @@ json world_stamp(const DemoWorldOptions& options, bool whole) {
           {"whole", whole}};
 }
 
-/// The stamp of what lies in `folder`; null when there is none that can be read.
+/// The stamp of the data set in `folder`; null if missing or unreadable.
 json read_stamp(const fs::path& folder) {
   if (!fs::exists(folder / "world.json")) return {};
   try {
@@ -47,7 +47,7 @@ json read_stamp(const fs::path& folder) {
   }
 }
 
-/// Many small files: the stamp vouches for them, so they are not flushed one by one.
+/// Many small files: they are not flushed individually, since the stamp is written last.
 void write_quickly(const fs::path& path, const void* data, size_t size) {
   std::ofstream file(path, std::ios::binary);
   file.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
@@ -63,7 +63,7 @@ Image image_of(DemoScene& scene) {
   return image;
 }
 
-/// SA-1B's record of an image: every region seen, without its class.
+/// SA-1B's annotations of an image: all visible regions without classes.
 json annotations_of(const DemoScene& scene, const std::string& stem, int64_t number) {
   LabelMap regions{scene.size, scene.size, {scene.regions.begin(), scene.regions.end()}};
   json annotations = json::array();
@@ -159,10 +159,11 @@ void check(const fs::path& folder, const DemoWorldOptions& options) {
     if (side < 16)
       fail("the demo's images have a side of ", side, " pixels; at least 16 are needed");
   }
-  // Only what this program put there may be replaced.
+  // Only replace folders created by this program.
   if (fs::exists(folder) && !fs::exists(folder / "world.json") &&
       (!fs::is_directory(folder) || !fs::is_empty(folder))) {
-    fail(folder.string(), ": holds something else than a demo world; name a new or empty folder");
+    fail(folder.string(),
+         ": contains something other than a demo data set; give a new or empty folder");
   }
 }
 
@@ -208,7 +209,7 @@ void make_demo_world(const fs::path& folder, const DemoWorldOptions& options,
   const int64_t total = writer.images();
   std::atomic<int64_t> done{0};
   parallel_for(total, options.threads, [&](int64_t i) {
-    if (signals::stop_requested() != 0) fail("stopped while painting the demo's world");
+    if (signals::stop_requested() != 0) fail("stopped while creating the demo's data");
     writer.write(i);
     const int64_t now = ++done;
     if (progress && (now % 50 == 0 || now == total)) progress("images", now, total);

@@ -8,8 +8,8 @@
 
 namespace pixelclip {
 
-/// What the demo's world is made of. Everything follows from these numbers: the same options give
-/// the same images on every machine and with any number of threads.
+/// Options of the demo's data set. The same options give the same images on every machine and with
+/// any number of threads.
 struct DemoWorldOptions {
   uint64_t seed = 0;
   int photos = 4000;     ///< With captions, for the small CLIP.
@@ -20,26 +20,24 @@ struct DemoWorldOptions {
   int threads = 0;       ///< 0: all cores.
 };
 
-/// Reports `done` of `total` steps of the work called `what`; may be empty.
+/// Reports `done` of `total` steps of the task `what`; may be empty.
 using DemoProgress = std::function<void(const std::string& what, int64_t done, int64_t total)>;
 
-/// Writes the demo's data set to `folder`, all at once or not at all:
-///   photos/photo_N.jpg, captions.json         {"photo_N": "a photo of a ball and sand", …}
-///   images/sa_000000/sa_N.jpg, annotations/sa_000000/sa_N.json          SA-1B's layout
-///   images/validation/demo_val_N.jpg, annotations/validation/demo_val_N.png
-///                                             labels: positions in demo_classes()
-///   world.json                                the stamp, vouching for the rest
-/// A whole world of the same options is kept; another one is replaced. Errors: options below 1, a
-/// folder that holds something else.
+/// Writes the demo's data set to `folder`, all at once or not at all: photos/photo_N.jpg,
+/// captions.json         {"photo_N": "a photo of a ball and sand", …} images/sa_000000/sa_N.jpg,
+/// annotations/sa_000000/sa_N.json          SA-1B's layout images/validation/demo_val_N.jpg,
+/// annotations/validation/demo_val_N.png labels: positions in demo_classes() world.json
+/// the stamp, vouching for the rest A complete data set with the same options is kept; another one
+/// is replaced. Errors: options below 1, a folder with other content.
 void make_demo_world(const std::filesystem::path& folder, const DemoWorldOptions& options = {},
                      const DemoProgress& progress = {});
 
-/// Whether `folder` holds a whole world made by this version, whatever its seed and size; or just
-/// of `options`.
+/// Whether `folder` contains a complete data set of this version, with any options or with
+/// `options`.
 bool demo_world_ready(const std::filesystem::path& folder);
 bool demo_world_ready(const std::filesystem::path& folder, const DemoWorldOptions& options);
 
-/// What the world in `folder` was made of. Errors: no whole world of this version there.
+/// Options of the data set in `folder`. Errors: no complete data set of this version.
 DemoWorldOptions demo_world_options(const std::filesystem::path& folder);
 
 }  // namespace pixelclip

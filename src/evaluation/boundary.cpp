@@ -8,16 +8,16 @@
 namespace pixelclip {
 namespace {
 
-/// Each value becomes the minimum of itself and the one `shift` > 0 places on.
+/// Each value becomes the minimum of itself and the value `shift` > 0 positions later.
 void min_with_shifted(uint8_t* values, int64_t count, int64_t shift) {
-  // Values ahead are read before they are written, so lanes may go together.
+  // Later values are read before they are written, so the loop can be vectorized.
 #pragma GCC ivdep
   for (int64_t i = 0; i < count; ++i) values[i] = std::min(values[i], values[i + shift]);
 }
 
-/// Minimum over `window` values spaced `stride` apart, starting at each of the first
-/// `count` − (window − 1)·stride values, in place: minima of 1, 2, 4 … values, then two that
-/// overlap.
+/// Minimum over `window` values spaced `stride` apart, starting at each of the first `count` −
+/// (window − 1)·stride values, in place: minima of 1, 2, 4 … values, then of two overlapping
+/// windows.
 void sliding_min(uint8_t* values, int64_t count, int64_t window, int64_t stride) {
   int64_t have = 1;
   for (; 2 * have <= window; have *= 2) {
@@ -37,7 +37,7 @@ LabelMap boundary_map(const LabelMap& labels) {
   const double diagonal = std::sqrt(static_cast<double>(height * height + width * width));
   const int64_t reach = std::max<int64_t>(1, std::llrint(0.02 * diagonal));
   const int64_t window = 2 * reach + 1;
-  // Within `reach` of the image's edge the least id is the 0 outside: the id itself remains.
+  // Within `reach` of the image border the minimum is the 0 outside, so the id remains.
   const int64_t inner_height = height - 2 * reach, inner_width = width - 2 * reach;
   if (inner_height <= 0 || inner_width <= 0) return boundary;
 
@@ -62,8 +62,7 @@ void add_boundaries(const LabelMap& predicted, const LabelMap& truth, Confusion&
   const LabelMap predicted_edge = boundary_map(predicted), true_edge = boundary_map(truth);
   const int side = boundary.classes() + 1;
   for (size_t i = 0; i < true_edge.ids.size(); ++i) {
-    // NumPy keeps the index a byte, so from 16 classes on it wraps; detectron2's numbers follow
-    // from that.
+    // NumPy computes the index in one byte, so it wraps with 16 or more classes, as in detectron2.
     const auto index = static_cast<uint8_t>(side * predicted_edge.ids[i] + true_edge.ids[i]);
     ++boundary.counts()[index];
   }

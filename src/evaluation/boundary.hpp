@@ -9,10 +9,9 @@ namespace pixelclip {
 /// al. 2021). Defined for ids below 256.
 LabelMap boundary_map(const LabelMap& labels);
 
-/// Counts the boundary maps of an image as detectron2 does, which is the only way to meet its
-/// numbers: the difference of ids stands for the class, and the index is formed in one byte, so it
-/// wraps from 16 classes on. Do not read more into BoundaryIoU than that. Ignored truth holds
-/// boundary.classes().
+/// Counts the boundary maps of an image exactly as detectron2 does: the difference of ids is taken
+/// for the class, and the index is computed in one byte, so it wraps with 16 or more classes.
+/// BoundaryIoU must be interpreted accordingly. Ignored truth is boundary.classes().
 void add_boundaries(const LabelMap& predicted, const LabelMap& truth, Confusion& boundary);
 
 }  // namespace pixelclip

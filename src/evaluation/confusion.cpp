@@ -16,7 +16,7 @@ struct Marginals {
   double all = 0;
 };
 
-/// Pixels with ignored truth count nowhere, not even as predictions.
+/// Pixels with ignored truth are not counted, not even as predictions.
 Marginals marginals(const Confusion& confusion) {
   const int classes = confusion.classes();
   Marginals sums{std::vector<double>(classes), std::vector<double>(classes),
@@ -62,7 +62,7 @@ void Confusion::add(const LabelMap& predicted, const LabelMap& truth, int ignore
   }
   const int side = classes_ + 1;
   const size_t size = truth.ids.size();
-  // Neighbours are mostly alike: count runs of equal pairs.
+  // Neighboring pixels are mostly equal: count runs of equal pairs.
   for (size_t i = 0; i < size;) {
     const int32_t p = predicted.ids[i], t = truth.ids[i];
     size_t end = i + 1;

@@ -25,8 +25,8 @@ class Confusion {
   const std::vector<int64_t>& counts() const { return counts_; }
   int64_t at(int predicted, int truth) const { return counts_[predicted * (classes_ + 1) + truth]; }
 
-  /// Adds an image; pixels whose truth is `ignore` go to the last column. Ids of both maps must be
-  /// below classes() (or `ignore`). Errors: sizes that differ, an id beyond (named with its value).
+  /// Adds an image; pixels whose truth is `ignore` are counted in the last column. Ids of both maps
+  /// must be below classes() (or `ignore`). Errors: different sizes, a larger id (with its value).
   void add(const LabelMap& predicted, const LabelMap& truth, int ignore);
   void add(const Confusion& other);
 
@@ -35,24 +35,24 @@ class Confusion {
   std::vector<int64_t> counts_;
 };
 
-/// What a confusion says of each class, as fractions; NaN where undefined.
+/// Scores of each class as fractions; NaN if undefined.
 struct ClassScores {
   std::vector<double> iou, accuracy;
   double mean_iou = 0, frequency_iou = 0, mean_accuracy = 0, pixel_accuracy = 0;
 };
 
 /// detectron2: IoU and accuracy are defined for classes with true pixels. cityscapes and mmseg: IoU
-/// is 0 for a class that is only predicted, undefined for one that is neither.
-/// Pixels with ignored truth count nowhere; so do predictions on them.
+/// is 0 for a class that is only predicted, undefined for one that is neither. Pixels with ignored
+/// truth are not counted, nor are predictions on them.
 ClassScores class_scores(const Confusion& confusion, ScoreRule rule);
 
-/// IoU of a boundary confusion: defined wherever the union is not empty (detectron2).
+/// IoU of a boundary confusion: defined if the union is not empty (detectron2).
 std::vector<double> boundary_iou(const Confusion& boundary);
 
 /// IoU of Cityscapes' seven categories: flat, construction, object, nature, sky, human, vehicle.
 std::vector<std::pair<std::string, double>> cityscapes_categories(const Confusion& confusion);
 
-/// Class names as keys: one that is there already gets its place, "wall (class 7)".
+/// Class names as unique keys: a repeated name gets its index, "wall (class 7)".
 std::vector<std::string> unique_names(const std::vector<std::string>& names);
 
 /// All scores of a set in detectron2's order of keys, under unique_names(); `boundary` may be null.

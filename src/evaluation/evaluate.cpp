@@ -56,7 +56,7 @@ class Tally {
         names_(options.names.empty() ? class_names(set.info()) : options.names),
         evaluator_(shown_names(names_), rule_of(set, options), set.info().ignore),
         fingerprint_(fingerprint()),
-        // Predictions with other ids must not be joined with these.
+        // Predictions with other ids must not be merged with these.
         file_(options.predictions,
               fingerprint_ + (set.info().prediction_ids.empty() ? "" : " own ids"), options.rank,
               options.world_size) {
@@ -123,7 +123,7 @@ class Tally {
   }
 
  private:
-  /// Of everything that the numbers depend on, the content of images and label files apart.
+  /// Checksum of everything that the scores depend on, except the content of image and label files.
   std::string fingerprint() const {
     Fingerprint print;
     print.add(options_.protocol)
@@ -150,7 +150,7 @@ class Tally {
     add_counts(evaluator_.boundary(), record.boundary);
   }
 
-  /// Adds the counts of all ranks: matrices and four numbers travel.
+  /// Adds the counts of all ranks: matrices and four numbers are exchanged.
   SetResult sum_up(bool complete) {
     auto& confusion = evaluator_.confusion().counts();
     auto& boundary = evaluator_.boundary().counts();
@@ -213,7 +213,7 @@ class Evaluation {
   Evaluation(const DatasetInfo& info, const std::vector<EvaluateOptions>& ways)
       : options_(ways.front()), set_(info) {
     if (options_.world_size > 1 && !options_.all_reduce) {
-      fail("an evaluation on ", options_.world_size, " ranks needs a way to add their counts");
+      fail("an evaluation on ", options_.world_size, " ranks needs all_reduce to add their counts");
     }
     const auto& all = set_.items();
     listed_ = options_.limit > 0 ? std::min<size_t>(options_.limit, all.size()) : all.size();
@@ -257,7 +257,7 @@ class Evaluation {
   }
 
  private:
-  /// Threads take images from the list, read, score and segment them; this one counts in order.
+  /// Worker threads read, score and segment images; this thread counts them in order.
   void work(const WaysScoreFunction& scores) {
     const auto count = static_cast<int64_t>(open_.size());
     const int64_t batch = std::max(1, options_.batch), chunks = (count + batch - 1) / batch;
@@ -271,7 +271,7 @@ class Evaluation {
     std::mutex error_mutex;
     const auto body = [&] {
       try {
-        at::init_num_threads();  // this thread's share of TorchThreads
+        at::init_num_threads();  // applies TorchThreads to this thread
         ImageWorker worker(set_, workers_);
         while (!signals::stop_requested()) {
           const int64_t chunk = next++;
@@ -292,7 +292,7 @@ class Evaluation {
     int64_t taken = 0;
     {
       std::vector<std::jthread> pool;
-      // Whatever ends this scope, the threads must not wait for room.
+      // However this scope ends, the threads must not block on a full queue.
       const ScopeExit closer([&] { done.close(); });
       for (int t = 0; t < threads; ++t) pool.emplace_back(body);
       while (auto records = done.pop()) {

@@ -16,36 +16,34 @@ namespace pixelclip {
 
 struct EvaluateOptions {
   std::vector<std::string> names = {};  ///< Class names; empty: from the set's class JSON.
-  /// Folder for sem_seg_predictions.json and for what an interrupted evaluation goes on from;
-  /// empty: neither is kept.
+  /// Folder for sem_seg_predictions.json and the progress files of an interrupted evaluation;
+  /// empty: neither is written.
   std::filesystem::path predictions = {};
   TestRule rule = TestRule::pixelclip;  ///< TEST.RULE; pixelclip: the rule of the set
-  std::string protocol = {};            ///< What else the numbers depend on: templates, sizes …
-  std::string weights = {};             ///< Checksum of the weights; ends the fingerprint.
-  int threads = 0;                      ///< Images in work at once; 0: all cores.
-  int batch = 1;                        ///< Images a call of the score function gets at most.
-  int64_t limit = 0;                    ///< Score only the first images of the set; 0: all.
-  int examples = 0;                     ///< Best, worst and random images kept for the report.
-  bool keep_progress = false;           ///< Leave removing the progress files to forget_progress().
-  int rank = 0, world_size = 1;         ///< This rank scores items rank, rank + world_size, …
+  std::string protocol = {};     ///< Other settings that the scores depend on: templates, sizes …
+  std::string weights = {};      ///< Checksum of the weights; ends the fingerprint.
+  int threads = 0;               ///< Images processed at once; 0: all cores.
+  int batch = 1;                 ///< Maximum number of images per call of the score function.
+  int64_t limit = 0;             ///< Score only the first images of the set; 0: all.
+  int examples = 0;              ///< Best, worst and random images kept for the report.
+  bool keep_progress = false;    ///< Keep the progress files until forget_progress().
+  int rank = 0, world_size = 1;  ///< This rank scores items rank, rank + world_size, …
   /// Sums a tensor of counts over all ranks in place; needed when world_size > 1. Only matrices and
-  /// counts travel; predictions of each rank are written by that rank and joined on rank 0.
+  /// counts are exchanged; each rank writes its predictions, and rank 0 joins them.
   std::function<void(torch::Tensor&)> all_reduce = {};
 };
 
-/// float [classes, h, w] scores of an image; h×w is the model's grid (64×64). Several threads call
-/// it at once.
+/// float [classes, h, w] scores of an image; h×w is the model's grid (64×64). Called concurrently.
 using ScoreFunction = std::function<torch::Tensor(const Image& rgb)>;
-/// The same of several images.
+/// The same for several images.
 using BatchScoreFunction = std::function<std::vector<torch::Tensor>(const std::vector<Image>& rgb)>;
 
-/// Scores a test set: threads read images (EXIF, RGB), ask `scores`, take the argmax at the
-/// image's own size and compare with the labels. Each image is worked off by one thread with
-/// LibTorch's own threads at one, so that on a CPU the counts do not depend on how many there are.
-/// Shows progress with ETA; stops at a signal with what is known so far, and goes on from there
-/// when it is called again with the same `predictions` and everything else equal. Images that
-/// cannot be read are logged, listed and left out. Errors: the set is missing or empty, names that
-/// disagree with the labels.
+/// Scores a test set: threads read images (EXIF, RGB), call `scores`, take the argmax at the
+/// image's original size and compare it with the labels. One thread processes an image, with a
+/// single LibTorch thread, so that on a CPU the counts do not depend on the number of threads.
+/// Shows progress with ETA. After a signal it returns partial results; a later call with the same
+/// `predictions` and settings continues. Unreadable images are logged, listed and left out. Errors:
+/// the set is missing or empty, names that disagree with the labels.
 SetResult evaluate(const DatasetInfo& info, const BatchScoreFunction& scores,
                    const EvaluateOptions& options);
 SetResult evaluate(const DatasetInfo& info, const ScoreFunction& scores, EvaluateOptions options);
@@ -76,7 +74,7 @@ struct Comparison {
 Comparison evaluate_ways(const DatasetInfo& info, const WaysScoreFunction& scores,
                          const std::vector<EvaluateOptions>& ways, int contested = 0);
 
-/// Removes what an evaluation has kept in `predictions` to go on from.
+/// Removes the progress files of an evaluation in `predictions`.
 void forget_progress(const std::filesystem::path& predictions);
 
 }  // namespace pixelclip

@@ -14,10 +14,10 @@
 namespace pixelclip {
 namespace {
 
-/// Pages show images no larger than this, pixels.
+/// Maximum side of images on pages, in pixels.
 constexpr int64_t kMaxExampleSide = 480;
 
-/// `ids` are the categories of the classes; empty: the classes themselves.
+/// `ids` are the category ids of the classes; empty: the class indices.
 LabelMap read_predictions(const std::string& elements, const std::vector<int32_t>& ids,
                           int64_t height, int64_t width) {
   LabelMap labels{height, width, std::vector<int32_t>(height * width)};
@@ -74,7 +74,7 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
   auto order = scored_;
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.score > b.score; });
-  // A small set shows each image once: the best, the worst, then any of the rest.
+  // In a small set each image is shown once: the best, the worst, then random others.
   const auto best = std::min<size_t>(count_, order.size());
   const auto worst = std::min<size_t>(count_, order.size() - best);
   Random random(0);

@@ -18,7 +18,7 @@ class ExamplePicker {
                 int count);
 
   void consider(const ImageRecord& record);
-  /// Reads the chosen images again; their predictions come from `file`.
+  /// Reads the chosen images again; `file` supplies their predictions.
   std::vector<Example> pick(const ProgressFile& file) const;
 
  private:

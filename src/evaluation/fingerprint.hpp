@@ -7,8 +7,8 @@
 
 namespace pixelclip {
 
-/// A 64-bit checksum that is the same on every machine: what it was given decides it, and where one
-/// part ends and the next begins. Guards against mix-ups, not against forgery.
+/// A 64-bit checksum, equal on all machines. It depends on the parts and their boundaries. Not
+/// cryptographic.
 class Fingerprint {
  public:
   Fingerprint& add(std::string_view bytes) {

@@ -26,7 +26,7 @@ std::string class_table(const SetResult& result) {
   }
   std::string out = open_table("classes of " + result.set, " tall",
                                table_head({"class", "IoU", "", "accuracy", "share of pixels"}));
-  // The bar's column has no head of its own to sort by.
+  // The column of bars has no heading and is not sortable.
   const std::string empty_head = "<th scope=\"col\"><button></button></th>";
   out.replace(out.find(empty_head), empty_head.size(),
               "<th class=\"bar\" aria-hidden=\"true\"></th>");
@@ -101,7 +101,7 @@ std::string set_section(const SetResult& result, size_t index) {
   }
   if (!result.complete)
     out +=
-        "<p class=\"warning\">This evaluation was stopped early: the numbers are of a part of the "
+        "<p class=\"warning\">This evaluation was stopped early: the scores cover only part of the "
         "set.</p>";
   if (!result.unreadable.empty()) {
     out += str("<details class=\"warning\"><summary>",
@@ -165,8 +165,7 @@ std::string chart(const Curve& curve) {
 }  // namespace
 
 std::vector<Curve> read_curves(const std::filesystem::path& metrics) {
-  std::map<std::string, std::map<double, double>>
-      curves;  // of one iteration the line written last counts
+  std::map<std::string, std::map<double, double>> curves;  // the last line of an iteration counts
   std::error_code ignored;
   if (!std::filesystem::exists(metrics, ignored)) return {};
   std::istringstream lines(read_text(metrics));
@@ -196,8 +195,8 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
   page.body = str("<section id=\"results\"><h2>Results</h2>",
                   text_table("results", result_rows(report.results)), kFingerprintNote);
   if (!report.compared.empty()) {
-    page.body += str("<h3>Beside others</h3>",
-                     text_table("beside others", comparison_rows(report.results, report.compared)));
+    page.body += str("<h3>Comparison</h3>",
+                     text_table("comparison", comparison_rows(report.results, report.compared)));
   }
   page.body += "</section>";
   for (size_t i = 0; i < report.results.size(); ++i) page.body += set_section(report.results[i], i);
@@ -207,7 +206,8 @@ void write_html_report(const std::filesystem::path& path, const HtmlReport& repo
     page.body += "</div></section>";
   }
   page.body +=
-      str("<section id=\"protocol\"><h2>Protocol</h2><details><summary>What the numbers depend on "
+      str("<section id=\"protocol\"><h2>Protocol</h2><details><summary>Settings that the scores "
+          "depend on "
           "besides weights and data</summary><pre>",
           escaped(report.protocol), "</pre></details></section>");
   write_html_page(path, page);

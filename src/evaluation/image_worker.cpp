@@ -9,7 +9,7 @@
 namespace pixelclip {
 namespace {
 
-/// The counts that are not 0; sets them to 0.
+/// Returns the nonzero counts and resets them to 0.
 SparseCounts take_counts(Confusion& confusion) {
   SparseCounts sparse;
   auto& counts = confusion.counts();

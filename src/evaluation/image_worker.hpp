@@ -17,7 +17,7 @@ struct ScoredAs {
   bool with_predictions;
 };
 
-/// One thread's part of an evaluation: reads images, asks for their scores, segments and counts.
+/// One thread of an evaluation: reads images, computes their scores, segments and counts.
 class ImageWorker {
  public:
   ImageWorker(const SemSegSet& set, const std::vector<ScoredAs>& ways);

@@ -8,14 +8,14 @@
 
 namespace pixelclip {
 
-/// Hands values from several threads to one in the order of their index. A thread that is `room` or
-/// more ahead of the reader waits, so memory stays bounded.
+/// Passes values from several threads to one in the order of their index. A thread that is `room`
+/// or more ahead of the reader blocks, so memory is bounded.
 template <typename T>
 class OrderedQueue {
  public:
   explicit OrderedQueue(int64_t room) : room_(room) {}
 
-  /// False when the queue was closed meanwhile.
+  /// Returns false if the queue was closed.
   bool push(int64_t index, T value) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return closed_ || index < next_ + room_; });
@@ -25,7 +25,7 @@ class OrderedQueue {
     return true;
   }
 
-  /// The value of the next index; nothing when the queue was closed before it came.
+  /// The value of the next index; nullopt if the queue was closed before it arrived.
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return closed_ || waiting_.contains(next_); });
@@ -38,7 +38,7 @@ class OrderedQueue {
     return value;
   }
 
-  /// Wakes everybody. Values that lie ready in order can still be taken.
+  /// Wakes all threads. Values that are ready in order can still be popped.
   void close() {
     std::lock_guard lock(mutex_);
     closed_ = true;

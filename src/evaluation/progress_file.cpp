@@ -27,7 +27,7 @@ void write_counts(std::ostream& out, const SparseCounts& counts) {
   for (const auto& [place, pixels] : counts) out << place << ' ' << pixels << ' ';
 }
 
-/// Takes the field before the next tab off `line`.
+/// Removes the field before the next tab from `line` and returns it.
 std::string_view take_field(std::string_view& line) {
   const size_t end = std::min(line.find('\t'), line.size());
   const auto field = line.substr(0, end);
@@ -83,7 +83,7 @@ ProgressFile::ProgressFile(fs::path folder, const std::string& fingerprint, int 
 
 fs::path ProgressFile::part(int rank) const { return folder_ / str(kPrefix, rank); }
 
-/// Calls `visit` for each whole line; a torn or damaged one ends the file.
+/// Calls `visit` for each complete line up to the first damaged one.
 void ProgressFile::scan(const fs::path& file,
                         const std::function<void(ImageRecord&&, Place)>& visit) const {
   std::ifstream lines(file, std::ios::binary);
@@ -104,7 +104,8 @@ void ProgressFile::recall(const Visitor& visit) {
   std::streamoff own_end = 0;
   for (const auto& file : parts_in(folder_)) {
     scan(file, [&](ImageRecord&& record, const Place& place) {
-      if (file == part(rank_)) own_end = place.end;  // writing goes on behind the last whole line
+      if (file == part(rank_))
+        own_end = place.end;  // writing continues after the last complete line
       if (record.state != ImageRecord::State::unreadable && seen.insert(record.index).second)
         visit(std::move(record));
     });
@@ -124,7 +125,7 @@ void ProgressFile::add(const ImageRecord& record) {
   write_counts(lines_, record.boundary);
   std::string text = record.text;
   std::replace(text.begin(), text.end(), '\n', ' ');
-  lines_ << '\t' << text << std::endl;  // out of this process, should it be killed
+  lines_ << '\t' << text << std::endl;  // flushed, in case the process is killed
 }
 
 void ProgressFile::finish() {
@@ -142,7 +143,7 @@ void ProgressFile::join(const Visitor& visit) {
     }
   }
   for (const auto& file : parts_in(folder_)) {
-    // An image that an earlier run could not read may have been read by a later one.
+    // An image that an earlier run could not read may have been readable in a later one.
     scan(file, [&](ImageRecord&& record, Place place) {
       if (record.state == ImageRecord::State::unreadable) {
         places_.try_emplace(record.index, std::move(place));

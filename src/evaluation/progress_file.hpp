@@ -11,10 +11,10 @@
 
 namespace pixelclip {
 
-/// The entries of a matrix of counts that are not 0: (place, pixels).
+/// The nonzero entries of a count matrix: (index, pixels).
 using SparseCounts = std::vector<std::pair<int64_t, int64_t>>;
 
-/// What became of one image of a set.
+/// Result of one image of a set.
 struct ImageRecord {
   enum class State : char { scored = 's', unlabelled = 'u', unreadable = 'x' };
   int64_t index = 0;  ///< in the set
@@ -23,33 +23,33 @@ struct ImageRecord {
   std::string text;  ///< scored: see predictions_json; unreadable: the reason
 };
 
-/// Keeps what an evaluation has found out, a line an image and a file a rank
-/// (FOLDER/.progress.RANK), while it runs: an interrupted one goes on from there, with any number
-/// of ranks, and sem_seg_predictions.json is made of it. Lines count only under the same
-/// fingerprint.
+/// Stores the results of a running evaluation, one line per image and one file per rank
+/// (FOLDER/.progress.RANK). An interrupted evaluation continues from these files with any number of
+/// ranks, and sem_seg_predictions.json is built from them. Files with another fingerprint are
+/// ignored.
 class ProgressFile {
  public:
   using Visitor = std::function<void(ImageRecord&&)>;
 
-  /// An empty folder: nothing is kept.
+  /// With an empty folder nothing is stored.
   ProgressFile(std::filesystem::path folder, const std::string& fingerprint, int rank,
                int world_size);
 
-  /// Calls `visit` once for each image that an earlier run has scored or found unlabelled; to be
+  /// Calls `visit` once for each image that an earlier run scored or found unlabelled. Must be
   /// called before add().
   void recall(const Visitor& visit);
   void add(const ImageRecord& record);
-  /// To be called before join() on any rank. Errors: a full disk.
+  /// Must be called on all ranks before join(). Errors: a full disk.
   void finish();
-  /// Rank 0, when all ranks have finished: writes FOLDER/sem_seg_predictions.json in the order of
-  /// the set, so that it does not depend on the number of ranks; `visit` sees each record.
+  /// On rank 0, after all ranks have finished: writes FOLDER/sem_seg_predictions.json in the order
+  /// of the set, independent of the number of ranks, and calls `visit` for each record.
   void join(const Visitor& visit);
   /// The record of one image, after join().
   ImageRecord read(int64_t index) const;
   /// Whether there is one.
   bool holds(int64_t index) const { return places_.contains(index); }
 
-  /// Removes what is kept in `folder`.
+  /// Removes the progress files in `folder`.
   static void remove(const std::filesystem::path& folder);
 
  private:

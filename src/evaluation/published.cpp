@@ -23,7 +23,7 @@ std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bo
   const auto file = find_data_file("datasets/published_results.json");
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) {
-    log::warn("the paper's results are not shown, for there is no ", file.string());
+    log::warn("the paper's results are not shown, because there is no ", file.string());
     return {};
   }
   auto rows = read_compared(file);

@@ -8,12 +8,12 @@
 
 namespace pixelclip {
 
-/// "ViT-B/16" or "ConvNeXt-B" where the image encoder has the sizes of that backbone of the paper;
+/// "ViT-B/16" or "ConvNeXt-B" if the image encoder has the sizes of that backbone of the paper;
 /// empty for others.
 std::string published_backbone(const ClipArchitecture& architecture);
 
 /// The rows of datasets/published_results.json (the paper's table) for this backbone and these
-/// training masks: one, or none for another backbone. A file that is missing is named in a warning.
+/// training masks: one, or none for another backbone. A missing file is reported in a warning.
 std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bool dino_masks);
 
 }  // namespace pixelclip

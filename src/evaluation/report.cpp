@@ -72,7 +72,7 @@ std::string remarks(const SetResult& result) {
   return text;
 }
 
-/// Columns side by side; the first and the last are texts, the others end flush.
+/// Formats aligned columns; the first and last are left-aligned, the others right-aligned.
 std::string plain_table(const std::vector<TableRow>& rows) {
   std::vector<size_t> widths(rows.front().size());
   const auto width = [](const std::string& text) {  // of UTF-8

@@ -9,7 +9,7 @@
 
 namespace pixelclip {
 
-/// An image of a set for people to look at, at most 480 pixels wide and high.
+/// An example image of a set, at most 480 pixels wide and high.
 struct Example {
   std::string kind = {};  ///< "best", "worst" or "random"
   std::string stem = {};
@@ -18,38 +18,39 @@ struct Example {
   LabelMap truth = {}, prediction = {};
 };
 
-/// One set's outcome, as it goes into tables and files.
+/// Result of one set, as written to tables and files.
 struct SetResult {
   std::string set = {};
   Results scores = {};
   std::vector<std::string> names = {};  ///< Of the classes.
   Confusion confusion = Confusion();
-  int64_t scored = 0;      ///< Images that count.
-  int64_t listed = 0;      ///< Pairs of the set.
-  int64_t unlabelled = 0;  ///< Left out because every pixel is ignored, where the set says so.
-  int64_t failed = 0;      ///< Images that could not be read, over all ranks.
-  int64_t unpaired = 0;    ///< Images without labels, the reverse, and unclear pairs: not listed.
-  int64_t expected = 0;    ///< Images that belong to the set, listed or not; 0: unknown.
-  /// "path: reason" of the unreadable images; those of all ranks where predictions are kept.
+  int64_t scored = 0;  ///< Images scored.
+  int64_t listed = 0;  ///< Pairs of the set.
+  int64_t unlabelled =
+      0;  ///< Images left out because all pixels are ignored, for sets that require it.
+  int64_t failed = 0;  ///< Images that could not be read, over all ranks.
+  int64_t unpaired =
+      0;  ///< Images without labels, labels without images, and ambiguous pairs; not in `listed`.
+  int64_t expected = 0;  ///< Images that belong to the set, listed or not; 0: unknown.
+  /// "path: reason" of the unreadable images; of all ranks if predictions are written.
   std::vector<std::string> unreadable = {};
   bool complete = true;     ///< False when the evaluation was stopped before its end.
   bool plain_clip = false;  ///< Measured on CLIP's own weights, before any training.
   double seconds = 0;
-  /// Checksum of the protocol and, behind "-", of the weights: equal first halves were measured in
-  /// the same way, equal fingerprints on the same weights too.
+  /// Checksum of the protocol and, after "-", of the weights. Results with equal first parts were
+  /// measured in the same way; equal fingerprints also mean equal weights.
   std::string fingerprint = {};
   std::vector<Example> examples = {};  ///< On rank 0.
 };
 
-/// "ONLY 48.3 % OF THE SET: 700 of 1449 images" where a score stands for a part of its set; else
-/// empty.
+/// "ONLY 48.3 % OF THE SET: 700 of 1449 images" if only part of the set was scored; else empty.
 std::string coverage_remark(const SetResult& result);
 
-/// Somebody's results, to stand beside ours.
+/// Results of another method, for comparison.
 struct ComparedRow {
   std::string name = {}, source = {};
   std::vector<std::pair<std::string, double>> scores = {};  ///< (set, mIoU)
-  std::string backbone = {}, masks = {};  ///< what was trained and on what, where the row says it
+  std::string backbone = {}, masks = {};  ///< backbone and training masks, if given
 };
 /// A JSON list [{name, source, scores: {set: mIoU}}]; a row may also say its backbone and masks.
 /// Errors: anything else, a row without a source.
@@ -69,10 +70,10 @@ std::string results_table(const std::vector<SetResult>& results,
 /// detectron2's lines for spreadsheets: task, names, values.
 std::string copypaste_lines(const SetResult& result);
 
-/// The score called `name`, NaN when there is none.
+/// The score `name`, NaN if there is none.
 double score_of(const Results& results, const std::string& name);
 
-/// The score that stands for a set: IoU by Cityscapes' rule, else mIoU.
+/// The main score of a set: IoU by Cityscapes' rule, else mIoU.
 double headline(const SetResult& result);
 
 /// FOLDER/results.json {set: {"sem_seg": {…}, "evaluation": {fingerprint, images, …}}},

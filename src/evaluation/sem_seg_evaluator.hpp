@@ -8,12 +8,12 @@
 
 namespace pixelclip {
 
-/// Scores label maps as detectron2's SemSegEvaluator does and keeps their predictions as RLE.
+/// Scores label maps as detectron2's SemSegEvaluator does.
 class SemSegEvaluator {
  public:
   SemSegEvaluator(std::vector<std::string> names, ScoreRule rule, int ignore);
 
-  /// Adds one image. `file_name` goes into the predictions' JSON; errors name it too.
+  /// Adds one image. Errors begin with `file_name`.
   void process(const std::string& file_name, const LabelMap& prediction, const LabelMap& truth);
   /// Adds another evaluator's matrices (not its predictions).
   void merge(const SemSegEvaluator& other);
@@ -21,7 +21,7 @@ class SemSegEvaluator {
 
   Confusion& confusion() { return confusion_; }
   const Confusion& confusion() const { return confusion_; }
-  /// Without classes by other rules than detectron2's, or when there are too many for it.
+  /// Has no classes unless the rule is detectron2's and supports their number.
   Confusion& boundary() { return boundary_; }
   const Confusion& boundary() const { return boundary_; }
   int64_t images() const { return images_; }

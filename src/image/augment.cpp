@@ -15,8 +15,8 @@ namespace pixelclip {
 
 namespace {
 
-/// One axis of the public cut-out: `size` pixels about a centre that may stand one place too far,
-/// and what lies beyond `length` is cut off.
+/// One axis of the public cutout: `size` pixels around a center that may be off by one, clipped to
+/// `length`.
 std::pair<int64_t, int64_t> draw_cut(Random& random, int64_t size, int64_t length) {
   const int64_t half = size / 2, last = length + (size % 2 == 0 ? 1 : 0) - half;
   const int64_t start = random.integer(std::min(half, last), std::max(half, last) + 1) - half;
@@ -55,7 +55,7 @@ PIXELCLIP_INLINE int32_t luma(int32_t r, int32_t g, int32_t b) {
   return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
 }
 
-/// Pillow's Image.blend: from `other` towards x, or beyond it, in float32, cut to an integer.
+/// Pillow's Image.blend in float32: interpolates or extrapolates from `other` to x and truncates.
 PIXELCLIP_INLINE int32_t blend(int32_t other, int32_t x, float factor) {
   const float y = static_cast<float>(other) + factor * static_cast<float>(x - other);
   return static_cast<int32_t>(std::min(std::max(y, 0.0f), 255.0f));
@@ -92,7 +92,7 @@ PIXELCLIP_CLONES int64_t luma_sum(const PixelTile& t, int count) {
   return sum;
 }
 
-/// torchvision's adjust_hue: the shift is cut to an integer of 1/255 turn and wraps at 256.
+/// torchvision's adjust_hue: the shift is truncated to an integer of 1/255 turn and wraps at 256.
 int32_t hue_shift(double turn) { return static_cast<int32_t>(turn * 255.0); }
 
 /// The steps between two contrasts, which need the mean of the whole image.
@@ -137,8 +137,8 @@ void for_each_part(int64_t height, int64_t width, const Body& body) {
 
 }  // namespace
 
-// Two passes over the tiles: both views up to the contrast, whose mean is summed on the way, and
-// the strong one from it on. Blur and cut-out follow plane by plane.
+// Two passes over the tiles: the first computes both views up to the contrast step and its mean,
+// the second the rest of the strong view. Blur and cutout follow per plane.
 void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
                 const Planes& weak, const Planes& strong, BlurScratch& scratch) {
   check_rgb(crop);

@@ -10,11 +10,11 @@
 #include "image/planes.hpp"
 #include "image/ssd_jitter.hpp"
 
-/// Color augmentation of RGB crops, in place. What is drawn and what is computed are apart: draw()
-/// fills a struct, apply() is a pure function of it.
+/// Color augmentation of RGB crops. draw() fills a struct with random parameters; the functions
+/// that apply it are deterministic.
 namespace pixelclip {
 
-/// The strong view: ColorJitter, grey, blur and cut-out, each as Pillow and torchvision (on Pillow
+/// The strong view: ColorJitter, grayscale, blur and cutout, as Pillow and torchvision (on Pillow
 /// images) compute them.
 struct StrongAugment {
   enum Step : uint8_t { kBrightness, kContrast, kSaturation, kHue };
@@ -31,13 +31,12 @@ struct StrongAugment {
   static StrongAugment draw(Random& random, int64_t height, int64_t width);
 };
 
-/// The two views of a training crop in few passes: `weak` gets the jittered crop, `strong`, when
-/// `augment` is given, that crop augmented. Both views are of the crop's size.
+/// Computes both views of a training crop: `weak` is the jittered crop; `strong`, if `augment` is
+/// given, is that crop augmented. Both have the crop's size.
 void make_views(const Image& crop, const SsdJitter& jitter, const StrongAugment* augment,
                 const Planes& weak, const Planes& strong, BlurScratch& scratch);
 
-/// The single steps; each equals ImageEnhance, torchvision's adjust_hue, convert("L") or
-/// ImageFilter.GaussianBlur.
+/// The single steps, in place; they equal ImageEnhance, torchvision's adjust_hue and convert("L").
 void adjust_brightness(Image& image, float factor);
 void adjust_contrast(Image& image, float factor);
 void adjust_saturation(Image& image, float factor);

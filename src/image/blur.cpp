@@ -15,12 +15,12 @@ namespace {
 constexpr int kPasses = 3;
 
 /// A box of fractional radius in 24-bit fixed point: 2 · radius + 1 pixels of weight `near`, and
-/// one of weight `far` at either side.
+/// one of weight `far` on either side.
 struct Box {
   int64_t radius;
   uint32_t near, far;
 
-  /// Three such boxes stand for a Gaussian (Gwosdek et al. 2011, "Theoretical foundations of
+  /// Three such boxes approximate a Gaussian (Gwosdek et al. 2011, "Theoretical foundations of
   /// Gaussian convolution by extended box filtering", equations 7, 11 and 14), in Pillow's
   /// precision.
   explicit Box(float sigma) {
@@ -36,8 +36,7 @@ struct Box {
   }
 };
 
-/// out[i] = the box over sources[0][i] … sources[n − 1][i]; the first and the last are the far
-/// ones.
+/// out[i] = the box over sources[0][i] … sources[n − 1][i]; the first and last have weight `far`.
 PIXELCLIP_CLONES void box_blur_any(const uint8_t* const* sources, int64_t n, const Box& box,
                                    int64_t size, uint8_t* __restrict out) {
   for (int64_t i = 0; i < size; ++i) {
@@ -52,7 +51,7 @@ void box_blur(const std::vector<const uint8_t*>& sources, const Box& box, int64_
               uint8_t* out) {
   using weigh::Sum;
   const auto& s = sources;
-  // Radius 0 and 1 hold every sigma up to 2 and more.
+  // Radius 0 and 1 cover every sigma that is used (up to 2).
   if (s.size() == 3) {
     weigh::two<24>(Sum<1>{s[1]}, box.near, Sum<2>{s[0], s[2]}, box.far, size, out);
   } else if (s.size() == 5) {
@@ -62,7 +61,7 @@ void box_blur(const std::vector<const uint8_t*>& sources, const Box& box, int64_
   }
 }
 
-/// All passes of one row, in two lines with the edge pixels repeated outside.
+/// All passes of one row, in two buffers with replicated edge pixels.
 void blur_row(uint8_t* row, int64_t width, const Box& box, std::vector<uint8_t>& lines,
               std::vector<const uint8_t*>& sources) {
   const int64_t reach = box.radius + 1, padded = width + 2 * reach;
@@ -79,7 +78,7 @@ void blur_row(uint8_t* row, int64_t width, const Box& box, std::vector<uint8_t>&
   }
 }
 
-/// The rows of a plane, or the last ones of a pass in a ring.
+/// The rows of a plane, or the most recent rows of a pass in a ring buffer.
 struct Rows {
   uint8_t* data;
   int64_t stride, kept;
@@ -105,8 +104,8 @@ void blur_plane(uint8_t* pixels, int64_t height, int64_t width, int64_t stride, 
                          {scratch.rings.data(), width, ring},
                          {scratch.rings.data() + ring * width, width, ring},
                          plane};
-  // Row by row, each vertical pass as far behind the one before as it reaches down, so that all of
-  // it stays in the nearest cache; what the last pass overwrites is no longer needed.
+  // Row by row, each vertical pass lags the previous one by its reach, so that all data stays in
+  // the first-level cache. The last pass overwrites only rows that are no longer needed.
   for (int64_t step = 0; step < height + kPasses * reach; ++step) {
     if (step < height) blur_row(plane[step], width, box, scratch.lines, scratch.sources);
     for (int pass = 1; pass <= kPasses; ++pass) {

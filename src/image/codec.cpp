@@ -27,7 +27,7 @@ void check_scale(int scale) {
   }
 }
 
-/// EXIF orientations 5 to 8 swap the axes. After that, columns and rows may run backwards.
+/// EXIF orientation: 5 to 8 swap the axes; then columns and rows may be mirrored.
 struct Turn {
   bool swap, mirror_x, mirror_y;
 
@@ -36,7 +36,8 @@ struct Turn {
         mirror_x(orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7),
         mirror_y(orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) {}
 
-  /// The stored rectangle that is shown at `shown` in an image shown as height × width.
+  /// The stored rectangle of the displayed rectangle `shown`; the displayed image is height ×
+  /// width.
   Rect to_stored(const Rect& shown, int64_t height, int64_t width) const {
     Rect r = shown;
     if (mirror_x) r.x = width - shown.x - shown.width;
@@ -44,7 +45,7 @@ struct Turn {
     return swap ? Rect{r.y, r.x, r.height, r.width} : r;
   }
 
-  /// The inverse; height × width is again the shown size.
+  /// The inverse; height × width is again the displayed size.
   Rect to_shown(const Rect& stored, int64_t height, int64_t width) const {
     Rect r = swap ? Rect{stored.y, stored.x, stored.height, stored.width} : stored;
     if (mirror_x) r.x = width - r.x - r.width;

@@ -8,19 +8,18 @@
 
 #include "image/image.hpp"
 
-/// Image files from and to memory. `name` stands for the file in errors; every damaged, truncated,
-/// empty or absurdly large file is an Error that begins with it.
+/// Decodes and encodes image files in memory. Damaged, truncated, empty or too large files are
+/// errors that begin with `name`.
 namespace pixelclip {
 
 struct DecodeOptions {
-  /// Turn the image as its EXIF orientation says.
+  /// Apply the EXIF orientation.
   bool orient = true;
-  /// Decode at 1/1, 1/2, 1/4 or 1/8 of the size (rounded up). JPEG only: others ignore it.
+  /// Decode at 1/1, 1/2, 1/4 or 1/8 of the size (rounded up). Only for JPEG.
   int scale = 1;
-  /// Larger images are refused before memory is taken for them.
+  /// Larger images are rejected before memory is allocated.
   int64_t max_pixels = 178956970;  // Pillow's limit
-  /// Takes doubts about an image's values ("NAME: of its 16 bits only …"); null: the first few are
-  /// logged.
+  /// Receives remarks about suspicious pixel values; null: the first few are logged.
   std::vector<std::string>* remarks = nullptr;
 };
 
@@ -36,18 +35,18 @@ struct ImageInfo {
 ImageInfo probe(std::span<const uint8_t> bytes, const std::string& name,
                 const DecodeOptions& options = {});
 
-/// RGB as Pillow's `convert("RGB")` gives it: grey is repeated, CMYK converted, alpha dropped,
-/// palettes looked up, 16 bits cut to 8, fractions up to 1 taken as shares of 255, other fractions
-/// clipped to 0 … 255. A JPEG is bit for bit what Pillow decodes (accurate
-/// integer DCT, smooth chroma upsampling).
+/// RGB as from Pillow's `convert("RGB")`: gray is repeated, CMYK converted, alpha dropped, palettes
+/// looked up, 16 bits cut to 8, fractions up to 1 taken as shares of 255, other fractions clipped
+/// to 0 … 255. A JPEG is bit for bit what Pillow decodes (accurate integer DCT, smooth chroma
+/// upsampling).
 Image decode_rgb(std::span<const uint8_t> bytes, const std::string& name,
                  const DecodeOptions& options = {});
 
-/// Decodes at least the pixels `wanted` (cut to the image), in coordinates of the oriented and
+/// Decodes at least the pixels `wanted` (clipped to the image), in coordinates of the oriented and
 /// scaled image, into `out`, whose rect may be larger and whose memory is reused. Inside `wanted`
-/// the pixels equal those of decode_rgb. A JPEG's rows below `wanted` are not read: damage there
-/// goes unnoticed, but not that the file is cut short: whatever `wanted` is, a JPEG without its end
-/// mark is read when all its rows are there, else an error. An empty `wanted` means everything.
+/// the pixels equal those of decode_rgb. A JPEG's rows below `wanted` are not read, so damage there
+/// goes unnoticed. Truncation is detected: a JPEG without end marker is an error unless all its
+/// rows are present. An empty `wanted` means the whole image.
 void decode_rgb_region(std::span<const uint8_t> bytes, const std::string& name, const Rect& wanted,
                        const DecodeOptions& options, ImageRegion& out);
 
@@ -57,11 +56,11 @@ Image decode_rgb_cropped(std::span<const uint8_t> bytes, const std::string& name
 
 /// The largest decoding scale (1, 2, 4 or 8) that leaves at least `target` of `size` pixels.
 int decode_scale(int64_t size, int64_t target);
-/// The size that decoding at `scale` gives.
+/// The size after decoding at `scale`.
 inline int64_t scaled_size(int64_t size, int scale) { return (size + scale - 1) / scale; }
 
-/// Ids as the file holds them: grey of up to 16 bits, or a palette's index (never its color).
-/// The orientation in such a file is not looked at. Errors: colors, alpha beside colors.
+/// Ids as stored in the file: gray values of up to 16 bits, or palette indices (never colors). The
+/// EXIF orientation is ignored. Errors: colors, alpha beside colors.
 LabelMap decode_labels(std::span<const uint8_t> bytes, const std::string& name);
 
 Image read_rgb(const std::filesystem::path& path, const DecodeOptions& options = {});

@@ -20,8 +20,8 @@ namespace pixelclip {
 namespace formats {
 namespace {
 
-/// libjpeg reports through this and leaves by longjmp: between run() and the library stand only
-/// frames without destructors.
+/// Error handling of libjpeg, which reports through this and exits by longjmp: there must be no
+/// frames with destructors between run() and the library.
 struct ErrorManager {
   jpeg_error_mgr base;
   jpeg_progress_mgr progress;
@@ -55,8 +55,8 @@ struct ErrorManager {
     std::longjmp(self->jump, 1);
   }
 
-  /// Warnings after which pixels are invented end the decoding; harmless ones are passed over. A
-  /// missing end mark is one of these: where bits are missing, JWRN_HIT_MARKER follows.
+  /// Warnings after which pixels would be guessed end the decoding; harmless ones are ignored, for
+  /// example a missing end marker (JWRN_HIT_MARKER follows if bits are missing).
   static void on_message(j_common_ptr codec, int level) {
     if (level >= 0) return;
     switch (codec->err->msg_code) {
@@ -72,7 +72,7 @@ struct ErrorManager {
     }
   }
 
-  /// A progressive file of a few bytes can ask for millions of passes over the image.
+  /// A progressive file of a few bytes can request millions of passes over the image.
   static void on_progress(j_common_ptr codec) {
     constexpr int kMostScans = 500;
     if (!codec->is_decompressor) return;
@@ -86,7 +86,7 @@ struct ErrorManager {
   }
 };
 
-/// Pillow's CMYK to RGB, of samples stored inverted as Adobe does (and Pillow assumes).
+/// Pillow's CMYK to RGB conversion for samples stored inverted, as Adobe does (and Pillow assumes).
 void cmyk_to_rgb(const uint8_t* in, int64_t pixels, uint8_t* out) {
   for (int64_t i = 0; i < pixels; ++i, in += 4, out += 3) {
     const int light = in[3];
@@ -97,7 +97,7 @@ void cmyk_to_rgb(const uint8_t* in, int64_t pixels, uint8_t* out) {
   }
 }
 
-/// Frees what libjpeg holds, also when the reader's constructor throws.
+/// Frees the memory of libjpeg, also if the reader's constructor throws.
 struct Decompressor : jpeg_decompress_struct {
   Decompressor() : jpeg_decompress_struct() {}
   ~Decompressor() { jpeg_destroy_decompress(this); }
@@ -105,9 +105,9 @@ struct Decompressor : jpeg_decompress_struct {
   Decompressor& operator=(const Decompressor&) = delete;
 };
 
-/// How a file ends.
+/// The end of a file.
 struct Ending {
-  bool marked = false;  ///< with the end mark, though other bytes may follow
+  bool marked = false;  ///< has the end marker, possibly followed by other bytes
   std::set<uint8_t>
       scanned;       ///< components that have a scan; empty when the last bytes are the mark
   size_t zeros = 0;  ///< zeros at the end of the file
@@ -162,7 +162,7 @@ class JpegReader {
       jpeg_mem_src(&codec_, bytes.data(), bytes.size());
       jpeg_read_header(&codec_, TRUE);
     });
-    // Arithmetic coding takes zeros behind the end without a warning.
+    // Arithmetic decoding reads zeros beyond the end without a warning.
     errors_.needs_end = codec_.arith_code;
     check_size(height(), width(), name_, options.max_pixels);
   }
@@ -172,7 +172,7 @@ class JpegReader {
 
   void decode(const Rect& wanted, int scale, ImageRegion& out) {
     start(scale);
-    // Without an end mark, only reading all rows shows whether some are missing.
+    // Without an end marker, all rows must be read to see whether some are missing.
     const Rect rect = choose_region(ending_.marked ? wanted : Rect{});
     out.rect = rect;
     out.source_height = codec_.output_height;
@@ -184,7 +184,7 @@ class JpegReader {
       run([&] { read_rows(rect, out.image); });
     }
     if (!complete_)
-      fail_in(name_, "truncated JPEG (it has no end mark, and parts of the image are missing)");
+      fail_in(name_, "truncated JPEG (it has no end marker, and parts of the image are missing)");
   }
 
  private:
@@ -209,12 +209,11 @@ class JpegReader {
     full_width_ = codec_.output_width;
   }
 
-  /// The rectangle that is decoded for `wanted`. Smooth upsampling makes a pixel depend on the
-  /// chroma sample beside it, which the library does not see across the edge of its region: hence a
-  /// margin.
+  /// The rectangle that is decoded for `wanted`. It has a margin, because smooth upsampling uses
+  /// neighboring chroma samples and the library does not read those outside its region.
   Rect choose_region(const Rect& wanted) {
     const int64_t rows = codec_.output_height, columns = full_width_;
-    // libjpeg-turbo skips wrongly where scaling turns a fourfold chroma axis into a twofold one.
+    // libjpeg-turbo skips rows incorrectly if scaling reduces 4:1 chroma subsampling to 2:1.
     const bool skips_wrongly =
         codec_.scale_num < 8 && codec_.max_h_samp_factor * codec_.max_v_samp_factor > 4;
     if (wanted.empty() || skips_wrongly) return {0, 0, columns, rows};
@@ -256,16 +255,15 @@ class JpegReader {
     });
   }
 
-  /// The end of the file is looked at only when all rows were read.
+  /// The end of the file is checked only after all rows were read.
   void finish() {
     if (codec_.output_scanline != codec_.output_height) return;
     if (!ending_.marked) complete_ = is_complete();
     jpeg_finish_decompress(&codec_);
   }
 
-  /// Whether nothing is missing from a file without end mark whose rows were all decoded: a cut
-  /// between two scans leaves out components or bits, and a disk may have filled up with zeros what
-  /// was cut.
+  /// Whether a file without end marker whose rows were all decoded is complete: truncation between
+  /// two scans loses components or bits, and the lost part may have been filled with zeros.
   bool is_complete() const {
     constexpr size_t kReadAhead = 8;  // bytes in the bit buffer
     const bool at_once = !jpeg_has_multiple_scans(const_cast<Decompressor*>(&codec_));

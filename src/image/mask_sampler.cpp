@@ -27,8 +27,8 @@ AxisMap& AxisMap::resize(int64_t size) {
   previous_.swap(source_);
   source_.assign(size, -1);
   const auto in = static_cast<int64_t>(previous_.size());
-  // Pillow adds the step again and again instead of multiplying; where (i + ½) · in / out is a
-  // whole number, the rounding of that sum decides between two pixels.
+  // Pillow accumulates the step instead of multiplying; if (i + ½) · in / out is an integer, the
+  // rounding of that sum decides between two pixels.
   const double step = static_cast<double>(in) / static_cast<double>(size);
   double position = step * 0.5;
   for (int64_t i = 0; i < size; ++i, position += step) {
@@ -60,7 +60,7 @@ AxisMap& AxisMap::pad(int64_t size) {
 
 namespace {
 
-/// torch's index of the source: the scale is a float32, as for every float tensor.
+/// torch's source index; the scale is float32, as for float tensors.
 int64_t sampled_index(int64_t i, float scale, int64_t in) {
   return std::min(static_cast<int64_t>(std::floor(static_cast<float>(i) * scale)), in - 1);
 }
@@ -141,8 +141,8 @@ void MaskSampler::prepare_rows(std::span<const int32_t> source) {
     last = s;
   }
   rows_reversed_ = first > last;
-  // first_row_[r] counts the leading rows (of the unreversed order) whose source lies above r;
-  // background at the head counts as above everything, background at the foot as below.
+  // first_row_[r] is the number of leading rows (in unreversed order) whose source is above r;
+  // leading background counts as above, trailing background as below.
   first_row_.assign(source_height_ + 1, 0);
   int64_t r = 0;
   int32_t end = 0;
@@ -159,7 +159,7 @@ void MaskSampler::prepare_rows(std::span<const int32_t> source) {
 }
 
 /// Calls `visit(column, first, last)` for every output column that a run crosses, with the
-/// (unreversed) output rows [first, last) that it fills there.
+/// (unreversed) output rows [first, last) of the run.
 template <typename Visit>
 void MaskSampler::visit_runs(std::span<const uint32_t> counts, const Visit& visit) const {
   const auto height = static_cast<uint32_t>(source_height_);
@@ -214,8 +214,7 @@ uint64_t bits_between(int64_t first, int64_t last) {
 
 int64_t MaskSampler::sample(std::span<const uint32_t> counts, uint8_t* bits, int64_t row_stride) {
   visit_runs(counts, [&](int32_t x, int32_t first, int32_t last) {
-    // Columns run from the most significant bit on, so that a transposed word is a row of the
-    // output.
+    // Columns start at the most significant bit, so that a transposed word is an output row.
     const int64_t slot = (x >> 6) * 64 + (63 - (x & 63));
     for (int64_t word = first >> 6; word <= (last - 1) >> 6; ++word) {
       const int64_t low = std::max<int64_t>(first - word * 64, 0);
@@ -231,7 +230,7 @@ int64_t MaskSampler::sample(std::span<const uint32_t> counts, uint8_t* bits, int
   return area;
 }
 
-/// Writes one block of 64 × 64 cells and empties it for the next mask; returns its number of ones.
+/// Writes one block of 64 × 64 cells and clears it for the next mask; returns its number of ones.
 int64_t MaskSampler::emit_block(int64_t by, int64_t bx, uint8_t* bits, int64_t row_stride) {
   const int64_t rows = std::min<int64_t>(64, height_ - by * 64);
   const int64_t bytes = std::min<int64_t>(8, row_bytes() - bx * 8);

@@ -6,8 +6,8 @@
 
 #include "image/image.hpp"
 
-/// Masks stay runs: resize, crop, flip, padding and sampling are one index map an axis, applied to
-/// the runs directly.
+/// Samples masks from run lengths: resize, crop, flip, padding and sampling are composed into one
+/// index map per axis, which is applied to the runs.
 namespace pixelclip {
 
 /// Where each output index of one axis comes from: an index into the source, or −1 for background.
@@ -20,13 +20,13 @@ class AxisMap {
   /// The identity again, keeping the memory.
   AxisMap& reset(int64_t source_size);
 
-  /// Pillow's nearest resize: floor((i + ½) · in / out), summed up in double precision as Pillow
-  /// does.
+  /// Pillow's nearest resize: floor((i + ½) · in / out), accumulated in double precision as in
+  /// Pillow.
   AxisMap& resize(int64_t size);
   /// Indices [begin, begin + count); what lies outside becomes background.
   AxisMap& crop(int64_t begin, int64_t count);
   AxisMap& flip();
-  /// Background up to `size` indices; does nothing when it is long enough.
+  /// Appends background up to `size` indices; does nothing if already that long.
   AxisMap& pad(int64_t size);
   /// torch's nearest interpolation: floor(i · in / out), the scale in single precision.
   AxisMap& sample(int64_t size);
@@ -45,8 +45,8 @@ class AxisMap {
 Rect covered_cells(const Rect& cut, int64_t height, int64_t width, int64_t grid_height,
                    int64_t grid_width);
 
-/// Turns runs into the final bits. Set up once for a sample, used for each of its masks; keeps its
-/// memory, so that nothing is allocated for a mask. One for each thread.
+/// Converts runs to bits. Prepared once per sample, used for each of its masks without allocating
+/// memory. Use one per thread.
 class MaskSampler {
  public:
   /// `rows` and `columns` map the output grid to the masks' source; cells of `cut` stay empty.

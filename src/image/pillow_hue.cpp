@@ -4,9 +4,9 @@
 
 namespace pixelclip {
 
-// Pillow computes partly in float32 and partly in double, and cuts where others round. The float32
-// expressions below, in this very order of operations, give the same integers for every color and
-// every shift (checked for all of them).
+// Pillow computes partly in float32 and partly in double, and truncates. The float32 expressions
+// below, in this order of operations, give the same integers for all colors and shifts (verified
+// exhaustively).
 PIXELCLIP_CLONES void shift_pillow_hue(PixelTile& t, int32_t shift) {
   constexpr int kSize = PixelTile::kSize;
   int32_t hue[kSize], saturation[kSize], most[kSize];

@@ -6,8 +6,8 @@
 
 namespace pixelclip {
 
-/// Adds `shift` (256 to a turn, wrapping) to the hue of Pillow's 8-bit HSV, there and back, bit for
-/// bit.
+/// Converts to Pillow's 8-bit HSV, adds `shift` to the hue (256 per turn, wrapping) and converts
+/// back, bit for bit.
 void shift_pillow_hue(PixelTile& tile, int32_t shift);
 
 }  // namespace pixelclip

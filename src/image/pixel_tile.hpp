@@ -8,8 +8,8 @@
 
 namespace pixelclip {
 
-/// A run of pixels, channels apart and widened: small enough for the first-level cache, of fixed
-/// length so that the compiler turns every loop over it into vector instructions.
+/// A run of pixels with separate, widened channels: small enough for the first-level cache, of
+/// fixed length so that the compiler vectorizes loops over it.
 struct PixelTile {
   static constexpr int kSize = 128;
   int32_t r[kSize], g[kSize], b[kSize];
@@ -17,15 +17,15 @@ struct PixelTile {
   /// kSize pixels of an image; `rgb` [kSize, 3].
   void load(const uint8_t* rgb);
   void store(uint8_t* rgb) const;
-  /// `count` pixels; black behind them.
+  /// `count` pixels; the rest is black.
   void load(const uint8_t* rgb, int count);
   /// The same from planes, from pixel (y, x) on.
   void load(const Planes& from, int64_t y, int64_t x, int count);
   void store(const Planes& to, int64_t y, int64_t x, int count) const;
 };
 
-/// Calls `body(tile, count)` for all pixels and writes the tile back; the last tile holds only
-/// `count` of them, and black behind.
+/// Calls `body(tile, count)` for all pixels and writes the tile back; the last tile has only
+/// `count` pixels; the rest is black.
 template <typename Body>
 void for_each_tile(Image& image, const Body& body) {
   constexpr int64_t kBytes = 3 * PixelTile::kSize;

@@ -9,7 +9,7 @@
 
 namespace pixelclip {
 
-/// Red, green and blue apart, as tensors hold them: rows lie `stride` bytes apart. A view.
+/// A view of separate red, green and blue planes, as in tensors; rows are `stride` bytes apart.
 struct Planes {
   std::array<uint8_t*, 3> plane = {};
   int64_t height = 0, width = 0, stride = 0;
@@ -20,7 +20,7 @@ struct Planes {
 /// Errors: the image does not have three channels.
 void check_rgb(const Image& image);
 
-/// The planes of an RGB image in memory of their own.
+/// The planes of an RGB image, with their own memory.
 class PlanarImage {
  public:
   explicit PlanarImage(const Image& rgb);
@@ -33,7 +33,7 @@ class PlanarImage {
   Planes planes_;
 };
 
-// Sixteen pixels at a time, many times as fast as plain loops as compiled.
+// Sixteen pixels at a time, several times faster than compiled plain loops.
 
 using Bytes16 = uint8_t __attribute__((vector_size(16)));
 

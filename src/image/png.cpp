@@ -14,8 +14,8 @@ namespace pixelclip {
 namespace formats {
 namespace {
 
-/// What libpng's callbacks share. It leaves by longjmp: between run() and the library stand only
-/// frames without destructors.
+/// State of libpng's callbacks. libpng exits by longjmp: there must be no frames with destructors
+/// between run() and the library.
 struct State {
   Bytes bytes;
   size_t at = 0;
@@ -149,7 +149,7 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-/// `rows` hold `channels` samples a pixel of `depth` bits, big-endian.
+/// `rows` has `channels` samples per pixel of `depth` bits, big-endian.
 std::vector<uint8_t> encode(const uint8_t* rows, int64_t height, int64_t width, int channels,
                             int depth) {
   constexpr int64_t kMost = 0x7fffffff;
@@ -191,7 +191,7 @@ ImageInfo probe_png(Bytes bytes, const std::string& name, const DecodeOptions& o
 
 Image decode_png(Bytes bytes, const std::string& name, const DecodeOptions& options) {
   PngReader reader(bytes, name, options.max_pixels);
-  const int depth = reader.depth();  // reading makes it 8
+  const int depth = reader.depth();  // reading changes it to 8
   Image image = reader.read_rgb();
   if (depth == 16) remark_dark_16_bits(image, name, options);
   return image;

@@ -6,14 +6,14 @@
 
 namespace pixelclip {
 
-/// Turns polygons into runs (see image/rle.hpp) without a bitmap. Keeps its memory; one for each
+/// Turns polygons into runs (see image/rle.hpp) without a bitmap. Reuses its memory; use one per
 /// thread.
 class PolygonFiller {
  public:
-  /// Polygons of one mask: corner after corner x, y in pixels (the first pixel spans 0 to 1),
-  /// polygon after polygon, `corners` each. A pixel belongs to the mask when its centre lies inside
-  /// an odd number of times of one of them; what lies outside height × width is cut off. `counts`
-  /// is reused. Errors: a size that can not be held, more than 2^22 crossings of edges and columns.
+  /// Polygons of one mask: x, y of each corner in pixels (the first pixel spans 0 to 1), `corners`
+  /// per polygon. A pixel belongs to the mask if its center is inside one of them by the even-odd
+  /// rule; parts outside height × width are clipped. `counts` is reused. Errors: a size that is too
+  /// large, more than 2^22 crossings of edges and columns.
   void fill(std::span<const double> points, std::span<const uint32_t> corners, int64_t height,
             int64_t width, std::vector<uint32_t>& counts);
 

@@ -11,7 +11,7 @@
 namespace pixelclip {
 namespace {
 
-/// Where output i's window lies, by Pillow's arithmetic.
+/// The source window of each output, in Pillow's arithmetic.
 struct Window {
   double scale, filter_scale;
   int64_t source;
@@ -61,7 +61,7 @@ void set_axis(int64_t source, int64_t target, int64_t first, int64_t count, bool
     std::copy_n(axis.weights.data() + o * most, axis.taps, axis.weights.data() + o * axis.taps);
   }
   axis.weights.resize(count * axis.taps);
-  // Shorter windows at the end would reach beyond the pixels that the outputs need: shift them
+  // Shorter windows at the end would extend beyond the pixels that the outputs need: shift them
   // left.
   const int64_t limit = window.end(first + count - 1);
   for (int64_t o = 0; o < count; ++o) {
@@ -138,7 +138,7 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
   }
   out.reshape(crop.height, crop.width, image.channels);
   const int64_t size = out.stride();
-  // Rows that are resized horizontally wait in a ring for the vertical pass.
+  // Horizontally resized rows are kept in a ring buffer for the vertical pass.
   constexpr int64_t spare = RowResizer::kSpare;
   const int64_t ring = s.rows.taps;
   s.lines.resize(ring * (size + spare));
@@ -151,8 +151,7 @@ void Resizer::resize_crop(const ImageRegion& source, int64_t height, int64_t wid
     const int64_t begin = s.rows.begin[o];
     for (ready = std::max(ready, begin); ready < begin + s.rows.taps; ++ready) {
       const uint8_t* row = image.row(ready - have.y);
-      if ((image.height - (ready - have.y) - 1) * image.stride() <
-          spare) {  // too few bytes behind it
+      if ((image.height - (ready - have.y) - 1) * image.stride() < spare) {  // too few bytes follow
         s.last_row.assign(row, row + image.stride());
         s.last_row.resize(image.stride() + spare);
         row = s.last_row.data();

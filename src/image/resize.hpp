@@ -8,8 +8,8 @@
 #include "image/image.hpp"
 
 /// Pillow's bilinear resize, bit for bit: antialiased when shrinking, horizontally first, then
-/// vertically, coefficients in 22-bit fixed point, eight bits in between. (Pillow from version 11
-/// on may begin with the other axis where the image's shape changes much; that rounds otherwise.)
+/// vertically, coefficients in 22-bit fixed point, eight bits in between. (Pillow 11 and later may
+/// start with the other axis if the aspect ratio changes much, which rounds differently.)
 namespace pixelclip {
 
 /// detectron2's ResizeShortestEdge: the size whose short side is `short_side`, unless the long side
@@ -31,10 +31,10 @@ Rect source_rect(int64_t source_height, int64_t source_width, int64_t height, in
 
 Image resize_bilinear(const Image& image, int64_t height, int64_t width);
 
-/// The rectangle `crop` (inside height × width) of resize_bilinear, computing nothing else.
+/// The rectangle `crop` (inside height × width) of resize_bilinear, without computing the rest.
 Image resize_crop(const Image& image, int64_t height, int64_t width, const Rect& crop);
 
-/// Keeps its working memory from call to call; one for each thread.
+/// Reuses its working memory; use one per thread.
 class Resizer {
  public:
   Resizer();

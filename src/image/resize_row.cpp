@@ -51,14 +51,6 @@ void RowResizer::prepare(const AxisWeights& axis, int64_t count, int64_t channel
     prepare_plain();
 }
 
-void RowResizer::run(const uint8_t* in, uint8_t* out) {
-  if (channels_ != 3) return run_grey(in, out);
-  if (fast_)
-    run_fast(in, out);
-  else
-    run_plain(in, out);
-}
-
 void RowResizer::run_grey(const uint8_t* in, uint8_t* out) const {
   for (int64_t o = 0; o < count_; ++o) {
     int32_t sum = kHalf;
@@ -142,5 +134,13 @@ PIXELCLIP_V3 void RowResizer::run_fast(const uint8_t* in, uint8_t* out) const {
 #else
 void RowResizer::run_fast(const uint8_t*, uint8_t*) const {}
 #endif
+
+void RowResizer::run(const uint8_t* in, uint8_t* out) {
+  if (channels_ != 3) return run_grey(in, out);
+  if (fast_)
+    run_fast(in, out);
+  else
+    run_plain(in, out);
+}
 
 }  // namespace pixelclip

@@ -17,13 +17,13 @@ struct AxisWeights {
   const int32_t* weight(int64_t i) const { return weights.data() + i * taps; }
 };
 
-/// The horizontal pass of a resize: one row after the other. Keeps its memory.
+/// The horizontal pass of a resize, row by row. Reuses its memory.
 class RowResizer {
  public:
-  /// Bytes that may be read behind a row of the source, and written behind one of the result.
+  /// Bytes that may be read beyond a source row and written beyond a result row.
   static constexpr int64_t kSpare = 32;
 
-  /// For rows of 1 or 3 channels; `axis` must stay.
+  /// For rows of 1 or 3 channels; `axis` must outlive this object.
   void prepare(const AxisWeights& axis, int64_t count, int64_t channels);
   void run(const uint8_t* in, uint8_t* out);
 

@@ -21,10 +21,10 @@ struct Rle {
   bool operator==(const Rle&) const = default;
 };
 
-/// What runs that end with a run of mask before height · width stand for.
+/// Treatment of runs that end with a mask run before height · width.
 enum class RleEnd {
   error,
-  background,  ///< background follows to the end: some writers leave out the last run
+  background,  ///< background follows to the end; some writers omit the last run
 };
 
 /// Decodes the compressed string into `counts`, whose memory is reused. Errors (one sentence that
@@ -36,14 +36,14 @@ Rle decode_rle(std::string_view text, int64_t height, int64_t width);
 /// The inverse, character for character as pycocotools writes it.
 std::string encode_rle(const Rle& rle);
 
-/// Checks runs that came as a plain list (uncompressed RLE). Errors as for parse_rle.
+/// Checks runs of uncompressed RLE. Errors as for parse_rle.
 void check_rle(std::span<const uint32_t> counts, int64_t height, int64_t width);
 
-/// The same, with background to the end where runs end with a run of mask.
+/// The same, but appends background to the end if the runs end with a mask run.
 void complete_rle(std::vector<uint32_t>& counts, int64_t height, int64_t width);
 
 int64_t rle_area(std::span<const uint32_t> counts);
-/// The smallest rectangle that holds the mask; empty for an empty mask.
+/// Bounding box of the mask; empty for an empty mask.
 Rect rle_bbox(const Rle& rle);
 
 /// One byte a pixel, row by row; anything but 0 is mask.

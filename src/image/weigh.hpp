@@ -6,12 +6,12 @@
 
 #include "base/instruction_sets.hpp"
 
-/// Weighted sums of bytes in fixed point, 16 bytes at a time where the processor has AVX2: its
-/// 32-bit multiplication is slow, so that a weight of up to 24 bits is split into two of 12, and
-/// two products come from one instruction. The results are those of plain 32-bit arithmetic.
+/// Weighted sums of bytes in fixed point, 16 bytes at a time with AVX2. Its 32-bit multiplication
+/// is slow, so weights of up to 24 bits are split into two of 12, and one instruction computes two
+/// products. The results equal those of 32-bit arithmetic.
 namespace pixelclip::weigh {
 
-/// Sums of the bytes at one place of several rows.
+/// Sums of the bytes at the same position of several rows.
 template <size_t kRows>
 struct Sum {
   std::array<const uint8_t*, kRows> rows;

@@ -7,14 +7,14 @@
 #include "image/image.hpp"
 #include "visualization/sheet.hpp"
 
-/// What pages for people are made of; pages are RGB.
+/// Drawing primitives for result pages, which are RGB.
 namespace pixelclip::drawing {
 
 constexpr int kGap = 12;
 inline const cv::Scalar kPaper(255, 255, 255), kInk(40, 40, 40);
 
-/// Text with its left end and vertical middle at `at`. OpenCV's letters are lines: drawn four times
-/// as large and shrunk they look like print.
+/// Draws text with its left end and vertical center at `at`. OpenCV's fonts are line drawings;
+/// rendering at four times the size and shrinking smooths them.
 class Lettering {
  public:
   explicit Lettering(double pixels) : scale_(pixels / 22.0) {}
@@ -26,19 +26,19 @@ class Lettering {
   double scale_;
 };
 
-/// A class name in OpenCV's letters, which are ASCII's: without accents, cut when very long, and
-/// the class's number in its place where that is not enough.
+/// A class name in ASCII, which OpenCV's fonts support: accents are removed, long names truncated,
+/// and names without ASCII letters replaced by the class number.
 std::string drawable(const std::string& name, size_t id);
 
-/// Colors the labelled pixels half, so that the image's texture shows, and draws a white line
-/// where two labels meet.
+/// Blends label colors over the image, so that its texture stays visible, and draws a white line
+/// between labels.
 void lay_over(cv::Mat& image, const cv::Mat& labels, const std::vector<Color>& palette);
-/// Labels -1 and 255 are no classes, unless there are as many as that.
+/// Whether a label is a class; -1 is not, nor is 255 unless there are more than 255 colors.
 bool is_label(int32_t id, const std::vector<Color>& palette);
-/// [height, width] ids as CV_32S, the nearest one for each pixel of `size`.
+/// Resizes [height, width] ids to `size` by nearest neighbor, as CV_32S.
 cv::Mat enlarged_labels(const int32_t* ids, int height, int width, cv::Size size);
 
-/// Swatches with names in as many columns as fit.
+/// A legend of color swatches with names, in as many columns as fit.
 class Legend {
  public:
   struct Entry {

@@ -8,9 +8,9 @@
 
 namespace pixelclip {
 
-/// An image with its labels laid over it, and under it the names of those that occur, the largest
-/// first with their share of the image. Images longer than `max_side` pixels are shrunk, small
-/// ones enlarged. Labels are positions in `names`; colors come from `palette` by label.
+/// An image with its labels as a color overlay and, below it, a legend of the labels that occur
+/// with their share of the image, the largest first. Images longer than `max_side` pixels are
+/// shrunk, small ones enlarged. Labels are indices into `names` and `palette`.
 Image overlay_page(const Image& rgb, const LabelMap& labels, const std::vector<std::string>& names,
                    const std::vector<Color>& palette, int64_t max_side = 2048);
 

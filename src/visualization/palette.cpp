@@ -13,8 +13,8 @@ namespace {
 using Vec3 = std::array<double, 3>;
 using Matrix = std::array<Vec3, 3>;
 
-/// How the three kinds of eyes see linear RGB: usual, protanopic and deuteranopic (Machado,
-/// Oliveira and Fernandes 2009, severity 1).
+/// Linear RGB as perceived with normal, protanopic and deuteranopic vision (Machado, Oliveira and
+/// Fernandes 2009, severity 1).
 constexpr std::array<Matrix, 3> kEyes = {{
     {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
     {{{0.152286, 1.052583, -0.204868},
@@ -35,7 +35,7 @@ double to_linear(double value) {
   return value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
 }
 
-/// Ottosson's OKLab: distances in it follow what people see.
+/// Ottosson's OKLab, a perceptually uniform color space.
 Vec3 oklab(const Vec3& rgb) {
   constexpr Matrix kToCones = {{{0.4122214708, 0.5363325363, 0.0514459929},
                                 {0.2119034982, 0.6806995451, 0.1073969566},
@@ -50,7 +50,7 @@ Vec3 oklab(const Vec3& rgb) {
 
 struct Candidate {
   Color color;
-  std::array<Vec3, 3> seen;  ///< by each kind of eye
+  std::array<Vec3, 3> seen;  ///< for each kind of vision
   double nearest = std::numeric_limits<double>::max();
 };
 
@@ -72,7 +72,7 @@ Candidate make_candidate(uint8_t red, uint8_t green, uint8_t blue) {
   return candidate;
 }
 
-/// A grid through RGB without what is near black, white or grey: those read as "no label".
+/// A grid of RGB colors without those close to black, white or gray, which mean "no label".
 std::vector<Candidate> candidates() {
   std::vector<Candidate> all;
   for (int red = 0; red <= 255; red += 17) {
@@ -91,7 +91,7 @@ std::vector<Candidate> candidates() {
 }  // namespace
 
 std::vector<Color> distinct_colors(int count) {
-  // Farthest first: each color is the one least like those already taken.
+  // Farthest-point selection: each color is the one most distant from those already chosen.
   std::vector<Candidate> left = candidates();
   std::vector<Color> colors;
   Candidate taken = make_candidate(230, 159, 0);

@@ -11,10 +11,10 @@ struct Color {
   uint8_t red = 0, green = 0, blue = 0;
 };
 
-/// `count` colors that stay apart for color-blind readers as far as their number allows.
+/// `count` colors that are as distinct as possible, also for color-blind readers.
 std::vector<Color> distinct_colors(int count);
 
-/// A color for each of the names; the background's is dark.
+/// A color for each name; the background is dark.
 std::vector<Color> colors_of(const Words& words);
 
 }  // namespace pixelclip

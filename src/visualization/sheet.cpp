@@ -25,7 +25,7 @@ void check(const SheetCell& cell) {
   }
 }
 
-/// Fits the image into side × side, centred.
+/// Draws the image centered in side × side pixels.
 void draw_cell(cv::Mat page, const SheetCell& cell, const std::vector<Color>& palette, int side) {
   if (cell.rgb.empty()) return;
   const cv::Mat source(cell.height, cell.width, CV_8UC3, const_cast<uint8_t*>(cell.rgb.data()));
@@ -41,7 +41,7 @@ void draw_cell(cv::Mat page, const SheetCell& cell, const std::vector<Color>& pa
       page(cv::Rect((side - size.width) / 2, (side - size.height) / 2, size.width, size.height)));
 }
 
-/// The classes in named cells, by ascending id.
+/// The classes in named cells, sorted by id.
 std::vector<Legend::Entry> classes_seen(const std::vector<SheetRow>& rows,
                                         const std::vector<std::string>& names,
                                         const std::vector<Color>& palette) {
@@ -89,7 +89,7 @@ void write_sheet(const std::filesystem::path& path, const std::vector<SheetRow>&
     return kGap + static_cast<int>(column) * (cell_side + kGap);
   };
   for (size_t c = 0; c < column_titles.size(); ++c) {
-    // A title wider than its column is written smaller.
+    // Shrink a title that is wider than its column.
     const double fit =
         std::min(1.0, double(cell_side) / std::max(1, letters.width(column_titles[c])));
     Lettering(15 * fit).draw(page, column_titles[c], {left(c), kTitleHeight / 2});

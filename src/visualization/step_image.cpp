@@ -12,9 +12,9 @@ namespace pixelclip {
 using torch::Tensor;
 namespace {
 
-constexpr double kShare = 0.6;  // of a color over the image
+constexpr double kShare = 0.6;  // weight of a color over the image
 
-/// [n, 3] float; `count` colors and, under n − 1, none.
+/// [count + 1, 3] float; the last row (index −1) means no color.
 Tensor palette(int64_t count) {
   auto table = torch::full({count + 1, 3}, -1.0);
   const auto colors = distinct_colors(static_cast<int>(std::min<int64_t>(count, 64)));
@@ -25,7 +25,7 @@ Tensor palette(int64_t count) {
   return table;
 }
 
-/// Lays the colors of `ids` [H, W] (−1: none) over `image` [H, W, 3].
+/// Blends the colors of `ids` [H, W] (−1: none) over `image` [H, W, 3].
 Tensor colored(const Tensor& image, const Tensor& ids, int64_t count) {
   const auto table = palette(std::max<int64_t>(1, count));
   const auto colors = table.index_select(0, ids.remainder(table.size(0)).flatten()).view_as(image);
@@ -44,8 +44,7 @@ Image step_image(const TrainSample& sample, const Tensor& bits, const Tensor& as
   const auto input = resize_bilinear(framed.unsqueeze(0), height, width)[0].permute({1, 2, 0});
   const auto masks = unpack_masks(bits, width).to(torch::kCPU), chosen = assignment.to(torch::kCPU);
   auto number = torch::full({height, width}, -1, torch::kLong), cluster = number.clone();
-  for (int64_t m = 0; m < masks.size(0);
-       ++m) {  // the largest first, so that small ones stay visible
+  for (int64_t m = 0; m < masks.size(0); ++m) {  // largest first, so that small masks stay visible
     number.masked_fill_(masks[m].gt(0), m);
     cluster.masked_fill_(masks[m].gt(0), chosen[m].item<int64_t>());
   }

@@ -7,10 +7,10 @@
 
 namespace pixelclip {
 
-/// What one training image looked like to a step, four tiles beside one another on the masks'
-/// grid: the image, its masks (each its own color), the clusters they were assigned to (each
-/// cluster its own color, the same in every image), and the cluster that the student predicts
-/// most at every position. `bits` [M, H, ceil(W / 8)], `assignment` [M], `logits` [K, H, W].
+/// Visualizes one training image of a step as four tiles on the mask grid: the image, its masks
+/// (one color each), the clusters they were assigned to (one color per cluster, the same in all
+/// images), and the student's best cluster at each position. `bits` [M, H, ceil(W / 8)],
+/// `assignment` [M], `logits` [K, H, W].
 Image step_image(const TrainSample& sample, const torch::Tensor& bits,
                  const torch::Tensor& assignment, const torch::Tensor& logits);
 

@@ -52,7 +52,7 @@ TEST(Listing, FilesAreSortedAndHiddenOnesLeftOut) {
   EXPECT_ERROR(list_files_below(folder / "none"), HasSubstr("none"));
 }
 
-TEST(Listing, LinksAreFollowedButNoCircles) {
+TEST(Listing, LinksAreFollowedButNotCycles) {
   const TempFolder folder, other;
   touch_file(folder / "a/1.jpg");
   touch_file(other / "2.jpg");
@@ -66,7 +66,7 @@ TEST(Listing, LinksAreFollowedButNoCircles) {
   EXPECT_THAT(names, ElementsAre("a/1.jpg", "linked/2.jpg"));
 }
 
-TEST(Listing, AFolderThatCanNotBeReadCostsItsOwnFilesAlone) {
+TEST(Listing, AnUnreadableFolderLosesOnlyItsOwnFiles) {
   if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
   const TempFolder folder;
   touch_file(folder / "a/1.jpg");

@@ -38,7 +38,7 @@ Ended run_apart(const std::function<void()>& body) {
 
 void hang() { std::this_thread::sleep_for(std::chrono::seconds(60)); }
 
-TEST(Signals, WorkThatDoesNotLookIsEndedWithWhatItWaitedFor) {
+TEST(Signals, WorkThatIgnoresSignalsIsEndedWithItsDescription) {
   for (const auto& [number, name] : {std::pair(SIGTERM, "SIGTERM"), {SIGHUP, "SIGHUP"}}) {
     const Ended ended = run_apart([number = number] {
       signals::end_when_late();
@@ -52,7 +52,7 @@ TEST(Signals, WorkThatDoesNotLookIsEndedWithWhatItWaitedFor) {
   }
 }
 
-TEST(Signals, WorkThatLooksEndsByItself) {
+TEST(Signals, WorkThatChecksSignalsEndsByItself) {
   const Ended ended = run_apart([] {
     signals::end_when_late();
     raise(SIGTERM);
@@ -90,7 +90,7 @@ TEST(Signals, ASecondCtrlCEndsTheProcessAtOnce) {
   EXPECT_EQ(ended.status, 128 + SIGINT);
 }
 
-TEST(Signals, AHookThatHangsDoesNotKeepTheProcess) {
+TEST(Signals, AHangingHookDoesNotBlockTheProcess) {
   const Ended ended = run_apart([] {
     signals::end_when_late();
     signals::before_end([](const std::string&) { hang(); });

@@ -55,7 +55,7 @@ TEST(FindInputs, KeepsPicturesOfOneNameApart) {
               ElementsAre("p", "p-2", "p-3"));
 }
 
-TEST(FindInputs, SaysWhatLeadsNowhere) {
+TEST(FindInputs, NamesPathsThatDoNotExist) {
   const TempFolder folder;
   const auto inputs = find_inputs(
       {(folder / "none.jpg").string(), folder.path().string(), (folder / "*.png").string()}, false);
@@ -65,7 +65,7 @@ TEST(FindInputs, SaysWhatLeadsNowhere) {
                                          HasSubstr("matches no picture")));
 }
 
-TEST(ForEachInput, OneFaultDoesNotStopTheOthers) {
+TEST(ForEachInput, OneErrorDoesNotStopTheOthers) {
   Inputs inputs;
   for (const char* name : {"a", "b", "c"}) inputs.items.push_back({name, name, false});
   inputs.faults = {"d: no such picture"};

@@ -326,7 +326,7 @@ TEST(RateLimit, AllowsBurstsOfTwiceTheRateAndThenTheRate) {
   EXPECT_EQ(passed, 6) << "a bucket holds no more than it began with";
 }
 
-TEST(Serve, TooManyRequestsAreToldToWait) {
+TEST(Serve, TooManyRequestsGetRetryAfter) {
   // Twice the rate is less than one request, so none passes at any time.
   Running running({.megabytes = 1, .megapixels = 1, .requests = 0.4, .images = 2, .names = 5});
   const auto answer = running.client().Get("/api/model");
@@ -337,7 +337,7 @@ TEST(Serve, TooManyRequestsAreToldToWait) {
   EXPECT_EQ(running.client().Get("/")->status, 200) << "the page itself is not limited";
 }
 
-TEST(Serve, TheOldestPictureIsForgotten) {
+TEST(Serve, TheOldestImageIsDropped) {
   Running running({.megabytes = 1, .megapixels = 1, .requests = 1000, .images = 2, .names = 5});
   const std::string first = running.send(png(5, 5));
   running.send(png(5, 6));

@@ -56,7 +56,7 @@ TEST(ContinuedConfig, ThisProgramsOwnFileReadsBack) {
   EXPECT_EQ(to_yaml(load_config(folder / "config.yaml")), to_yaml(after));
 }
 
-TEST(ContinuedConfig, FilesBuiltOnOthersAreLeftToBeWrittenAnewAndBrokenOnesAreTold) {
+TEST(ContinuedConfig, FilesWithBasesAreWrittenAgainAndBrokenOnesReported) {
   EXPECT_FALSE(continued_yaml(Config(), "_BASE_: a.yaml\nSEED: 1\n", "config.yaml"));
   EXPECT_ERROR(continued_yaml(Config(), "SEED: [1\n", "config.yaml"), HasSubstr("config.yaml"));
 }

@@ -27,7 +27,7 @@ class Detectron2Config : public ::testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(Detectron2Config, AsItIsDumpedLoadsWithEveryKeyEitherUsedOrPassedOver) {
+TEST_F(Detectron2Config, ADumpLoadsWithEveryKeyUsedOrIgnored) {
   const Config c =
       load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/tests/config/detectron2_dump.yaml");
   EXPECT_EQ(c.model.sem_seg_head.clip_pretrained, "convnext_base");
@@ -54,7 +54,7 @@ TEST_F(Detectron2Config, OfThePublicTrainersFolderLoads) {
   EXPECT_THAT(c.passed_over.remarks, IsEmpty());
 }
 
-TEST_F(Detectron2Config, PassedOverKeysChangeNothingAndCountOnceWhereverTheyStand) {
+TEST_F(Detectron2Config, IgnoredKeysChangeNothingAndAreCountedOnce) {
   const Config c = read("MODEL:\n  RPN: {NMS_THRESH: 0.1, IN_FEATURES: [p2]}\n  MASK_ON: True\n",
                         {"MODEL.RPN.NMS_THRESH", "0.2", "MODEL.FPN.NORM", "{*"});
   EXPECT_THAT(c.passed_over.keys, ElementsAre("MODEL.RPN.NMS_THRESH", "MODEL.RPN.IN_FEATURES",
@@ -148,7 +148,7 @@ TEST(ProtocolOverrides, OfTheCommandLineReplaceTheProtocolsOwn) {
   EXPECT_EQ(c.test.class_json, "datasets/voc20.json");
 }
 
-TEST(ProtocolOverrides, OfTestAreNearerThanThoseOfTheOtherSections) {
+TEST(ProtocolOverrides, OfTestTakePrecedenceOverOtherSections) {
   const Config c =
       protocol({"TEST.PROTOCOL", "('a',)", "DATASETS.TEST", "('b',)", "TEST.PROMPT_ENSEMBLE_TYPE",
                 "vild", "MODEL.PROMPT_ENSEMBLE_TYPE", "single"});
@@ -167,7 +167,7 @@ TEST_F(Detectron2Config, TheFilesOwnTestSetsDoNotReplaceTheProtocol) {
   EXPECT_EQ(c.test.prompt_ensemble_type, "imagenet_select");
 }
 
-TEST_F(Detectron2Config, ATemplatesFileOfTheYamlGivesWayToTemplatesOfTheCommandLine) {
+TEST_F(Detectron2Config, TemplatesOfTheCommandLineReplaceTheTemplatesFileOfTheYaml) {
   const std::vector<std::string> overrides = {"MODEL.PROMPT_ENSEMBLE_TYPE", "single"};
   Config c = read("MODEL: {PROMPT_TEMPLATES_FILE: t.txt}\n", overrides);
   apply_to_protocol(c, overrides);

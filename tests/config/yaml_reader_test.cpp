@@ -47,7 +47,7 @@ TEST(YamlReader, BytesThatAreNoTextAreRefused) {
   EXPECT_EQ(parse("A: é→𝄞").map[0].second.text, "é→𝄞");
 }
 
-TEST(YamlReader, AliasesWorkUntilTheyAreABomb) {
+TEST(YamlReader, AliasesWorkUnlessTheyExpandExcessively) {
   EXPECT_EQ(parse("A: &x [1, 2]\nB: *x\n").map[1].second.list.size(), 2u);
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 20; ++i) {

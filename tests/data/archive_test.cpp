@@ -62,7 +62,7 @@ TEST(Tar, ItsPairsAreFoundAndItsIndexKept) {
   EXPECT_THAT(images_of(read_tar(tar)), ElementsAre("sa_2.jpg"));
 }
 
-TEST(Tar, ADamagedIndexIsMadeAnew) {
+TEST(Tar, ADamagedIndexIsComputedAgain) {
   const TempFolder folder;
   make_published(folder);
   const fs::path tar = folder / "tars/sa_000000.tar", index = tar.string() + ".index";
@@ -80,7 +80,7 @@ TEST(Tar, ADamagedIndexIsMadeAnew) {
   }
 }
 
-TEST(Tar, WhereNothingCanBeWrittenTheIndexGoesToTheCache) {
+TEST(Tar, InAReadOnlyFolderTheIndexIsCached) {
   const TempFolder folder;
   make_published(folder);
   const fs::path tar = folder / "tars/sa_000000.tar";
@@ -95,7 +95,7 @@ TEST(Tar, WhereNothingCanBeWrittenTheIndexGoesToTheCache) {
   unsetenv("XDG_CACHE_HOME");
 }
 
-TEST(Tar, LongNamesSizesAndStrangersAreUnderstood) {
+TEST(Tar, LongNamesLargeSizesAndUnknownMembersAreRead) {
   const TempFolder folder;
   const std::string deep = std::string(120, 'd') + "/sa_7";
   const std::string pax_path = "path=" + std::string(130, 'p') + "/sa_8.jpg\n";
@@ -201,7 +201,7 @@ TEST(Archives, GiveTheSamplesOfTheFiles) {
   }
 }
 
-TEST(Shards, ACompactOneStandsForItsTarAndAListNamesThem) {
+TEST(Shards, ACompactOneReplacesItsTarAndAListNamesThem) {
   const TempFolder folder;
   for (const char* name : {"sa_000000.tar", "sa_000000.shard", "sa_000002.tar", "notes.txt"}) {
     write_file(folder / name, "x");
@@ -304,7 +304,7 @@ TEST(Shards, OneWhoseTarHasChangedIsNotRead) {
   EXPECT_THAT(shards(), ElementsAre(folder / "tars/sa_000000.shard"));
 }
 
-TEST(PrepareSa1b, GoesOnWhereItWasAndLeavesOutWhatIsNotUsable) {
+TEST(PrepareSa1b, ResumesAndLeavesOutUnusableSamples) {
   const TempFolder folder;
   make_published(folder);
   make_sample(folder.path(), "sa_4", 40, 60, 4, "sa_000001");

@@ -146,7 +146,7 @@ TEST(Catalog, FindsCocoStuffInEveryPlaceWhereItIsKept) {
   }
 }
 
-TEST(Catalog, AnEmptyFolderOfImagesGivesWayToAnotherPlace) {
+TEST(Catalog, AnEmptyFolderOfImagesIsSkippedForAnotherLocation) {
   const TempFolder folder;
   std::filesystem::create_directories(folder / "coco-stuff/images/val2017");
   for (const char* name : {"coco/val2017/1.jpg", "coco/annotations_detectron2/val2017/1.png"}) {

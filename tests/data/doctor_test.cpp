@@ -75,16 +75,15 @@ TEST(Doctor, UnreadableMissingAndUnequalFilesAreCountedAndNamed) {
   EXPECT_THAT(checkup.verdict(), HasSubstr("4 problems: "));
 }
 
-TEST(Doctor, ShiftedIdsAreSeen) {
+TEST(Doctor, ShiftedIdsAreDetected) {
   const SyntheticSet high(2, [](int64_t p) { return static_cast<int32_t>(1 + p % 4); });
   EXPECT_THAT(examine_test_set(high.info).problems,
-              ElementsAre(AllOf(HasSubstr("ids without meaning: 4"), HasSubstr("count from 0"))));
+              ElementsAre(AllOf(HasSubstr("unknown ids: 4"), HasSubstr("count from 0"))));
   // Published ids would be 1 to 4 with 0 ignored: these are prepared ones.
   SyntheticSet low(2, [](int64_t p) { return p < 9 ? 255 : static_cast<int32_t>(p % 4); });
   low.info.labels[0].map.classes = {255, 0, 1, 2, 3};
-  EXPECT_THAT(
-      examine_test_set(low.info).problems,
-      ElementsAre(AllOf(HasSubstr("ids without meaning: 255"), HasSubstr("prepared labels"))));
+  EXPECT_THAT(examine_test_set(low.info).problems,
+              ElementsAre(AllOf(HasSubstr("unknown ids: 255"), HasSubstr("prepared labels"))));
   SyntheticSet voc(2, [](int64_t p) { return p < 40 ? 255 : static_cast<int32_t>(p % 4); });
   voc.info.labels[0].map = {{255, 0, 1, 2, 3},
                             /*rest_ignored=*/true};  // 255 has a meaning among published ids, too
@@ -101,7 +100,7 @@ TEST(Doctor, ShiftedIdsAreSeen) {
               Contains(HasSubstr("class 0 (wall) never occurs")));
 }
 
-TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
+TEST(Doctor, Confused0And255AreDetected) {
   const SyntheticSet zero(2, [](int64_t p) { return p < 60 ? 0 : static_cast<int32_t>(p % 4); });
   EXPECT_THAT(examine_test_set(zero.info).hints,
               Contains(HasSubstr("is 0 meant to be ignored (255)?")));
@@ -115,14 +114,14 @@ TEST(Doctor, ZeroAnd255MixedUpAreSeen) {
   EXPECT_FALSE(examine_test_set(wrapped.info).good());
 }
 
-TEST(Doctor, LabelsOf16BitsThatIgnore65535AreSeen) {
+TEST(Doctor, LabelsOf16BitsThatIgnore65535AreDetected) {
   SyntheticSet set(2, [](int64_t p) { return p < 9 ? 65535 : static_cast<int32_t>(p % 4); });
   EXPECT_THAT(examine_test_set(set.info).problems, Contains(HasSubstr("(ignore: 65535)?")));
   set.info.ignore = 65535;
   EXPECT_TRUE(examine_test_set(set.info).good());
 }
 
-TEST(Doctor, PalettesThatBecameColorsOrGreyAreSeen) {
+TEST(Doctor, PalettesSavedAsColorsOrGrayAreDetected) {
   const SyntheticSet set(2);
   Image colors(8, 10, 3);
   for (int64_t p = 0; p < 80; ++p) {  // VOC's colors of 0, 1 and 15
@@ -141,10 +140,10 @@ TEST(Doctor, PalettesThatBecameColorsOrGreyAreSeen) {
 
   const SyntheticSet grey(2, [](int64_t p) { return p < 30 ? 0 : p < 60 ? 38 : 147; });
   EXPECT_THAT(examine_test_set(grey.info).problems,
-              Contains(HasSubstr("grey levels of PASCAL's palette")));
+              Contains(HasSubstr("gray levels of PASCAL's palette")));
 }
 
-TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
+TEST(Doctor, AnOrientationThatSizesCannotDecideIsAHint) {
   const SyntheticSet set(3);
   const auto turn = [&](int i, uint8_t orientation) {
     std::string jpeg = read_text(set.image(i));
@@ -161,10 +160,10 @@ TEST(Doctor, OrientationThatSizesCanNotDecideDeservesALook) {
   Checkup checkup = examine_test_set(set.info);
   EXPECT_TRUE(checkup.good());
   EXPECT_THAT(checkup.hints,
-              Contains(AllOf(HasSubstr("1 images are turned or mirrored by EXIF"),
+              Contains(AllOf(HasSubstr("1 images are rotated or mirrored by EXIF"),
                              HasSubstr("(p0)"), HasSubstr("DATASETS.EXIF_ORIENTATION"))));
-  EXPECT_THAT(checkup.facts,
-              Contains(AllOf(HasSubstr("1 images are read unturned"), HasSubstr("(p1)"))));
+  EXPECT_THAT(checkup.facts, Contains(AllOf(HasSubstr("1 images are read without EXIF rotation"),
+                                            HasSubstr("(p1)"))));
   DatasetInfo ignoring = set.info;
   ignoring.exif_orientation = false;
   checkup = examine_test_set(ignoring);
@@ -206,7 +205,7 @@ TEST(Doctor, TrainingSetsAreReadSampleBySample) {
              sa1b_json(60, 40, {rectangle(60, 40, {0, 0, 9, 9})}).dump());
   checkup = examine_training_set(config.datasets, "sam_resized");
   EXPECT_THAT(checkup.problems,
-              ElementsAre(AllOf(HasSubstr("1 samples can not be used"), HasSubstr("sa_2.json"))));
+              ElementsAre(AllOf(HasSubstr("1 samples cannot be used"), HasSubstr("sa_2.json"))));
   EXPECT_THAT(checkup.hints,
               ElementsAre(AllOf(HasSubstr("1 images have no masks"), HasSubstr("sa_1.jpg"))));
 }

@@ -86,7 +86,7 @@ TEST(TrainLoader, TheGlobalBatchDoesNotDependOnTheNumberOfRanks) {
   EXPECT_EQ(zero.position(), 100);
 }
 
-TEST(TrainLoader, GoesOnExactlyFromASavedPosition) {
+TEST(TrainLoader, ResumesExactlyFromASavedPosition) {
   TrainLoader whole(uneven, TrainingSampler(40, 5), {.batch_size = 3, .num_workers = 2});
   take(whole, 7);
   const int64_t position = whole.position();
@@ -126,7 +126,7 @@ TEST(TrainLoader, GroupsBatchesByShapeAsDetectron2Does) {
   }
 }
 
-TEST(TrainLoader, PlayedRanksGetWhatRanksOfTheirOwnWould) {
+TEST(TrainLoader, EmulatedRanksGetTheSamplesOfSeparateRanks) {
   const auto options = [](int rank, int world_size, int parts) {
     return LoaderOptions{.batch_size = 12 / world_size,
                          .num_workers = rank,
@@ -153,7 +153,7 @@ TEST(TrainLoader, PlayedRanksGetWhatRanksOfTheirOwnWould) {
   }
 }
 
-TEST(TrainLoader, GoesOnExactlyFromHalfFullBucketsWhoeverPlaysTheRanks) {
+TEST(TrainLoader, ResumesExactlyFromHalfFullBucketsWithAnyRankAssignment) {
   LoaderOptions options{.batch_size = 8, .num_workers = 2, .parts = 2, .group_by_shape = true};
   TrainLoader whole(shaped, TrainingSampler(40, 5), options);
   size_t waited = 0;
@@ -205,7 +205,7 @@ TEST(TrainLoader, CropsOfOneBatchShareTheFrameOfTheLargest) {
   }
 }
 
-TEST(TrainLoader, ACropWithoutMasksStaysWhereItsImageHasSome) {
+TEST(TrainLoader, ACropWithoutMasksIsKeptIfItsImageHasSome) {
   const auto make = [](int64_t index, Random random) {
     TrainSample sample = told(index, random, 0);
     sample.annotated = index != 1;
@@ -252,7 +252,7 @@ TEST(TrainLoader, ASetWithoutAnyUsableSampleIsAnErrorNotAHang) {
   EXPECT_EQ(kept.next().size(), 1u);
 }
 
-TEST(TrainLoader, OtherExceptionsComeOutOfNextInTheirPlace) {
+TEST(TrainLoader, OtherExceptionsAreRethrownByNext) {
   for (const int workers : {0, 2}) {
     std::atomic<int> calls{0};
     const auto make = [&](int64_t index, Random random) {
@@ -389,7 +389,7 @@ TEST_F(LoaderOnDisk, BadSamplesAreNamedCountedAndLeftOut) {
   EXPECT_ERROR(for (int b = 0; b < 100; ++b) strict->next(), HasSubstr("MAX_BAD_SAMPLES"));
 }
 
-TEST_F(LoaderOnDisk, WrongSetsAreOneSentence) {
+TEST_F(LoaderOnDisk, WrongSetsAreErrorsOfOneSentence) {
   config_.datasets.train = {};
   EXPECT_ERROR(open_training_set(config_.datasets), HasSubstr("DATASETS.TRAIN is empty"));
   config_.datasets.train = {"ade20k_150_test_sem_seg"};

@@ -334,7 +334,7 @@ TEST(Mapper, DrawsSizesByChoiceAndByRange) {
   EXPECT_EQ(drawn().size(), 11u);
 }
 
-TEST(Mapper, FastDecodingStaysNear) {
+TEST(Mapper, FastDecodingDiffersLittle) {
   SKIP_WITHOUT_SHARED();
   const fs::path folder = shared_folder() / "golden/data/sa1b";
   const Sa1bSample sample{(folder / "resized_images/sa_000000/sa_1.jpg").string(),

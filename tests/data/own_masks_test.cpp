@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using namespace testing;
 
-TEST(Ids, EachBecomesAMaskExceptNothingAndTheIgnoredOne) {
+TEST(Ids, EachBecomesAMaskExceptZeroAndTheIgnoredId) {
   LabelMap labels{3,
                   4,
                   {0, 5, 5, 255,  //
@@ -239,7 +239,7 @@ TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
                AllOf(HasSubstr("1.png"), HasSubstr("9×9")));
 }
 
-TEST(CustomSets, WhatIsNotThereIsNamed) {
+TEST(CustomSets, MissingFilesAreNamed) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
   write_jpeg(folder / "images/x.jpg", synthetic_image(20, 30, 1));

@@ -273,7 +273,7 @@ TEST(PartlyPreparedLabels, TheSourceThatHasAllIsTaken) {
   EXPECT_TRUE(whole.open().sources().at(0).prepared);
 }
 
-TEST(PartlyPreparedLabels, OneSourceFillsUpAnotherEachWithItsOwnMeaning) {
+TEST(PartlyPreparedLabels, OneSourceSupplementsAnotherEachWithItsOwnIdMap) {
   const PartlyPrepared made({1, 2, 3, 4}, {1, 2}, {2, 3});
   const SemSegSet set = made.open();
   ASSERT_EQ(set.items().size(), 3u);

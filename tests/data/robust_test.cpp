@@ -163,7 +163,7 @@ TEST_F(OddSamples, BrokenAnnotationsAreNamed) {
          "can");
   expect(R"({"x": )" + std::string(100000, '['), "nesting");
   expect(R"({"annotations": [{"segmentation": {"size": [24, 40], "counts": [1e400]}}]})",
-         "no length");
+         "not a length");
   expect("7", "object");
   put("a.jpg", jpeg(), good);
   fs::resize_file(annotation_of("a.jpg"), (uint64_t{1} << 30) + 1);  // a hole: it takes no space

@@ -87,7 +87,7 @@ TEST(Sa1bMasks, AFileWithoutMasksIsNoError) {
   EXPECT_TRUE(parse(R"({"image":{"height":2,"width":3},"annotations":[]})").masks.empty());
 }
 
-TEST(Sa1bMasks, WhatIsNotSoIsAnErrorThatNamesThePlace) {
+TEST(Sa1bMasks, InvalidContentIsAnErrorThatNamesThePlace) {
   EXPECT_ERROR(parse(""), AllOf(StartsWith("a.json"), HasSubstr("cut short")));
   EXPECT_ERROR(parse("\n 1"), AllOf(StartsWith("a.json:2:2"), HasSubstr("an object")));
   EXPECT_ERROR(parse("{}"), HasSubstr("\"annotations\""));
@@ -218,7 +218,7 @@ TEST(Sa1bMasks, RunLengthsAreReadInEveryFormThatToolsWrite) {
   EXPECT_EQ(areas(parse("[" + json.dump() + "]")), (std::vector<int64_t>{9956}));
 }
 
-TEST(Sa1bMasks, TheListThatSamsScriptWritesNeedsNoImageAroundIt) {
+TEST(Sa1bMasks, TheListOfSamsScriptIsRead) {
   const auto json = sa1b_json(4, 6, {rectangle(4, 6, {0, 0, 2, 2}), rectangle(4, 6, {1, 1, 5, 3})});
   const MaskRuns masks = parse(json["annotations"].dump());
   EXPECT_EQ(areas(masks), (std::vector<int64_t>{15, 4}));
@@ -263,7 +263,7 @@ TEST(Sa1bMasks, AMissingSizeComesFromOtherMasksOrTheImage) {
   EXPECT_EQ(areas(masks), (std::vector<int64_t>{8}));
   EXPECT_EQ(masks.width, 4);
   EXPECT_EQ(masks.left_out.unusable, 0);
-  EXPECT_ERROR(parse(file + "]}"), HasSubstr("says no size"));
+  EXPECT_ERROR(parse(file + "]}"), HasSubstr("has no size"));
 }
 
 TEST(Sa1bMasks, EveryCutAndManyDamagesAreErrorsOrHarmless) {
@@ -339,7 +339,7 @@ TEST(Sa1bMasks, MutatedOddFilesAreErrorsOrHarmless) {
   EXPECT_GT(used, 300);
 }
 
-TEST(Sa1bMasks, HugeClaimsCostLittle) {
+TEST(Sa1bMasks, HugeSizesInSmallFilesCostLittle) {
   // A polygon whose edges cross a million columns each.
   std::string points = "0,0";
   for (int i = 0; i < 200; ++i) points += i % 2 ? ",0,1" : ",1000000,0";

@@ -94,7 +94,7 @@ TEST(Sa1bIndex, ReadsThePublicImplementationsLists) {
   EXPECT_EQ(open(shared_folder() / "data/sa1b_750").size(), 24);
 }
 
-TEST(Sa1bIndex, NothingThereIsOneSentenceThatNamesThePlaces) {
+TEST(Sa1bIndex, AMissingSetIsOneSentenceThatNamesTheFolders) {
   const TempFolder root;
   EXPECT_ERROR(open(root.path()),
                AllOf(HasSubstr((root / "resized_images").string()),
@@ -116,7 +116,7 @@ TEST(Sa1bIndex, HoldsASampleInLessThan200Bytes) {
   EXPECT_LT(open(root.path()).memory(), 200u * count);
 }
 
-TEST(Sa1bIndex, ACircleOfLinksEnds) {
+TEST(Sa1bIndex, CyclesOfLinksEnd) {
   const TempFolder root;
   touch(root / "images/sa_1.jpg");
   touch(root / "annotations/sa_1.json");

@@ -151,7 +151,7 @@ std::string merged_json() {
        "segmentation": {"size": [2, 3], "counts": [1, 1, 4]}}]})";
 }
 
-TEST(SemSeg, ContextIsPaintedFromTheMergedFileInItsOrder) {
+TEST(SemSeg, ContextIsDrawnFromTheMergedFileInItsOrder) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
   write_image(base / "JPEGImages/a.png");

@@ -134,7 +134,7 @@ TEST(DemoWorld, MasksCoverTheImageWithoutNamesAndLabelsAreClasses) {
   EXPECT_EQ(read_json(folder / "demo/captions.json").size(), 6u);
 }
 
-TEST(DemoWorld, AWholeWorldIsKeptAndABrokenOrOtherOneIsMadeAnew) {
+TEST(DemoWorld, ACompleteWorldIsKeptAndABrokenOrOtherOneIsReplaced) {
   const TempFolder folder;
   const fs::path demo = folder / "demo", photo = demo / "photos/photo_1.jpg";
   EXPECT_FALSE(demo_world_ready(demo));
@@ -162,7 +162,7 @@ TEST(DemoWorld, AWholeWorldIsKeptAndABrokenOrOtherOneIsMadeAnew) {
   EXPECT_TRUE(demo_world_ready(demo));
 }
 
-TEST(DemoWorld, AFolderOfSomethingElseIsLeftAlone) {
+TEST(DemoWorld, AFolderWithOtherContentIsNotChanged) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
   write_text(folder / "images/mine.txt", "mine");

@@ -63,7 +63,7 @@ TEST(Launch, AKilledWorkerStopsAllOthers) {
   EXPECT_THAT(outcome.output, HasSubstr("rank 1 was killed by signal 9 (Killed)"));
 }
 
-TEST(Launch, AWorkerThatFailsBeforeItMeetsTheOthersStopsThem) {
+TEST(Launch, AWorkerThatFailsBeforeTheRendezvousStopsTheOthers) {
   const Outcome outcome = launched(2, "dies early");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_LT(outcome.seconds, 10);
@@ -159,7 +159,7 @@ TEST(Comm, ARankThatASignalEndsIsNamedByTheOthers) {
   EXPECT_THAT(outcome.output, HasSubstr("stopped because rank 1 was stopped by SIGTERM"));
 }
 
-TEST(Comm, AnOwnNameThatDoesNotResolveIsNoHindrance) {
+TEST(Comm, AnUnresolvableHostNameIsNoError) {
   char name[256] = {};
   ASSERT_EQ(gethostname(name, sizeof(name) - 1), 0);
   const int port = free_port();
@@ -180,7 +180,7 @@ TEST(Comm, AnOwnNameThatDoesNotResolveIsNoHindrance) {
   }
 }
 
-TEST(Comm, APortInUseIsNamedWithTheWayOut) {
+TEST(Comm, APortInUseIsNamedWithARemedy) {
   const int taken = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in6 address{};
   address.sin6_family = AF_INET6;
@@ -200,7 +200,7 @@ Program machine(int rank, int port, const std::string& scenario) {
   return Program({"--launch", "1", "2", str(rank), str("tcp://127.0.0.1:", port), scenario});
 }
 
-TEST(Launch, TwoMachinesMeetAtAnAddress) {
+TEST(Launch, TwoMachinesConnectThroughAnAddress) {
   const int port = free_port();
   Program first = machine(0, port, "gradients");
   Program second = machine(1, port, "gradients");
@@ -220,7 +220,7 @@ TEST(Launch, AFailureOnOneMachineStopsTheOtherWithItsReason) {
   EXPECT_TRUE(all_gone(workers_in(outcome.output)));
 }
 
-TEST(Comm, WithoutALauncherTheOthersStillLearnTheReason) {
+TEST(Comm, WithoutALauncherTheOthersReportTheReason) {
   const int port = free_port();
   Program first({"--worker", "throws"}, place(0, 2, port));
   Program second({"--worker", "throws"}, place(1, 2, port));

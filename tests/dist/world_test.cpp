@@ -126,7 +126,7 @@ TEST(World, ContradictionsAreNamed) {
                HasSubstr("70000 is no port"));
 }
 
-TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
+TEST(World, TheMasterAddressIsReadInEveryForm) {
   const auto meeting = [](const std::string& address, const std::string& port) {
     std::map<std::string, std::string> variables = {
         {"RANK", " 1"}, {"WORLD_SIZE", "2 "}, {"MASTER_PORT", port}};
@@ -153,7 +153,7 @@ TEST(World, TheMeetingPointIsReadInEveryFormThatOperatorsGiveIt) {
   EXPECT_ERROR(meeting("gpu1", "http"), HasSubstr("MASTER_PORT: 'http' is not a whole number"));
 }
 
-TEST(World, AProcessAloneDoesNotLookAtTheMeetingPoint) {
+TEST(World, ASingleProcessIgnoresTheMasterAddress) {
   EXPECT_EQ(world_of({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "tcp://x"}}).world_size,
             1);
 }

@@ -73,7 +73,7 @@ TEST(Checkpointer, FilesWithHigherNumbersAreNoPartOfThisRun) {
                HasSubstr("none of the checkpoints in"));  // never those of another run
 }
 
-TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
+TEST(Checkpointer, AFailedWriteIsReportedAndKeepsThePreviousFile) {
   const TempFolder folder;
   Checkpointer checkpointer(folder.path(), 1);
   save(checkpointer, 1);
@@ -99,7 +99,7 @@ TEST(Checkpointer, AWriteThatFailsIsToldAndLeavesThePreviousFileUsable) {
   EXPECT_EQ(iteration_in(checkpointer), 3);
 }
 
-TEST(Checkpointer, WhatAKilledWriteLeftIsRemovedByTheNextOne) {
+TEST(Checkpointer, RemainsOfAKilledWriteAreRemovedByTheNext) {
   const TempFolder folder;
   write_text(folder / "model_0000001.pth.tmp.99", "half");
   write_text(folder / "notes.pth.tmp.99", "not ours");

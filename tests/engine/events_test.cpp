@@ -103,7 +103,7 @@ TEST(TensorBoard, ScalarsAndPicturesReadBack) {
       image.pixels);
 }
 
-TEST(TensorBoard, AResumedRunTellsWhichStepsToForget) {
+TEST(TensorBoard, AResumedRunPurgesTheStepsItRepeats) {
   const TempFolder folder;
   const TensorBoardWriter writer(folder.path(), 40);
   const auto all = records(writer.path());
@@ -112,7 +112,7 @@ TEST(TensorBoard, AResumedRunTellsWhichStepsToForget) {
   EXPECT_EQ(field(fields(field(fields(all[1]), 7)), 1), "1");  // SessionLog's START
 }
 
-TEST(TensorBoard, AFileBesideOlderOnesTellsToForgetThemFromItsFirstStepOn) {
+TEST(TensorBoard, AFilePurgesOlderOnesFromItsFirstStepOn) {
   const TempFolder folder;
   write_text(folder / "events.out.tfevents.1.host.1", "");
   const TensorBoardWriter writer(folder.path(), 0);
@@ -121,7 +121,7 @@ TEST(TensorBoard, AFileBesideOlderOnesTellsToForgetThemFromItsFirstStepOn) {
   EXPECT_EQ(field(fields(field(fields(all[1]), 7)), 1), "1");
 }
 
-TEST(EventStorage, LinesOfDetectron2StayForTheyAreNotWrittenAgain) {
+TEST(EventStorage, LinesOfDetectron2AreKept) {
   const TempFolder folder;
   const std::string line =
       "{\"data_time\": 0.1, \"iteration\": 19, \"rank_data_time\": 0.1, \"total_loss\": 0.5}\n";

@@ -103,7 +103,7 @@ const Dict& optimizer_of(const Value& checkpoint) {
       .as_dict();
 }
 
-TEST(PublicRun, GoesOnWithItsOptimiserItsScheduleAndItsIteration) {
+TEST(PublicRun, ResumesOptimizerScheduleAndIteration) {
   SKIP_WITHOUT_SHARED();
   const TempFolder folder;
   copy_folder(shared_folder() / "golden/public_run", folder / "out");

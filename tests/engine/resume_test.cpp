@@ -20,7 +20,7 @@ bool has_done(const TinyWorld& world, const std::string& output, size_t steps) {
   return wait_until(60, [&] { return world.metrics(output).size() >= steps; });
 }
 
-TEST(Resume, AfterKillsAtAnyMomentTheRunEndsBitForBitAsIfUndisturbed) {
+TEST(Resume, AfterKillsAtSeveralStepsTheRunEndsBitForBitTheSame) {
   const TinyWorld world(/*convnext=*/true);  // with stochastic depth
   ASSERT_EQ(world.train("undisturbed", kLong), 0);
   int killed = 0;
@@ -38,7 +38,7 @@ TEST(Resume, AfterKillsAtAnyMomentTheRunEndsBitForBitAsIfUndisturbed) {
             column(world.metrics("undisturbed"), "total_loss"));
 }
 
-TEST(Resume, ASignalSavesAndTheRunGoesOnBitForBit) {
+TEST(Resume, ASignalSavesAndTheRunResumesBitForBit) {
   const TinyWorld world;
   const std::vector<std::string> no_period = {"SOLVER.MAX_ITER", "60", "SOLVER.CHECKPOINT_PERIOD",
                                               "0"};
@@ -68,19 +68,19 @@ TEST(Resume, ASignalBeforeThereIsAnythingToSaveEndsTheRunWithWhatItWaitedFor) {
     const std::vector<std::string> demo = {"MODEL.SEM_SEG_HEAD.CLIP_PRETRAINED", "demo",
                                            "DATASETS.ROOT", (world / "sets").string()};
     Program program(world.command("out", demo, processes));
-    ASSERT_TRUE(program.says("waiting for another process that makes the demo"))
+    ASSERT_TRUE(program.says("waiting for another process that creates the demo"))
         << program.output();
     kill(program.process(), SIGTERM);
     const Outcome outcome = program.wait();
     EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.output;
     EXPECT_THAT(
         outcome.output,
-        HasSubstr("stopped by SIGTERM while waiting for another process that makes the demo in"));
+        HasSubstr("stopped by SIGTERM while waiting for another process that creates the demo in"));
   }
   ::close(lock);
 }
 
-TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {
+TEST(Resume, TwoRanksStopTogetherAndOneProcessResumesAndLogsDifferences) {
   const TinyWorld world;
   const std::vector<std::string> steps = {"SOLVER.MAX_ITER", "40"};
   Program program(world.command("two", steps, 2));
@@ -104,7 +104,7 @@ TEST(Resume, TwoRanksStopTogetherAndOneProcessGoesOnSayingWhatDiffers) {
   for (size_t i = 0; i < 25; ++i) EXPECT_NEAR(resumed[i], expected[i], 1e-3 * expected[i]) << i;
 }
 
-TEST(Resume, OneRunGoesOnWithTwoRanks) {
+TEST(Resume, OneRunResumesWithTwoRanks) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4", "SOLVER.CHECKPOINT_PERIOD", "2"}), 0);
   for (const char* name : {"model_0000003.pth", "model_final.pth"})
@@ -117,7 +117,7 @@ TEST(Resume, OneRunGoesOnWithTwoRanks) {
   EXPECT_EQ(world.metrics("out").size(), 4u);
 }
 
-TEST(Resume, CheckpointsInDetectron2sFormAndInThisProgramsEarlierOneGoOnWithTheirOptimiser) {
+TEST(Resume, CheckpointsInDetectron2sAndEarlierFormatsResumeWithTheirOptimizer) {
   const TinyWorld world;
   // That form knows nothing of half full buckets.
   const std::vector<std::string> steps = {"SOLVER.MAX_ITER",
@@ -163,7 +163,7 @@ TEST(Resume, TheCheckpointAloneIsEnough) {
   EXPECT_ERROR(world.train("new", steps, /*resume=*/true), HasSubstr("clip.pth"));
 }
 
-TEST(Resume, ChangedLearningRatesAreTold) {
+TEST(Resume, ChangedLearningRatesAreLogged) {
   const TinyWorld world;
   ASSERT_EQ(world.train("out"), 0);
   ASSERT_EQ(
@@ -173,7 +173,7 @@ TEST(Resume, ChangedLearningRatesAreTold) {
                                       HasSubstr("SOLVER.BASE_LR: 0.001 → 0.002")));
 }
 
-TEST(OutputFolder, ARunThatBeginsAnewKeepsTheEarlierNumbersUnderOtherNames) {
+TEST(OutputFolder, ANewRunRenamesTheEarlierFiles) {
   const TinyWorld world;
   const auto count = [&](const char* word) {
     int files = 0;

@@ -171,7 +171,7 @@ TEST(Scoring, WithoutSetsTrainingGoesOnWithoutScoresAndTheProtocolIsRefused) {
   EXPECT_ERROR(protocol_plan(run.config), HasSubstr("TEST.PROTOCOL is empty"));
 }
 
-TEST(Scoring, ClassEmbeddingsAreKeptAndADamagedFileIsMadeAnew) {
+TEST(Scoring, ClassEmbeddingsAreCachedAndADamagedFileIsReplaced) {
   SKIP_WITHOUT_SHARED();
   const TempFolder output;
   GoldenRun run(output);

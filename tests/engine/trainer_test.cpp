@@ -138,7 +138,7 @@ print("optimiser fits")
                                     HasSubstr("settings True"), HasSubstr("optimiser fits")));
 }
 
-TEST(Trainer, TwoRanksMatchOneProcessThatPlaysBoth) {
+TEST(Trainer, TwoRanksMatchOneProcessThatEmulatesBoth) {
   const TinyWorld world(/*convnext=*/true);  // with stochastic depth
   const Outcome two = Program(world.command("two", {}, 2)).wait();
   ASSERT_EQ(two.status, 0) << two.output;
@@ -149,7 +149,7 @@ TEST(Trainer, TwoRanksMatchOneProcessThatPlaysBoth) {
   EXPECT_FALSE(same_state(world / "plain/model_final.pth", world / "two/model_final.pth", 1e-6));
 }
 
-TEST(Trainer, ARankWithoutAnyMaskStillJoins) {
+TEST(Trainer, ARankWithoutMasksTakesPart) {
   const TinyWorld world;
   for (int i = 1; i < 6; ++i) {
     fs::remove(world / str("sam/images/sa_000000/sa_", i, ".jpg"));

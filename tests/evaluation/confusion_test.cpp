@@ -1,4 +1,4 @@
-#include "evaluation/boundary.hpp"
+#include "evaluation/confusion.hpp"
 
 #include <cmath>
 #include <limits>
@@ -144,29 +144,6 @@ TEST(Confusion, CityscapesCallsItsMeanIoUAndScoresSevenCategories) {
   EXPECT_THAT(score_of(results, "IoU_sup-vehicle"), is(100));
   EXPECT_THAT(score_of(results, "IoU_sup-human"), is(nan));
   EXPECT_THAT(score_of(results, "IoU_sup"), is(100 * (8.0 / 12 + 0.5 + 1) / 3));
-}
-
-TEST(Boundary, IsTheIdLessTheLeastIdNearbyWithZeroOutside) {
-  Random random(3);
-  for (const auto& [height, width] : {std::pair{1, 1}, {3, 90}, {40, 61}, {130, 97}, {2, 2}}) {
-    LabelMap labels{height, width, std::vector<int32_t>(height * width)};
-    for (int32_t& id : labels.ids) id = static_cast<int32_t>(random.integer(3, 9));
-    const int reach =
-        std::max(1, static_cast<int>(std::nearbyint(0.02 * std::hypot(height, width))));
-    const LabelMap boundary = boundary_map(labels);
-    for (int y = 0; y < height; ++y) {
-      for (int x = 0; x < width; ++x) {
-        int32_t least = 255;
-        for (int v = y - reach; v <= y + reach; ++v) {
-          for (int u = x - reach; u <= x + reach; ++u) {
-            const bool inside = v >= 0 && v < height && u >= 0 && u < width;
-            least = std::min(least, inside ? labels.ids[v * width + u] : 0);
-          }
-        }
-        ASSERT_EQ(boundary.ids[y * width + x], labels.ids[y * width + x] - least) << y << ' ' << x;
-      }
-    }
-  }
 }
 
 TEST(MostConfused, ListsTheLargestMistakesWithTheirShare) {

@@ -98,7 +98,7 @@ TEST(Evaluate, WritesPredictionsThatDecodeToTheLabels) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "parts are left behind";
 }
 
-TEST(Evaluate, PredictionsCarryTheSetsOwnIdsWhereItHasThem) {
+TEST(Evaluate, PredictionsUseTheSetsCategoryIds) {
   SmallSet set(2);
   const fs::path folder = set.folder / "out";
   const auto ids = [&] {
@@ -314,7 +314,7 @@ TEST(Evaluate, ASetOfWhichNothingCanBeReadFails) {
                AllOf(HasSubstr("none of its 1"), HasSubstr("p0.png")));
 }
 
-TEST(Evaluate, AnErrorOfTheModelComesThroughAndNoThreadHangs) {
+TEST(Evaluate, AnErrorOfTheModelIsRethrownAndNoThreadHangs) {
   const SmallSet set(8);
   std::atomic<int> calls = 0;
   const ScoreFunction breaks = [&](const Image& image) -> torch::Tensor {
@@ -374,7 +374,7 @@ std::vector<int64_t> asked_for(const SmallSet& set, const EvaluateOptions& optio
   return heights;
 }
 
-TEST(Evaluate, AnInterruptedEvaluationGoesOnWhereItStopped) {
+TEST(Evaluate, AnInterruptedEvaluationContinues) {
   const SmallSet set(5);
   const SetResult whole = evaluate(set.info, oracle(true), {.predictions = set.folder / "whole"});
   const EvaluateOptions options{.predictions = set.folder / "out", .threads = 1};
@@ -389,7 +389,7 @@ TEST(Evaluate, AnInterruptedEvaluationGoesOnWhereItStopped) {
   EXPECT_THAT(asked_for(set, options), SizeIs(5)) << "a finished evaluation starts anew";
 }
 
-TEST(Evaluate, ProgressIsKeptOnWishAndServesAnyNumberOfRanks) {
+TEST(Evaluate, ProgressCanBeKeptAndUsedByAnyNumberOfRanks) {
   const SmallSet set(5);
   EvaluateOptions options{.predictions = set.folder / "out", .threads = 1, .keep_progress = true};
   options.rank = 1;
@@ -406,7 +406,7 @@ TEST(Evaluate, ProgressIsKeptOnWishAndServesAnyNumberOfRanks) {
   EXPECT_THAT(asked_for(set, options), SizeIs(5));
 }
 
-TEST(Evaluate, OtherWeightsOrAnotherProtocolStartAnew) {
+TEST(Evaluate, OtherWeightsOrProtocolsDiscardTheProgress) {
   const SmallSet set(3);
   EvaluateOptions options{
       .predictions = set.folder / "out", .protocol = "one", .weights = "w", .threads = 1};
@@ -418,7 +418,7 @@ TEST(Evaluate, OtherWeightsOrAnotherProtocolStartAnew) {
   EXPECT_THAT(asked_for(set, options), SizeIs(3));
 }
 
-TEST(Evaluate, ATornOrDamagedLineOfTheProgressFileIsScoredAgain) {
+TEST(Evaluate, AnIncompleteLineOfTheProgressFileIsScoredAgain) {
   const SmallSet set(4);
   const SetResult whole = evaluate(set.info, oracle(true), {});
   const EvaluateOptions options{.predictions = set.folder / "out", .threads = 1};
@@ -484,7 +484,7 @@ TEST(Evaluate, NamesWithCommasAreShownWithoutTheirBackslashAndDifferFromSynonyms
   EXPECT_NE(one.fingerprint, two.fingerprint);
 }
 
-TEST(Evaluate, TheFingerprintChangesWithWhateverTheNumberDependsOn) {
+TEST(Evaluate, TheFingerprintChangesWithEverySettingThatAffectsScores) {
   SmallSet set(2);
   const auto print = [&](const EvaluateOptions& options) {
     return evaluate(set.info, oracle(), options).fingerprint;
@@ -531,7 +531,7 @@ TEST(Evaluate, ExamplesAreTheBestTheWorstAndOthersEachOnce) {
       SizeIs(5));
 }
 
-TEST(Evaluate, ExamplesShowClassesAlsoWherePredictionsCarryOtherIds) {
+TEST(Evaluate, ExamplesShowClassesIfPredictionsUseCategoryIds) {
   SmallSet set(1);
   set.info.prediction_ids = {5, 90, 7};
   const TempFolder out;
@@ -546,7 +546,7 @@ TEST(Evaluate, ExamplesShowClassesAlsoWherePredictionsCarryOtherIds) {
   }
 }
 
-TEST(EvaluateDeathTest, ASignalStopsItWithWhatIsKnownSoFar) {
+TEST(EvaluateDeathTest, ASignalStopsItWithPartialResults) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto stopped = [] {
     const SmallSet set(6);

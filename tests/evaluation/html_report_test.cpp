@@ -73,7 +73,7 @@ TEST(HtmlReport, NamesFromFilesCannotBecomeMarkup) {
   EXPECT_THAT(page, Not(HasSubstr("://")));  // nothing is fetched
 }
 
-TEST(HtmlReport, CurvesComeFromWholeLinesOfTheMetrics) {
+TEST(HtmlReport, CurvesAreReadFromCompleteLinesOfTheMetrics) {
   const TempFolder folder;
   EXPECT_THAT(read_curves(folder / "metrics.json"), IsEmpty());
   write_text(folder / "metrics.json",

@@ -31,7 +31,7 @@ std::vector<double> figures(const std::vector<ComparedRow>& rows) {
   return values;
 }
 
-TEST(PublishedResults, TheRowOfTheBackboneAndItsMasksStandsBesideOurs) {
+TEST(PublishedResults, TheRowOfTheBackboneAndItsMasksIsFound) {
   EXPECT_THAT(figures(published_rows(with_vit(768, 16), /*dino_masks=*/true)),
               ElementsAre(22.2, 17.4, 34.3, 22.9, 83.8));
   EXPECT_THAT(figures(published_rows(with_vit(768, 16), false)),

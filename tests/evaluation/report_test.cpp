@@ -55,7 +55,7 @@ TEST(Report, PlainClipIsNamedInEveryTable) {
   EXPECT_THAT(read_text(folder / "eval/results.md"), HasSubstr("CLIP before training"));
 }
 
-TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
+TEST(Report, OtherResultsAreListedWithTheirSource) {
   const TempFolder folder;
   write_text(
       folder / "rows.json",
@@ -72,7 +72,7 @@ TEST(Report, OtherResultsStandBesideOursWithTheirSource) {
   EXPECT_ERROR(read_compared(folder / "rows.json"), HasSubstr("row 0 is none"));
 }
 
-TEST(Report, AScoreOfAPartOfASetSaysSoLoudlyInTheTableItself) {
+TEST(Report, AScoreOfPartOfASetIsMarkedInTheTable) {
   SetResult part = example();
   part.listed = part.scored = 700;
   part.failed = part.unpaired = 0;

@@ -104,7 +104,7 @@ TEST(StrongAugment, DrawsTheStatedDistributions) {
   }
 }
 
-TEST(StrongAugment, TheCutOutMayStandOnePlaceTooFarAndIsClippedThere) {
+TEST(StrongAugment, TheCutoutMayBeOffByOneAndIsClipped) {
   Random random(7);
   std::set<std::pair<int64_t, int64_t>> seen;  // left edge and width of cuts along 20 pixels
   for (int i = 0; i < 20000; ++i) {

@@ -191,7 +191,7 @@ void expect_whole(const Bytes& bytes, const Bytes& whole, const std::string& wha
       << what;
 }
 
-TEST(Jpeg, WithoutItsEndMarkOrWithRubbishBehindItIsUsableAndACutOneIsNotWhateverIsWanted) {
+TEST(Jpeg, WithoutEndMarkerOrWithTrailingBytesItIsUsableAndATruncatedOneIsNot) {
   const Image image = synthetic_image(100, 90);
   const std::vector<std::pair<std::string, Bytes>> files = {
       {"baseline", encode_jpeg(image)},
@@ -224,7 +224,7 @@ TEST(Jpeg, WithoutItsEndMarkOrWithRubbishBehindItIsUsableAndACutOneIsNotWhatever
   }
 }
 
-TEST(Jpeg, AFileCutBetweenTwoScansIsCut) {
+TEST(Jpeg, AFileCutBetweenTwoScansIsTruncated) {
   int cuts = 0;
   for (const JpegKind& kind : {JpegKind{.progressive = true}, JpegKind{.separate = true}}) {
     const Bytes whole = jpeg_of(synthetic_image(100, 90), kind);
@@ -622,7 +622,7 @@ std::vector<std::string> remarks_on(const Bytes& bytes, Image* image = nullptr) 
   return remarks;
 }
 
-TEST(Remarks, SixteenBitsOfWhichFewAreUsedAreNamedInsteadOfSilentBlack) {
+TEST(Remarks, SixteenBitImagesThatUseFewBitsAreReported) {
   using ::testing::ElementsAre;
   using ::testing::IsEmpty;
   EXPECT_THAT(remarks_on(png_of(PNG_COLOR_TYPE_GRAY, 16, 2, {0x0F, 0xFF, 0, 9})),

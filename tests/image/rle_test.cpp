@@ -1,5 +1,6 @@
 #include "image/rle.hpp"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -100,6 +101,47 @@ TEST(Rle, LabelsBecomeOneMaskAnId) {
   const LabelMap labels{2, 2, {7, 9, 9, 7}};
   EXPECT_EQ(rle_to_bitmap(rle_from_label(labels, 9)), (std::vector<uint8_t>{0, 1, 1, 0}));
   EXPECT_EQ(rle_area(rle_from_label(labels, 8).counts), 0);
+}
+
+TEST(Rle, AllIdsOfALabelMapAreEncodedAsEachAlone) {
+  Random random(2);
+  for (int i = 0; i < 200; ++i) {
+    LabelMap labels{random.integer(1, 12), random.integer(1, 12), {}};
+    for (int64_t p = 0; p < labels.height * labels.width; ++p) {
+      labels.ids.push_back(static_cast<int32_t>(random.integer(-1, 4)));
+    }
+    const auto masks = rles_from_labels(labels);
+    int64_t pixels = 0;
+    for (const auto& [id, mask] : masks) {
+      EXPECT_EQ(mask, rle_from_label(labels, id)) << id;
+      pixels += rle_area(mask.counts);
+    }
+    EXPECT_EQ(pixels, labels.height * labels.width);
+  }
+  EXPECT_TRUE(rles_from_labels({0, 0, {}}).empty());
+}
+
+TEST(Rle, RunsOfLabelsGoDownTheColumns) {
+  const LabelMap labels{2,
+                        2,
+                        {7, 8,  //
+                         7, 7}};
+  std::vector<std::array<int64_t, 3>> runs;
+  for_each_run(labels, [&](int32_t id, int64_t begin, int64_t end) {
+    runs.push_back({id, begin, end});
+  });
+  EXPECT_EQ(runs, (std::vector<std::array<int64_t, 3>>{{7, 0, 2}, {8, 2, 3}, {7, 3, 4}}));
+}
+
+TEST(Rle, TheJsonOfAMaskIsThatOfSa1b) {
+  const Rle mask{3, 4, {4, 2, 6}};
+  const nlohmann::json annotation = sa1b_annotation(5, mask);
+  EXPECT_EQ(annotation["id"], 5);
+  EXPECT_EQ(annotation["area"], 2);
+  EXPECT_EQ(annotation["bbox"], nlohmann::json({1, 1, 1, 2}));
+  EXPECT_EQ(annotation["crop_box"], nlohmann::json({0, 0, 4, 3}));
+  EXPECT_EQ(annotation["segmentation"]["size"], nlohmann::json({3, 4}));
+  EXPECT_EQ(decode_rle(annotation["segmentation"]["counts"].get<std::string>(), 3, 4), mask);
 }
 
 TEST(Rle, DamagedStringsAreErrors) {

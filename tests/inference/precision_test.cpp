@@ -9,7 +9,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(PrecisionDeathTest, WhatIsEmulatedIsSaidOnceWithTheWayOut) {
+TEST(PrecisionDeathTest, EmulatedTypesAreReportedOnceWithARemedy) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // another process has said nothing yet
   const auto warn_twice = [] {
     warn_of_emulation("SOLVER.AMP.DTYPE bfloat16", "SOLVER.AMP.ENABLED False");

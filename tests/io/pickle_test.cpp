@@ -23,7 +23,7 @@ void expect_refused(const std::string& pickle, const std::string& why) {
   EXPECT_ERROR(read(pickle), AllOf(HasSubstr("x.pth: "), HasSubstr(why)));
 }
 
-TEST(Pickle, PlainValuesComeBack) {
+TEST(Pickle, PlainValuesAreReadBack) {
   Dict dict;
   dict.set("none", {});
   dict.set("yes", true);

@@ -199,7 +199,7 @@ TEST(LoadInto, ListsEverythingThatDoesNotFitInOneMessageAndCopiesNothing) {
   EXPECT_TRUE(torch::equal(model[0]->as<torch::nn::LinearImpl>()->bias, before));
 }
 
-TEST(LoadInto, WarnsOfNamesThatTheModuleLacksAndGoesOn) {
+TEST(LoadInto, WarnsOfNamesThatTheModuleLacksAndContinues) {
   torch::nn::Linear linear(3, 2);
   StateDict state = linear_weights();
   state["criterion.weight"] = torch::ones(1);

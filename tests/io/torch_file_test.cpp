@@ -41,7 +41,7 @@ TEST(TorchFile, EveryPublishedFormIsRead) {
             torch::kHalf);
 }
 
-TEST(TorchFile, TheSameWeightsComeOutOfBothOpenClipFiles) {
+TEST(TorchFile, BothOpenClipFilesGiveTheSameWeights) {
   SKIP_WITHOUT_SHARED();
   const auto sources = shared_folder() / "golden/sources";
   const StateDict pickled = read_state_dict(sources / "open_clip_pytorch_model.bin");

@@ -103,7 +103,7 @@ std::pair<Tensor, Tensor> heaps(int64_t batch, int64_t count, int64_t each) {
   return {points, (order.div(each, "floor")).expand({batch, -1})};
 }
 
-TEST(KMeansPlusPlus, FindsHeapsThatDoNotTouch) {
+TEST(KMeansPlusPlus, FindsSeparatedClusters) {
   torch::manual_seed(0);
   for (const uint64_t seed : {0, 1, 2, 3, 4}) {
     const auto [points, heap] = heaps(3, 6, 20);
@@ -135,7 +135,7 @@ TEST(KMeansPlusPlus, EndsWhereEveryPointIsNearestToTheMeanOfItsCluster) {
   EXPECT_TRUE(torch::equal(torch::cdist(points[0], means).argmin(1), clusters));
 }
 
-TEST(KMeansPlusPlus, SeedsEmptyClustersAnewAndBearsEqualPoints) {
+TEST(KMeansPlusPlus, ReseedsEmptyClustersAndAcceptsEqualPoints) {
   // Two far points among many equal ones: whatever the start, three clusters hold something in the
   // end.
   auto points = torch::zeros({1, 50, 2});

@@ -129,7 +129,7 @@ TEST(Teacher, KeepsTheStudentsTextTensorsThroughAConversion) {
 
 // Values of PyTorch's layers, made in the public decoder's order after manual_seed(0) and the draw
 // of the prompts' 8 × 4 words.
-TEST(Decoder, StartsFromSeed0WhateverWasDrawnBefore) {
+TEST(Decoder, IsInitializedFromSeed0) {
   const std::tuple<const char*, double, double, double> expected[] = {
       {"conv0.weight", -0.216059893, -0.154197454, -1.45223412},
       {"conv0.bias", -0.16417405, -0.0480412245, 0.0199622121},
@@ -151,7 +151,7 @@ TEST(Decoder, StartsFromSeed0WhateverWasDrawnBefore) {
   }
 }
 
-TEST(Decoder, ItsStartLeavesTheRandomStreamAlone) {
+TEST(Decoder, ItsInitializationDoesNotChangeTheRandomStream) {
   auto model = small_model(small_config(), /*convnext=*/false);
   const auto weights = state_of(*model->clip());
   torch::manual_seed(7);

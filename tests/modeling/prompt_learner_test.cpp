@@ -120,7 +120,7 @@ TEST(EncodePrompts, OfOrdinaryTokensIsTheTextOfThoseTokens) {
   EXPECT_TRUE(close(prompted, clip->encode_text(pad_tokens({ids})), 1e-5));
 }
 
-TEST(InitialPromptTokens, AreTheSameEveryTimeWhateverWasDrawnBefore) {
+TEST(InitialPromptTokens, AreDeterministic) {
   auto clip = tiny_clip();
   const auto first = initial_prompt_tokens(clip, 5, 4);
   torch::manual_seed(99);

@@ -74,14 +74,14 @@ TEST_P(Transformers, GiveTheSameWithGradientsAsInPlaceWithout) {
   EXPECT_TRUE(close(transformer_(x, false), without, 1e-6));
 }
 
-TEST_P(Transformers, GoOnFromASharedBeginningAsIfItWereInEverySequence) {
+TEST_P(Transformers, ContinueFromASharedPrefixAsIfItWereInEverySequence) {
   const auto prefix = torch::randn({1, 4, 128}), rest = torch::randn({3, 2, 128});
   const auto whole =
       transformer_(torch::cat({prefix.expand({3, -1, -1}), rest}, 1), /*causal=*/true);
   EXPECT_TRUE(close(transformer_->forward_after(prefix, rest), whole.slice(1, 4), 1e-5));
 }
 
-TEST_P(Transformers, LetNothingLaterReachACausalPosition) {
+TEST_P(Transformers, AreCausal) {
   const auto x = torch::randn({1, 6, 128});
   EXPECT_TRUE(
       close(transformer_(x.slice(1, 0, 4), true), transformer_(x, true).slice(1, 0, 4), 1e-5));

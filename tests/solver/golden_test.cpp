@@ -25,7 +25,6 @@ struct Case {
   bool small;
 
   fs::path folder() const {
-    if (small && std::getenv("SMALL")) return testing::shared_folder() / "golden/small" / kind;
     return small ? fs::path(PIXELCLIP_SOURCE_DIR) / "tests/golden" / kind
                  : testing::shared_folder() / "golden" / kind;
   }
@@ -151,18 +150,6 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
         << "step " << step;
     optimizer.zero_grad();
     loss.backward();
-    if (std::getenv("SMALL") && step == 0)
-      for (const auto& group : optimizer.groups()) {
-        const auto it = golden.tensors.find("grad0." + group.name);
-        if (it == golden.tensors.end()) {
-          printf("NOGRAD %s\n", group.name.c_str());
-          continue;
-        }
-        const auto d = (group.parameter.grad() - it->second).abs();
-        printf("GRAD rel %.2e abs %.2e max %.2e %s\n",
-               d.max().item<double>() / it->second.abs().max().item<double>(),
-               d.max().item<double>(), it->second.abs().max().item<double>(), group.name.c_str());
-      }
     if (step == 0) {
       EXPECT_TRUE(close(model->teacher_features(batch).permute({0, 3, 1, 2}),
                         golden["train.step0.teacher"], 1e-5));
@@ -188,18 +175,6 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
     }
     if (nudged) nudged->first.add_(-nudged->second);
     optimizer.step(factor);
-  }
-  if (std::getenv("SMALL")) {
-    const auto now = state_of(*model);
-    for (const auto& [name, tensor] : golden.tensors) {
-      if (!name.starts_with("after4.") || name == "after4.text.prompted") continue;
-      const auto d = (now.at(name.substr(7)) - tensor).abs();
-      const auto worst = d.flatten().argmax().item<int64_t>();
-      printf("DIFF %.2e n=%lld over=%lld worst=%lld %s\n", d.max().item<double>(),
-             (long long)d.numel(), (long long)d.gt(1.2e-6).sum().item<int64_t>(), (long long)worst,
-             name.c_str());
-    }
-    return;
   }
   if (GetParam().small) return;  // its files hold no parameters after the steps
   const auto state = state_of(*model);

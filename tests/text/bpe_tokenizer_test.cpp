@@ -80,7 +80,7 @@ TEST(BpeTokenizer, CutsLongTextsAsOpenClipDoesWhenAsked) {
   EXPECT_EQ(ids.back(), BpeTokenizer::kEnd);
 }
 
-TEST(BpeTokenizer, ComesToAnEndOnHugeTexts) {
+TEST(BpeTokenizer, TerminatesOnHugeTexts) {
   std::string nested = "x&";
   while (nested.size() < 16000) nested += "amp;";
   EXPECT_EQ(tokenizer().encode(nested), tokenizer().encode("x&"));

@@ -55,7 +55,7 @@ TEST(CleanText, UnescapesHtmlAsOftenAsTheReference) {
   EXPECT_EQ(clean_text("< &amp;amp;amp;amp;"), "< &amp;amp;");
 }
 
-TEST(AsciiLetters, LosesMarksButNotLetters) {
+TEST(AsciiLetters, RemovesMarksButKeepsLetters) {
   EXPECT_EQ(ascii_letters("Café, naïve"), "Cafe, naive");
   EXPECT_EQ(ascii_letters("grass"), "grass");
   EXPECT_EQ(ascii_letters("草"), "");

@@ -26,7 +26,7 @@ struct EncoderBench {
   std::string json;
 };
 
-/// `count` products [m, k] × [k, n], each `batches` times at once.
+/// `count` products [m, k] × [k, n], each batched `batches` times.
 struct Product {
   int64_t count, m, k, n, batches = 1;
   double work() const { return 2.0 * count * batches * m * k * n; }
@@ -51,7 +51,7 @@ std::vector<Product> products_of(const VitOptions& vit, int64_t side, int64_t ba
           {1, kept, w, vit.embedding}};
 }
 
-/// Without the depthwise convolutions, which are no matrix products.
+/// Excludes the depthwise convolutions, which are not matrix products.
 std::vector<Product> products_of(const ConvNextOptions& convnext, int64_t side, int64_t batch) {
   std::vector<Product> products;
   int64_t previous = 12;  // 3 channels of 4×4 pixels are 4·12
@@ -91,8 +91,8 @@ struct Times {
       peak;  // seconds a batch, seconds of its products alone, operations a second
 };
 
-/// The best of several rounds in which encoder and products take turns: other work on the machine
-/// only ever adds time.
+/// The best of several rounds that alternate between encoder and products, since other load only
+/// adds time.
 Times measure(ImageEncoder& encoder, const Tensor& images, const std::vector<Product>& products,
               torch::ScalarType type, int rounds) {
   const Product square{1, 2048, 2048, 2048};

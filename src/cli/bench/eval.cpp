@@ -38,8 +38,7 @@ struct EvalBench {
   std::string json;
 };
 
-/// The median of `rounds` durations in seconds, after one that does not count: other work on the
-/// machine disturbs single rounds.
+/// Median of `rounds` durations in seconds after a warm-up round.
 double median_time(int rounds, const std::function<void()>& work) {
   work();
   std::vector<double> times;
@@ -52,8 +51,8 @@ double median_time(int rounds, const std::function<void()>& work) {
   return times[rounds / 2];
 }
 
-/// Scores as the model makes them: features of a 20×20 grid resized to 64×64, normalised, times
-/// random class embeddings; or, with `noise`, without anything in common between neighbours.
+/// Scores like those of a model: features of a 20×20 grid resized to 64×64, normalised, times
+/// random class embeddings; or, with `noise`, independent random values.
 Tensor synthetic_scores(int64_t classes, bool noise) {
   const SeededInit seeded(classes);
   const auto unit = [](const Tensor& x) { return x / x.norm(2, -1, true); };
@@ -64,7 +63,7 @@ Tensor synthetic_scores(int64_t classes, bool noise) {
       .contiguous();
 }
 
-/// Square fields of classes, some of them ignored.
+/// Square regions of classes, some of them ignored.
 LabelMap synthetic_labels(int64_t classes, int64_t height, int64_t width) {
   LabelMap truth{height, width, std::vector<int32_t>(height * width)};
   Random random(3);
@@ -129,8 +128,8 @@ DatasetInfo make_set(const fs::path& folder, int64_t images) {
   return info;
 }
 
-/// One image after the other as the public code works: read, resize, encode with all threads in
-/// each operation, upsample all scores, argmax, count.
+/// Processes one image after another like the public code: read, resize, encode with all threads
+/// per operation, upsample all scores, argmax, count.
 void score_plainly(const ClassScorer& scorer, const Config& config, const ClassBank& bank,
                    const SemSegSet& set) {
   auto counts = torch::zeros({151 * 151}, torch::kInt64);

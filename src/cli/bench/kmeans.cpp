@@ -66,7 +66,7 @@ std::vector<fs::path> first_images(const fs::path& folder, size_t count) {
   return images;
 }
 
-/// What a way to cluster comes to over all images.
+/// Totals of one k-means variant over all images.
 struct Tally {
   double seconds = 0, left = 0, used = 0;
 

@@ -39,7 +39,7 @@ void make_samples_of_size(const std::filesystem::path& root, const std::string& 
   make_samples(root, kSamples, height, width);
 }
 
-/// One pass over the samples: seconds to decode the files in full, and to make the samples.
+/// One pass over the samples: seconds to decode the whole files and to make the samples.
 struct Round {
   double decode = 0, make = 0;
   MapperTimes parts;
@@ -60,7 +60,7 @@ Round one_thread(const Sa1bIndex& index, const Sa1bMapper& mapper, int64_t sampl
   return out;
 }
 
-/// The round whose time is the median: other work on the machine disturbs single rounds.
+/// The round with the median time.
 Round median_round(const Sa1bIndex& index, const Sa1bMapper& mapper, const LoaderBench& bench) {
   one_thread(index, mapper, std::min<int64_t>(bench.samples, 8), 0);  // warms caches and memory up
   std::vector<Round> rounds;
@@ -73,7 +73,7 @@ Round median_round(const Sa1bIndex& index, const Sa1bMapper& mapper, const Loade
   return *middle;
 }
 
-/// Samples a second through the real loader.
+/// Samples per second of the loader.
 double rate(Config config, int workers, int64_t samples) {
   config.dataloader.num_workers = workers;
   config.solver.ims_per_batch = 8;

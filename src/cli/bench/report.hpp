@@ -9,8 +9,8 @@ namespace pixelclip::cli {
 std::string processor();
 std::string build_kind();
 
-/// The figures of one benchmark: a table for people, and with a file the same for programs, headed
-/// by the machine, its cores, the build and the versions.
+/// Results of one benchmark: printed as a table and written as JSON, with the machine, its cores,
+/// the build and the versions.
 class BenchReport {
  public:
   explicit BenchReport(std::string part) : part_(std::move(part)) {}

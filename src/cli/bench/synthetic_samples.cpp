@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kMasks = 100;
 
-/// Colors that change softly, with the grain of a camera.
+/// Smooth colors with noise.
 Image make_ground(int64_t height, int64_t width, Random& random) {
   Image coarse(height / 60 + 2, width / 60 + 2, 3);
   for (uint8_t& value : coarse.pixels) value = static_cast<uint8_t>(random.integer(40, 216));
@@ -30,7 +30,7 @@ Image make_ground(int64_t height, int64_t width, Random& random) {
   return image;
 }
 
-/// A disc with a wavy outline, as a polygon.
+/// Polygon of a disc with a wavy outline.
 std::vector<double> make_outline(int64_t height, int64_t width, Random& random) {
   constexpr int kCorners = 96;
   const double size =
@@ -50,7 +50,7 @@ std::vector<double> make_outline(int64_t height, int64_t width, Random& random) 
   return points;
 }
 
-/// Mixes a color into the pixels of a mask.
+/// Blends a random color into the pixels of a mask.
 void tint(Image& image, const std::vector<uint32_t>& counts, Random& random) {
   int color[3];
   for (int& c : color) c = static_cast<int>(random.integer(0, 256));

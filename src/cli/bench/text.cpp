@@ -26,7 +26,7 @@ struct TextBench {
   int rounds = 3;
 };
 
-/// One class as the public code encodes it: its templates as one batch of all 77 positions. [T, C]
+/// Encodes one class like the public code: its templates as one batch of 77 positions each. [T, C]
 Tensor one_class(CLIP& clip, const std::string& name, const std::vector<std::string>& templates) {
   const auto tokens =
       torch::zeros({static_cast<int64_t>(templates.size()), BpeTokenizer::kContext}, torch::kLong);
@@ -50,7 +50,7 @@ void run(const TextBench& bench) {
   const auto sentences = templates(bench.templates);
   encode_classes(clip, {names.front()}, sentences);  // warms up
 
-  // Both in turns, so that other work on the machine meets both.
+  // Alternate between both, so that other load affects both.
   std::vector<double> batched;
   double alone = 0;
   Tensor ours;
