@@ -268,12 +268,14 @@ PYBIND11_MODULE(_native, module) {
       .def(py::init([](const std::string& weights, const fs::path& config,
                        const std::string& templates, const std::string& device,
                        const std::string& precision, const std::string& activation,
-                       const std::vector<int64_t>& heads, int64_t resolution, int64_t window) {
+                       const std::vector<int64_t>& heads, int64_t resolution, int64_t window,
+                       const std::string& method, const std::string& helper) {
              SegmenterOptions options;
              options.weights = weights, options.config = config, options.templates = templates;
              options.device = device, options.precision = precision;
              options.activation = activation, options.heads = heads;
              options.resolution = {resolution, resolution}, options.window = window;
+             options.method = method, options.helper = helper;
              return std::make_unique<Segmenter>(options);
            }),
            release())

@@ -55,6 +55,11 @@ https://huggingface.co/hsshin98/PixelCLIP/resolve/main/weights/pixelclip_convnex
 PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" pixelclip >"$log" 2>&1 || give_up "fetching all four failed"
 [ -f "$folder/weights/pixelclip_vit_base_dino.pth" ] || give_up "pixelclip should mean all four models"
 [ "$(wc -l <"$folder/asked")" = 4 ] || give_up "what is there should not be fetched again"
+: >"$folder/asked"
+PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" dino_vitb8 dinov2_vits14 dinov2_vitb14_reg >"$log" 2>&1 || give_up "fetching helpers failed"
+[ "$(cat "$folder/asked")" = "https://dl.fbaipublicfiles.com/dino/dino_vitbase8_pretrain/dino_vitbase8_pretrain.pth
+https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth
+https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_reg4_pretrain.pth" ] || give_up "asked for: $(cat "$folder/asked")"
 refuses 'neither an address nor one of' env PATH="$folder/bin:$PATH" sh tools/download_weights.sh "$folder/weights" pixelclip_vit_bas
 
 shared=${PIXELCLIP_SHARED:-../shared}

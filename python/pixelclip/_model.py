@@ -31,6 +31,8 @@ class Model:
         MIN_SIZE_TEST (640); None: the whole image, and windows for panoramas.
     activation: "auto", "gelu" or "quick_gelu"; heads: of the image encoder and the text encoder; None: found
         out.
+    method: what CLIP's last block does, such as "naclip" (docs/methods.md); helper: DINO or DINOv2 weights of
+        "proxyclip"; None: as MODEL.DENSE of the configuration.
     Raises NotFoundError, InvalidInputError (no CLIP weights, an unknown option), UnavailableError (no GPU).
     """
 
@@ -46,6 +48,8 @@ class Model:
         window: int | None = None,
         activation: str = "auto",
         heads: tuple[int, int] | None = None,
+        method: str | None = None,
+        helper: str | os.PathLike[str] | None = None,
     ) -> None:
         self._weights = os.fspath(weights)
         self._native = _native.Segmenter(
@@ -58,6 +62,8 @@ class Model:
             list(heads or ()),
             resolution or 0,
             window or 0,
+            method or "",
+            "" if helper is None else os.fspath(helper),
         )
 
     @property

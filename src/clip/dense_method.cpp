@@ -92,33 +92,47 @@ Tensor on_grid(const Tensor& x, const TokenGrid& from, int64_t height, int64_t w
   return resize_bilinear(map, height, width).flatten(2).transpose(1, 2);
 }
 
+/// The weights of PyTorch's bilinear resizing (align_corners = false) of one side: [to, from].
+Tensor resizing_matrix(int64_t from, int64_t to, const torch::TensorOptions& options) {
+  return at::upsample_linear1d(torch::eye(from, options).unsqueeze(0), {to}, false)[0].t();
+}
+
 /// A = softmax(γ(s − βμ)) over the entries that are not negative and the diagonal; s are the
 /// cosines of the helper's features [B, C, h', w'], μ the mean of all of an image's. One matrix for
-/// all heads; the result is on the helper's grid. O comes before A here, which is the same, for the
-/// rows of A and of the resizing sum to 1. Lan et al., "ProxyCLIP", ECCV 2024, eq. 6 to 8.
+/// all heads; the result is on the helper's grid. Lan et al., "ProxyCLIP", ECCV 2024, eq. 6 to 8.
+/// O stands before A and before v's resizing R to that grid, and A·R before v: the same, for the
+/// rows of A and R sum to 1, and less work.
 TokenGrid proxy(const LastBlock& in) {
   TORCH_CHECK(in.helper.defined() && in.helper.dim() == 4, "proxyclip without a helper's features");
-  constexpr int64_t kEntries = int64_t{1} << 23;  // of A at once
-  const int64_t height = in.helper.size(2), width = in.helper.size(3), places = height * width;
-  const auto values =
-      on_grid(identity(in).x, in.tokens, height, width).to(torch::kFloat);  // [B, M, W]
+  constexpr int64_t kEntries = int64_t{1} << 18;         // of A at once: they stay in the cache
+  const auto values = identity(in).x.to(torch::kFloat);  // [B, N, W]
   // Whether a pair is dropped must not depend on a lower precision.
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const int64_t batch = in.helper.size(0), height = in.helper.size(2), width = in.helper.size(3),
+                places = height * width;
   const auto units =
       l2_normalise(in.helper.to(torch::kFloat).flatten(2).transpose(1, 2));  // [B, M, C]
   const auto mean =
       units.mean(1, /*keepdim=*/true).square().sum(2, /*keepdim=*/true);  // μ [B, 1, 1]
-  const auto columns = torch::arange(places, units.options().dtype(torch::kLong));
+  const auto shift = mean * (-in.options.beta * in.options.gamma);
+  const auto rows_matrix = resizing_matrix(in.tokens.height, height, units.options());
+  const auto columns_matrix = resizing_matrix(in.tokens.width, width, units.options());
+  const bool same_grid = in.tokens.height == height && in.tokens.width == width;
   std::vector<Tensor> parts;
-  const int64_t rows = std::max<int64_t>(1, kEntries / (places * units.size(0)));
+  const int64_t rows = std::max<int64_t>(1, kEntries / (places * batch));
   for (int64_t first = 0; first < places; first += rows) {
-    const int64_t last = std::min(places, first + rows);
-    const auto cosines = torch::matmul(units.slice(1, first, last), units.transpose(1, 2));
-    const auto logits = (cosines - in.options.beta * mean) * in.options.gamma;  // [B, rows, M]
-    const auto others = columns.slice(0, first, last).unsqueeze(1).ne(columns);
-    const auto dropped = logits.lt(0).logical_and_(others);
-    const auto attention =
-        logits.masked_fill(dropped, -std::numeric_limits<float>::infinity()).softmax(2);
+    const int64_t count = std::min(rows, places - first);
+    auto logits = torch::baddbmm(shift, units.narrow(1, first, count), units.transpose(1, 2),
+                                 /*beta=*/1, /*alpha=*/in.options.gamma);  // [B, rows, M]
+    const auto diagonal = logits.diagonal(first, 1, 2).clone();
+    logits = at::threshold(logits, -std::numeric_limits<float>::min(),
+                           -std::numeric_limits<float>::infinity());
+    logits.diagonal(first, 1, 2).copy_(diagonal);
+    auto attention = logits.softmax(2);
+    if (!same_grid) {
+      attention = torch::matmul(attention.view({batch, count, height, width}), columns_matrix);
+      attention = torch::matmul(rows_matrix.t(), attention).flatten(2);  // A·R [B, rows, N]
+    }
     parts.push_back(torch::matmul(attention, values));
   }
   return {parts.size() == 1 ? parts[0] : torch::cat(parts, 1), height, width};
@@ -169,6 +183,10 @@ TokenGrid apply_last_block(ResidualBlockImpl& block, const TokenGrid& tokens,
 
 PositionRule position_rule(const DenseOptions& options) {
   return find_method(options.method).positions;
+}
+
+bool is_default(const DenseOptions& options) {
+  return options.method == DenseMethod::pixelclip && options.form == DenseForm::automatic;
 }
 
 bool needs_helper(const DenseOptions& options) { return find_method(options.method).helper; }

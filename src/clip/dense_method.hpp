@@ -47,6 +47,8 @@ TokenGrid apply_last_block(ResidualBlockImpl& block, const TokenGrid& tokens,
 
 /// How the blocks before the last see positions: methods with the same rule share these blocks.
 PositionRule position_rule(const DenseOptions& options);
+/// Whether the options are PixelCLIP's own, as in training.
+bool is_default(const DenseOptions& options);
 /// Whether the method needs another model's features.
 bool needs_helper(const DenseOptions& options);
 

@@ -66,8 +66,8 @@ nlohmann::json size(const Size2& size) { return {size.height, size.width}; }
 /// The keys of MODEL.DENSE that the method reads, where it is not the default.
 void add_dense(nlohmann::ordered_json& text, const ModelConfig& model) {
   const auto options = dense_options(model);
-  if (options == DenseOptions{}) return;
   const auto& dense = model.dense;
+  if (is_default(options)) return;
   nlohmann::json keys = {dense.method};
   if (!dense.form.empty()) keys.push_back(dense.form);
   if (options.method == DenseMethod::naclip) keys.push_back(dense.std);

@@ -68,7 +68,7 @@ OnnxValue residual_block(OnnxGraph& graph, const OnnxValue& x, const Blocks& blo
   return with_mlp(graph, graph.op("Add", {x, attended}), block, blocks.activation);
 }
 
-/// ResidualBlockImpl::dense: [B, 1 + P, W] → [B, P, W].
+/// apply_last_block() by the default method: [B, 1 + P, W] → [B, P, W].
 OnnxValue dense_block(OnnxGraph& graph, const OnnxValue& x, const Blocks& blocks, int64_t index) {
   const std::string block = str(blocks.prefix, index, ".");
   const auto end = graph.ints({std::numeric_limits<int64_t>::max()});

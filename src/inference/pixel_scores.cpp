@@ -15,7 +15,7 @@ namespace pixelclip {
 using torch::Tensor;
 namespace {
 
-constexpr int64_t kValues = int64_t{1} << 22;  // cosines computed at once
+constexpr int64_t kValues = int64_t{1} << 21;  // cosines computed at once
 
 int64_t missing_to_multiple(int64_t length, int64_t multiple) {
   return multiple > 0 ? (multiple - length % multiple) % multiple : 0;
