@@ -2,6 +2,9 @@
 # LibTorch's archives come without headers. Sets `result` to them, or to nothing when one is missing, and `missing` to the
 # names of those that are.
 function(pixelclip_cuda_headers torch_dir result missing)
+  if(NOT DEFINED PIXELCLIP_CUDA_PATHS)
+    set(PIXELCLIP_CUDA_PATHS /usr/local/cuda /opt/cuda)
+  endif()
   set(found "")
   set(absent "")
   # The wheel lacks crt/, which tools/setup.sh fetches.
@@ -10,8 +13,9 @@ function(pixelclip_cuda_headers torch_dir result missing)
   foreach(header cuda_runtime_api.h cublas_v2.h cusparse.h cusolverDn.h crt/host_config.h nccl.h)
     find_path(folder ${header} NO_CACHE
       HINTS ${wheel} ENV CUDA_HOME ENV CUDA_PATH ENV CUDAToolkit_ROOT ENV NCCL_ROOT ENV NCCL_HOME
-      PATHS /usr/local/cuda /opt/cuda PATH_SUFFIXES include targets/x86_64-linux/include targets/sbsa-linux/include)
+      PATHS ${PIXELCLIP_CUDA_PATHS} PATH_SUFFIXES include targets/x86_64-linux/include targets/sbsa-linux/include)
     if(folder)
+      string(REGEX REPLACE "/$" "" folder "${folder}")
       list(APPEND found "${folder}")
     else()
       list(APPEND absent ${header})

@@ -99,7 +99,7 @@ done
 [ "$(wc -l <"$folder/out/metrics.json")" = 3 ] || give_up "metrics.json should hold 3 lines"
 grep -q 'goes without scores.*ade20k_150' "$log" || give_up "training should say that DATASETS.TEST is absent"
 grep -q 'copypaste:' "$log" || give_up "no line for spreadsheets"
-grep -q 'leaving out ade20k_150_test_sem_seg' "$log" || give_up "absent sets should be named"
+grep -q 'skipping ade20k_150_test_sem_seg' "$log" || give_up "absent sets should be named"
 python3 - "$folder/out/eval/results.json" <<'PYTHON' || give_up "results.json is not as it should be"
 import json, sys
 scores = json.load(open(sys.argv[1]))["voc_2012_test_sem_seg"]["sem_seg"]
@@ -119,8 +119,8 @@ cp "$folder/out/config.yaml" "$folder/config.yaml"
   $pixelclip eval --resume --config-file $vit $tiny MODEL.WEIGHTS "$folder/clip.pth" TEST.PROTOCOL '("voc_2012_test_sem_seg",)' \
     OUTPUT_DIR "$folder/plain" >"$log" 2>&1 || give_up "eval of a plain CLIP failed"
 }
-grep -q 'holds no checkpoint, so .*clip.pth is scored' "$log" || give_up "eval --resume should say what it scores without a checkpoint"
-grep -q 'what is scored is CLIP before training' "$log" || give_up "the log should name plain CLIP"
+grep -q 'has no checkpoint; scoring .*clip.pth' "$log" || give_up "eval --resume should say what it scores without a checkpoint"
+grep -q 'scoring CLIP before training' "$log" || give_up "the log should name plain CLIP"
 for file in results.md results.json report.html; do
   grep -q 'CLIP before training\|"clip_before_training":true' "$folder/plain/eval/$file" || give_up "$file should name plain CLIP"
 done

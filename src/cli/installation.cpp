@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/utsname.h>
-#include <torch/cuda.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "config/config.hpp"
 #include "data/catalog.hpp"
 #include "export/onnx_model.hpp"
+#include "nn/device.hpp"
 #include "text/bpe_tokenizer.hpp"
 
 namespace pixelclip::cli {
@@ -115,12 +115,11 @@ void add_gpu(Checkup& checkup) {
   std::error_code ignored;
   for (const auto& gpu : fs::directory_iterator("/proc/driver/nvidia/gpus", ignored))
     gpus += (gpus.empty() ? "" : ", ") + field(gpu.path() / "information", "Model:");
-  checkup.facts.push_back(
-      str("GPU:        ", static_cast<int>(torch::cuda::device_count()), " usable",
-          gpus.empty() ? "" : " of " + gpus, "; driver ", driver.empty() ? "none" : driver,
-          offered > 0 ? " for CUDA " + cuda_version(offered) : "", "; LibTorch's CUDA ",
-          needed > 0 ? cuda_version(needed) : "none", "; NCCL ", nccl_version()));
-  if (torch::cuda::is_available()) return;
+  checkup.facts.push_back(str(
+      "GPU:        ", gpu_count(), " usable", gpus.empty() ? "" : " of " + gpus, "; driver ",
+      driver.empty() ? "none" : driver, offered > 0 ? " for CUDA " + cuda_version(offered) : "",
+      "; LibTorch's CUDA ", needed > 0 ? cuda_version(needed) : "none", "; NCCL ", nccl_version()));
+  if (gpu_count() > 0) return;
   if (driver.empty()) {
     checkup.hints.push_back(
         "no NVIDIA driver is loaded, so the program runs on the CPU; on a machine with a GPU, "

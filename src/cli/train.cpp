@@ -24,9 +24,9 @@
 namespace pixelclip::cli {
 namespace {
 
-/// The demo's pictures and its small CLIP are made when what a run uses is theirs. That takes
-/// minutes, so weights are looked at first.
-void make_named_demo(Config& config, Purpose purpose, bool own_weights) {
+/// Creates the demo's images and its small CLIP when a run uses them. That takes minutes, so the
+/// weights are checked first.
+void prepare_demo_if_used(Config& config, Purpose purpose, bool own_weights) {
   const auto sets = sets_of(config, purpose);
   auto& pretrained = config.model.sem_seg_head.clip_pretrained;
   const bool wanted =
@@ -43,7 +43,7 @@ void make_named_demo(Config& config, Purpose purpose, bool own_weights) {
 
 std::shared_ptr<RunOptions> add_run_options(CLI::App& command) {
   auto options = std::make_shared<RunOptions>();
-  options->prepare = make_named_demo;
+  options->prepare = prepare_demo_if_used;
   command.add_option("--config-file,--config", options->config_file, "YAML file")->required();
   command.add_option("--num-gpus", options->num_gpus,
                      "processes on this machine, one a GPU (default 1)");
@@ -62,14 +62,14 @@ void finish(int status) {
 
 int train(Config& config, Comm& comm, bool resume, const Output& output) {
   auto start = starting_point(config, comm, resume);
-  BeforeAfter pictures(config, comm);
+  BeforeAfter images(config, comm);
   auto model = start.model;
   Trainer trainer(config, std::move(start), comm);
-  pictures.before(model);
+  images.before(model);
   const auto results = trainer.run();
   if (!trainer.finished()) return signals::exit_status(0);
   if (!results.empty() && comm.is_main()) write_results(config.output_dir, results);
-  pictures.after(model);
+  images.after(model);
   if (comm.is_main()) {
     const auto file = std::filesystem::path(config.output_dir) / "results.json";
     output.result({{"output_dir", config.output_dir},
@@ -78,11 +78,10 @@ int train(Config& config, Comm& comm, bool resume, const Output& output) {
   return 0;
 }
 
-/// Exit status of an evaluation: not 0 when its numbers are of a part only.
+/// Exit status of an evaluation: not 0 when only a part was scored.
 int stopped_early(const std::vector<SetResult>& results) {
   if (results.back().complete) return 0;
-  log::warn(
-      "stopped by a signal: the numbers are of a part of the pictures; the same command goes on");
+  log::warn("stopped by a signal: only a part of the images is scored; the same command continues");
   return signals::exit_status(1);
 }
 
@@ -90,9 +89,9 @@ int stopped_early(const std::vector<SetResult>& results) {
 /// --eval-only does.
 StartingPoint weights_to_score(const Config& config, Comm& comm, bool resume) {
   auto start = starting_point(config, comm, resume);
-  if (resume && !start.goes_on && comm.is_main()) {
-    log::warn("--resume: ", config.output_dir, " holds no checkpoint, so ", start.source.string(),
-              " is scored");
+  if (resume && !start.resumed && comm.is_main()) {
+    log::warn("--resume: ", config.output_dir, " has no checkpoint; scoring ",
+              start.source.string());
   }
   return start;
 }
@@ -116,8 +115,7 @@ int eval_only(Config& config, Comm& comm, bool resume, const Output& output) {
   return stopped_early(results);
 }
 
-/// The paper's rows for what these weights are: nothing for CLIP itself and for other
-/// architectures.
+/// The paper's results for weights like these: none for CLIP itself and for other architectures.
 std::vector<ComparedRow> rows_beside(const Config& config, const StartingPoint& start) {
   if (start.plain_clip) return {};
   const bool dino = config.model.dino || start.dino_masks ||
@@ -137,7 +135,7 @@ int eval_protocol(Config& config, Comm& comm, bool resume, const Output& output)
       .protocol = protocol_text(config, plan.templates),
       .compared = plan.compared};
   report.curves = read_curves(std::filesystem::path(config.output_dir) / "metrics.json");
-  // After each set, so that trouble with a later one does not cost the numbers of those before.
+  // After each set, so that a failure in a later one does not lose earlier results.
   const auto write = [&](const std::vector<SetResult>& results) {
     report.results = results;
     write_results(folder, report.results, report.compared);
@@ -154,14 +152,13 @@ int eval_protocol(Config& config, Comm& comm, bool resume, const Output& output)
 }  // namespace
 
 void add_train(CLI::App& app) {
-  auto* command = app.add_subcommand("train", "Train, and score DATASETS.TEST on the way");
+  auto* command = app.add_subcommand("train", "Train, and score DATASETS.TEST during training");
   auto options = add_run_options(*command);
   auto only_score = std::make_shared<bool>(false);
   command->add_flag(
       "--resume", options->resume,
-      "go on from the newest checkpoint in OUTPUT_DIR; with --eval-only, score that one");
-  command->add_flag("--eval-only", *only_score,
-                    "score MODEL.WEIGHTS on DATASETS.TEST and train nothing");
+      "continue from the newest checkpoint in OUTPUT_DIR; with --eval-only, score it");
+  command->add_flag("--eval-only", *only_score, "only score MODEL.WEIGHTS on DATASETS.TEST");
   const auto output = add_output_flags(*command);
   command->callback([options, only_score, output] {
     options->argv = arguments();

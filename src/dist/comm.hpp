@@ -33,7 +33,8 @@ struct CommOptions {
 /// An operation among the ranks failed.
 class CommError : public Error {
  public:
-  CommError(const std::string& text, CommFault fault) : Error(text), fault(fault) {}
+  CommError(const std::string& text, CommFault fault)
+      : Error(text, ErrorKind::unavailable), fault(fault) {}
   const CommFault fault;
 };
 

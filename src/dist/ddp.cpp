@@ -23,7 +23,7 @@ std::vector<std::vector<size_t>> buckets_of(const std::vector<torch::Tensor>& pa
   return buckets;
 }
 
-/// The ranks would otherwise add up tensors that do not belong together. Every rank gets the error.
+/// The ranks would otherwise sum tensors of different parameters. Every rank throws the error.
 void check_alike(const std::vector<std::pair<std::string, torch::Tensor>>& parameters, Comm& comm) {
   std::string own;
   for (const auto& [name, tensor] : parameters) {
@@ -42,7 +42,7 @@ void check_alike(const std::vector<std::pair<std::string, torch::Tensor>>& param
                      " where rank 0 trains ", other.empty() ? "nothing more" : other);
   }
   for (const auto& text : comm.all_gather(difference, "comparison of the parameters")) {
-    if (!text.empty()) fail(text, "; all ranks need the same configuration and program");
+    if (!text.empty()) fail(text, "; all ranks need the same configuration and the same program");
   }
 }
 
@@ -65,8 +65,7 @@ bool uses_all(const torch::Tensor& loss,
 
 void prepare_buckets(c10d::Reducer& reducer, const std::vector<torch::Tensor>& outputs) {
   if (reducer.should_rebuild_buckets()) reducer.rebuild_buckets();
-  // Where a step happens to use all parameters, c10d advises on every rank not to look for unused
-  // ones.
+  // c10d warns on every rank when a step happens to use all parameters.
   struct Quiet : c10::WarningHandler {
     void process(const c10::Warning&) override {}
   } quiet;

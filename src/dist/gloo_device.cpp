@@ -33,7 +33,7 @@ socklen_t size_of(const sockaddr* address) {
   return address->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
 }
 
-/// This machine's address on the way to `host`; no packet is sent. Empty when there is no way.
+/// This machine's address towards `host`; no packet is sent. Empty when there is no route.
 std::string address_towards(const std::string& host, int port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
@@ -81,11 +81,11 @@ std::string own_address(const WorldInfo& world) {
   }
   if (address.empty()) {
     fail("the address '", world.address,
-         "' of rank 0 is unknown here or no network leads there; "
-         "check it, or set GLOO_SOCKET_IFNAME to the network interface to use");
+         "' of rank 0 does not resolve or has no route; check it, or set GLOO_SOCKET_IFNAME to the "
+         "network interface to use");
   }
   if (!is_loopback(address) || is_loopback(world.address)) return address;
-  // Rank 0's machine reaches itself by loopback, where the others cannot reach it.
+  // Rank 0's machine reaches itself through loopback; the others cannot.
   const std::string outside = first_outside_address();
   return outside.empty() ? address : outside;
 }

@@ -6,17 +6,17 @@ namespace pixelclip {
 
 struct HostPort {
   std::string host;
-  int port = 0;  // 0: none stands there; -1: what stands there is none from 1 to 65535
+  int port = 0;  // 0: none is given; -1: it is not a number from 1 to 65535
 };
 
-/// "host", "host:port", "[host]:port", each also behind "tcp://". An IPv6 host with a port stands
-/// in brackets.
+/// Reads "host", "host:port" or "[host]:port", each also after "tcp://". An IPv6 host with a port
+/// needs brackets.
 HostPort split_host_port(std::string text);
 
-/// Whether a name is known here, which an IP address always is.
+/// Whether a name resolves on this machine; an IP address always does.
 bool resolves(const std::string& host);
 
-/// Whether `host` is this machine's own name, its domain apart.
+/// Whether `host` is this machine's own name, with or without its domain.
 bool is_own_name(const std::string& host);
 
 }  // namespace pixelclip

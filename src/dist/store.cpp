@@ -24,8 +24,9 @@ StorePtr serve_store(int port, Milliseconds limit, int* chosen_port) {
     if (chosen_port) *chosen_port = store->getPort();
     return store;
   } catch (const std::exception& e) {
-    fail("cannot listen on port ", port, " for the other processes: ", reason_of(e),
-         "; another run may use it: choose another port (--dist-url, MASTER_PORT)");
+    fail(ErrorKind::unavailable, "cannot listen on port ", port,
+         " for the other processes: ", reason_of(e),
+         "; another program may use it: choose another port (--dist-url, MASTER_PORT)");
   }
 }
 
@@ -37,9 +38,9 @@ StorePtr connect_store(const std::string& address, int port, Milliseconds limit)
   try {
     return c10::make_intrusive<c10d::TCPStore>(address, options);
   } catch (const std::exception& e) {
-    fail("nothing answers at ", address, ":", port, " within ", limit.count() / 1000,
-         " s, where the processes meet: ", reason_of(e),
-         "; check that rank 0 runs there and that no firewall closes the port");
+    fail(ErrorKind::unavailable, "nothing answers at ", address, ":", port, " within ",
+         limit.count() / 1000, " s, where rank 0 should serve the store: ", reason_of(e),
+         "; check that rank 0 runs there and that no firewall blocks the port");
   }
 }
 

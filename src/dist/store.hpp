@@ -13,12 +13,12 @@ namespace pixelclip {
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 using Milliseconds = std::chrono::milliseconds;
 
-/// Listens at `port` (0: a free one) and serves the store, or connects to the one that `address`
-/// and `port` name. Errors: the port is taken; nothing answers within `limit`.
+/// Serves the store at `port` (0: a free one), or connects to the one at `address` and `port`.
+/// Errors: the port is in use; no answer within `limit`.
 StorePtr serve_store(int port, Milliseconds limit, int* chosen_port = nullptr);
 StorePtr connect_store(const std::string& address, int port, Milliseconds limit);
 
-/// The part of a run's store that belongs to one attempt of it.
+/// The part of a run's store for one attempt.
 StorePtr part_of(const StorePtr& store, int attempt);
 
 /// The failure of the run; the first one stays.

@@ -13,7 +13,7 @@
 namespace pixelclip {
 namespace {
 
-/// Without the blanks and line ends that files of variables leave around values.
+/// Without the blanks and line ends that environment files leave around values.
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
   const std::string text = trimmed(value ? value : "");
@@ -42,7 +42,7 @@ int required(const char* name, const char* because_of, int least = 0) {
   return *value;
 }
 
-/// A port that all processes of one job derive alike, below the ports that systems hand out.
+/// A port that all processes of a job derive alike, below the ephemeral ports.
 int port_from(const std::string& job) {
   uint32_t hash = 2166136261u;  // FNV-1a: the same on every machine, unlike std::hash
   for (const unsigned char c : job) hash = (hash ^ c) * 16777619u;
@@ -63,8 +63,8 @@ void check_ranks(const WorldInfo& world) {
   }
 }
 
-/// MASTER_ADDR may carry a port. Kubernetes gives a service that is called "master" the variable
-/// MASTER_PORT with tcp://HOST:PORT. What a process alone does not need is not looked at.
+/// MASTER_ADDR may contain a port. Kubernetes sets MASTER_PORT to tcp://HOST:PORT for a service
+/// called "master". A single process ignores both.
 void read_meeting_point(WorldInfo& world) {
   if (world.world_size == 1) return;
   const auto address = variable("MASTER_ADDR"), port = variable("MASTER_PORT");
@@ -125,7 +125,7 @@ WorldInfo from_open_mpi() {
   world.port = port_from(job);
   if (world.local_world_size < world.world_size && !variable("MASTER_ADDR")) {
     fail("mpirun started ", world.world_size,
-         " processes on several machines, and where rank 0 runs "
+         " processes on several machines, but the machine of rank 0 "
          "is not known; add -x MASTER_ADDR=HOST with the first machine's name to mpirun");
   }
   read_meeting_point(world);
@@ -139,7 +139,7 @@ WorldInfo from_slurm() {
   world.world_size =
       number("SLURM_STEP_NUM_TASKS", 1).value_or(number("SLURM_NTASKS", 1).value_or(1));
   world.local_rank = number("SLURM_LOCALID").value_or(0);
-  // "2(x3)" or "4,2": exact only for the first machines, and only used to share out the cores.
+  // "2(x3)" or "4,2": exact only for the first machines, and only used to divide the cores.
   const auto tasks = variable("SLURM_STEP_TASKS_PER_NODE").value_or("");
   world.local_world_size = std::max({world.local_rank + 1, std::atoi(tasks.c_str()), 1});
   const auto nodes = variable("SLURM_STEP_NODELIST");
@@ -154,8 +154,8 @@ WorldInfo from_slurm() {
   return world;
 }
 
-/// Inside an allocation but outside of srun (a batch script, salloc's shell) the variables of the
-/// job are set as well; only those of a step mean that other processes exist.
+/// The variables of a job are also set outside of srun (in a batch script, in salloc's shell); only
+/// those of a step mean that other processes exist.
 bool in_slurm_step() {
   return variable("SLURM_PROCID") &&
          (variable("SLURM_STEP_NODELIST") || variable("SLURM_STEP_NUM_TASKS"));

@@ -30,7 +30,7 @@ SheetCell cell(const Image& image, const LabelMap* labels) {
   return cell;
 }
 
-/// A training picture with its masks numbered, small ones in front.
+/// A training image with its masks numbered, small ones in front.
 SheetCell masks_cell(const Image& image, const Sa1bSample& sample) {
   MaskRuns runs;
   SampleMasks().read(sample, image.height, image.width, kMostMasks, runs);
@@ -53,7 +53,7 @@ std::vector<SemSegItem> first_items(const SemSegSet& set, int64_t count) {
 }
 
 fs::path before_file(const Config& config, const std::string& stem) {
-  std::string name = stem;  // of pictures with one stem it is a path
+  std::string name = stem;  // a path where several images have one stem
   std::replace(name.begin(), name.end(), '/', '_');
   return fs::path(config.output_dir) / "samples" / (name + "_before.png");
 }
@@ -67,7 +67,7 @@ BeforeAfter::BeforeAfter(const Config& config, Comm& comm)
   const auto info = Catalog(config_.datasets).find(config_.datasets.test.front());
   std::string why;
   active_ = on_disk(info, &why);
-  if (!active_) log::warn("no sheet of pictures is drawn: ", why);
+  if (!active_) log::warn("samples.png is not drawn: ", why);
   names_ = read_class_names(config_.model.sem_seg_head.test_class_json);
 }
 
@@ -128,10 +128,9 @@ void BeforeAfter::after(PixelCLIP& model) {
     rows.push_back(std::move(row));
   }
   const auto path = fs::path(config_.output_dir) / "samples.png";
-  write_sheet(path, rows,
-              {"training picture", "its masks", "test picture", "truth", "before", "after"}, names_,
-              distinct_colors(static_cast<int>(names_.size())));
-  log::info("pictures before and after training: ", path.string());
+  write_sheet(path, rows, {"training image", "its masks", "test image", "truth", "before", "after"},
+              names_, distinct_colors(static_cast<int>(names_.size())));
+  log::info("images before and after training: ", path.string());
 }
 
 }  // namespace pixelclip

@@ -10,15 +10,15 @@
 
 namespace pixelclip {
 
-/// The first TEST.VIS_IMAGES pictures of DATASETS.TEST, labelled before and after training and
-/// drawn into OUTPUT_DIR/samples.png: picture, masks (where an annotation lies beside the set),
-/// truth, before, after. Only rank 0 works; with VIS_IMAGES 0 nothing happens.
+/// Labels the first TEST.VIS_IMAGES images of DATASETS.TEST before and after training and draws
+/// them into OUTPUT_DIR/samples.png: a training image, its masks (where it has an annotation), a
+/// test image, ground truth, before, after. Only rank 0 works; with VIS_IMAGES 0 nothing happens.
 class BeforeAfter {
  public:
   BeforeAfter(const Config& config, Comm& comm);
 
-  /// Labels the pictures with the weights that training starts from; a resumed run finds them in
-  /// OUTPUT_DIR/samples.
+  /// Labels the images with the weights at the start of training; a resumed run reads these labels
+  /// from OUTPUT_DIR/samples.
   void before(PixelCLIP& model);
   void after(PixelCLIP& model);
 

@@ -64,7 +64,7 @@ void Checkpointer::save(const std::string& name, const Value& state) {
     try {
       write(name, copy);
     } catch (const std::exception& e) {
-      log::error("this checkpoint is lost: ", e.what());
+      log::error("this checkpoint is not saved: ", e.what());
       throw;
     }
   });
@@ -81,8 +81,7 @@ void Checkpointer::write(const std::string& name, const Value& state) {
   if (name != "model_best") write_text(folder_ / "last_checkpoint", file);
   const auto number = number_of(file);
   if (keep_ == 0 || !number) return;
-  // Files with higher numbers are no part of this run's past: damaged ones, or those of an older
-  // run.
+  // Files with higher numbers are damaged or belong to an older run.
   const auto files = numbered_files(*number);
   for (size_t i = static_cast<size_t>(keep_); i < files.size(); ++i) {
     std::error_code error;
@@ -141,12 +140,12 @@ std::optional<std::pair<fs::path, Value>> Checkpointer::load_last() const {
       const signals::Doing reading("reading the checkpoint " + path.string());
       return std::pair{path, read_torch_file(path)};
     } catch (const Error& e) {
-      log::warn("the checkpoint cannot be used, trying the one before: ", e.what());
+      log::warn("the checkpoint cannot be read, trying the previous one: ", e.what());
     }
   }
   if (!files.empty()) {
     fail("none of the checkpoints in ", folder_.string(),
-         " can be read: move them away to start anew");
+         " can be read; move them to another folder to start a new run");
   }
   return std::nullopt;
 }

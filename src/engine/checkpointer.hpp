@@ -10,28 +10,28 @@
 
 namespace pixelclip {
 
-/// Checkpoints of one run: OUTPUT_DIR/model_0000999.pth and so on, `last_checkpoint` beside them.
-/// Files are written on a thread of their own, whole or not at all.
+/// Checkpoints of one run: OUTPUT_DIR/model_0000999.pth and so on, and the file `last_checkpoint`.
+/// A thread writes the files atomically.
 class Checkpointer {
  public:
-  /// Keeps the `keep` newest numbered files (0: all); model_final.pth, model_best.pth and files
-  /// with higher numbers than the one written stay.
+  /// Keeps the `keep` newest numbered files (0: all). model_final.pth, model_best.pth and files
+  /// with higher numbers than the one written are never removed.
   Checkpointer(std::filesystem::path folder, int64_t keep);
   /// Waits for the file that is being written.
   ~Checkpointer();
 
-  /// Copies the tensors of `state` to host memory and returns; the rest happens beside training. A
-  /// failure is logged when it happens and costs this file alone: later saves are tried all the
-  /// same.
+  /// Copies the tensors of `state` to host memory and returns; the file is written while training
+  /// continues. A failure is logged when it happens; later saves are still tried.
   void save(const std::string& name, const Value& state);
   /// Errors: the last save failed.
   void wait();
 
-  /// The checkpoint that `last_checkpoint` names, or the newest before it that can be read, with
-  /// its path; unreadable ones are named in the log. Nothing when the folder holds none.
+  /// The checkpoint that `last_checkpoint` names, or the newest readable one before it, with its
+  /// path; the log names unreadable ones. Nothing when the folder has none. Errors: it has some,
+  /// but none can be read.
   std::optional<std::pair<std::filesystem::path, Value>> load_last() const;
 
-  /// The file that load_last would try first; nothing when the folder holds none.
+  /// The file that load_last would try first; nothing when the folder has none.
   std::optional<std::filesystem::path> newest() const;
 
   /// "model_0000999" for iteration 999.
@@ -41,7 +41,7 @@ class Checkpointer {
   void write(const std::string& name, const Value& state);
   /// What `last_checkpoint` names, then the numbered files before it, newest first.
   std::vector<std::filesystem::path> candidates() const;
-  /// Half-written files of runs that were killed.
+  /// Removes unfinished files of runs that were killed.
   void remove_leftovers() const;
   /// Numbered files up to the iteration `newest`, newest first.
   std::vector<std::filesystem::path> numbered_files(int64_t newest) const;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr size_t kWindow = 20;
 
-/// detectron2 writes this key, and this program does not.
-bool is_detectron2s(const nlohmann::json& entry) { return entry.contains("rank_data_time"); }
+/// Only detectron2 writes this key.
+bool is_of_detectron2(const nlohmann::json& entry) { return entry.contains("rank_data_time"); }
 
 void drop_lines_from(const std::filesystem::path& path, int64_t iteration) {
   if (!std::filesystem::exists(path)) return;
@@ -22,11 +22,11 @@ void drop_lines_from(const std::filesystem::path& path, int64_t iteration) {
   std::string kept, line;
   while (std::getline(lines, line)) {
     const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object()) continue;  // cut short by a kill
+    if (!entry.is_object()) continue;  // truncated by a kill
     const auto number = entry.find("iteration");
     const bool earlier = number == entry.end() || !number->is_number() ||
                          number->get<double>() < static_cast<double>(iteration);
-    if (earlier || is_detectron2s(entry)) kept += line + '\n';
+    if (earlier || is_of_detectron2(entry)) kept += line + '\n';
   }
   write_text(path, kept);
 }
@@ -48,7 +48,7 @@ void EventStorage::put(const std::string& name, double value) {
 }
 
 void EventStorage::write(int64_t iteration) {
-  // JSON has no NaN; the log names it.
+  // JSON has no NaN.
   std::erase_if(current_, [](const auto& entry) { return !std::isfinite(entry.second); });
   nlohmann::ordered_json line;
   line["iteration"] = iteration;

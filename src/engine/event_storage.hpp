@@ -14,15 +14,15 @@ namespace pixelclip {
 /// for TensorBoard, and the medians of the last 20 values for the log.
 class EventStorage {
  public:
-  /// Appends to OUTPUT_DIR/metrics.json. Lines of the iteration `resume_at` and later, left by an
-  /// interrupted run, are dropped first, as they will be written again; those of detectron2, each a
-  /// summary of up to 20 iterations, stay.
+  /// Appends to OUTPUT_DIR/metrics.json. First removes lines of the iteration `resume_at` and
+  /// later, which an interrupted run left and which will be written again. Lines of detectron2,
+  /// each a summary of up to 20 iterations, are kept.
   EventStorage(const std::filesystem::path& output, int64_t resume_at);
 
   void put(const std::string& name, double value);
-  /// Writes the values put since the last call as one line; those that are no numbers are left out.
+  /// Writes the values put since the last call as one line, without those that are not finite.
   void write(int64_t iteration);
-  /// A picture for TensorBoard.
+  /// An image for TensorBoard.
   void picture(const std::string& name, const Image& image, int64_t iteration);
   double median(const std::string& name) const;
   double latest(const std::string& name) const;

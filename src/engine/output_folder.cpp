@@ -37,7 +37,7 @@ int free_number(const std::vector<std::string>& names) {
 
 }  // namespace
 
-void set_earlier_run_aside(const fs::path& folder) {
+void archive_earlier_run(const fs::path& folder) {
   const auto names = files_in(folder);
   const auto there = [&](const char* name) {
     return std::binary_search(names.begin(), names.end(), name);
@@ -62,13 +62,13 @@ void set_earlier_run_aside(const fs::path& folder) {
   for (const auto& name : events)
     rename(name, str("events_", n, ".", name.substr(std::string(kEvents).size())));
   log::warn(folder.string(),
-            " holds an earlier run, and this one begins anew: the earlier numbers are kept as ",
-            kept, "; --resume would have gone on with that run");
+            " holds an earlier run, and this is a new one: the earlier files are kept as ", kept,
+            "; --resume would have continued that run");
 }
 
-void record_config(const Config& config, const fs::path& folder, bool goes_on) {
+void record_config(const Config& config, const fs::path& folder, bool resumed) {
   const auto path = folder / "config.yaml";
-  if (goes_on && fs::exists(path)) {
+  if (resumed && fs::exists(path)) {
     try {
       const auto continued = continued_yaml(config, read_text(path), path.string());
       if (continued) {
@@ -76,10 +76,10 @@ void record_config(const Config& config, const fs::path& folder, bool goes_on) {
         write_text(path, continued->text);
         std::string list;
         for (const auto& change : continued->changes) list += "\n  " + change;
-        return log::info("the run goes on with other values than before:", list);
+        return log::info("values that changed since the run was started:", list);
       }
     } catch (const Error& e) {
-      log::warn("the earlier configuration cannot be continued and is written anew: ", e.what());
+      log::warn("the earlier config.yaml cannot be read and is replaced: ", e.what());
     }
   }
   write_text(path, to_yaml(config));

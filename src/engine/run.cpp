@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "clip/find_weights.hpp"
 #include "clip/sources.hpp"
+#include "config/writer.hpp"
 #include "data/catalog.hpp"
 #include "dist/launch.hpp"
 #include "engine/checkpointer.hpp"
@@ -111,7 +112,7 @@ int run_here(Config& config, const WorldInfo& world, const RunOptions& options, 
     try {
       return body(config, comm);
     } catch (const c10::OutOfMemoryError& e) {
-      fail(out_of_memory_text(config, purpose, e));
+      fail(ErrorKind::unavailable, out_of_memory_text(config, purpose, e));
     }
   });
 }

@@ -60,7 +60,7 @@ c10::Device pick_device(const std::string& name, const WorldInfo& world, int gpu
   if (!wanted->gpu) return c10::kCPU;
   if (gpus == 0) {
     if (world.world_size > 1) {
-      fail("MODEL.DEVICE is ", name, ", but ", missing_gpu_reason(),
+      fail(ErrorKind::unavailable, "MODEL.DEVICE is ", name, ", but ", missing_gpu_reason(),
            "; MODEL.DEVICE cpu runs several processes on the CPU");
     }
     log::warn("MODEL.DEVICE is ", name, ", but ", missing_gpu_reason(),
@@ -71,7 +71,7 @@ c10::Device pick_device(const std::string& name, const WorldInfo& world, int gpu
     return {c10::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank % gpus)};
   }
   if (*wanted->index >= gpus) {
-    fail("MODEL.DEVICE is ", name, ", but this process sees ", gpus,
+    fail(ErrorKind::unavailable, "MODEL.DEVICE is ", name, ", but this process sees ", gpus,
          gpus == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", gpus - 1));
   }
   if (world.local_world_size > 1) {

@@ -44,7 +44,7 @@ std::vector<ComparedRow> compared_in(const Config& config) {
                                      : read_compared(config.test.compare);
 }
 
-/// Two classes of one name have equal scores, of which the first always wins.
+/// Two classes of one name have equal scores, so the first always wins.
 void warn_of_doubles(const std::vector<std::string>& names, const std::string& set) {
   std::map<std::string, size_t> seen;
   for (size_t c = 0; c < names.size(); ++c) {
@@ -131,7 +131,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
                                   Comm& comm, const fs::path& output, bool folder_per_set,
                                   const ResultsFunction& after_each) {
   if (plan.sets.empty()) return {};
-  if (plan.plain_clip && comm.is_main()) log::info("what is scored is CLIP before training");
+  if (plan.plain_clip && comm.is_main()) log::info("scoring CLIP before training");
   const bool was_training = model->is_training();
   model->eval();
   const Catalog catalog(config.datasets);
@@ -152,7 +152,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     const auto& info = catalog.find(set);
     std::string why;
     if (!on_disk(info, &why)) {
-      log::warn("leaving out ", set, ": ", why);
+      log::warn("skipping ", set, ": ", why);
       unfit = why;
       continue;
     }
@@ -162,8 +162,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     try {
       options.names = names_for(plan, config, own, info);
     } catch (const Error& e) {
-      if (plan.sets.size() == 1) throw;  // of several sets, those are scored that the one list fits
-      log::warn("leaving out ", set, ": ", e.what());
+      if (plan.sets.size() == 1) throw;  // of several sets, those that the list fits are scored
+      log::warn("skipping ", set, ": ", e.what());
       unfit = e.what();
       continue;
     }
@@ -178,7 +178,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, own));
       std::unique_lock lock(gpu, std::defer_lock);
-      if (model->device().is_cuda()) lock.lock();  // threads would only crowd its memory
+      if (model->device().is_cuda())
+        lock.lock();  // several threads would need more memory and gain nothing
       return scorer(views, bank);
     };
     results.push_back(evaluate(info, scores, options));
@@ -191,7 +192,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       log::info(copypaste_lines(results.back()));
       if (after_each) after_each(results);
     }
-    if (!results.back().complete) break;  // on every rank alike
+    if (!results.back().complete) break;  // the same on every rank
   }
   model->train(was_training);
   if (results.empty()) fail("none of the sets can be scored: ", unfit);

@@ -18,13 +18,13 @@ struct ScoringPlan {
   std::vector<std::string> sets;
   std::string class_json;  ///< one list for all sets; empty: each set's own
   std::vector<std::string> templates;
-  int examples = 0;                        ///< best, worst and random pictures kept of each set
-  std::vector<ComparedRow> compared = {};  ///< others' results, shown beside ours
-  bool plain_clip = false;                 ///< the weights are CLIP's own: tables and log say so
+  int examples = 0;                        ///< best, worst and random images kept of each set
+  std::vector<ComparedRow> compared = {};  ///< published results, shown beside these
+  bool plain_clip = false;                 ///< the weights are CLIP's; tables and log say so
 };
 
-/// Refuses before the first picture what scoring would refuse at the set's turn: names that do not
-/// fit the labels of a set on disk. Returns the names of the first set that is there.
+/// Throws before the first image what scoring would throw when it reaches a set: names that do not
+/// fit the labels of a set on disk. Returns the names of the first set that is on disk.
 std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan);
 
 /// DATASETS.TEST with TEST_CLASS_JSON and PROMPT_ENSEMBLE_TYPE, as the public `--eval-only`.
@@ -40,9 +40,9 @@ using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
 
 /// Scores the sets of `plan`; predictions and confusion.csv go to `output`/inference (in a folder
 /// of each set's name when `folder_per_set`). Sets that are not on disk, or that the plan's class
-/// list does not fit, are named and left out. All ranks take part; the results are complete on
-/// every rank. A call that a signal ended early goes on where it stopped when it is made again.
-/// `after_each` gets on rank 0 what is scored so far after each set. Errors: none of the sets can
+/// list does not fit, are named and skipped. All ranks take part; the results are complete on every
+/// rank. A call that a signal ended early continues where it stopped when it is repeated. Rank 0
+/// passes all results so far to `after_each` after each set. Errors: none of the sets can
 /// be scored; a class list that does not fit the only set. A plan without sets gives no results.
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
                                   Comm& comm, const std::filesystem::path& output,

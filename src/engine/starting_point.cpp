@@ -15,7 +15,7 @@ namespace {
 
 /// The checkpoint that rank 0 found, for the others; empty when there is none.
 std::string to_message(const StartingPoint& start) {
-  if (!start.goes_on) return "";
+  if (!start.resumed) return "";
   return nlohmann::json{{"source", start.source.string()},
                         {"architecture", to_text(start.architecture)}}
       .dump();
@@ -29,7 +29,7 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
   StateDict weights;
   if (resume && comm.is_main()) {
     if (auto last = Checkpointer(config.output_dir, 0).load_last()) {
-      start.goes_on = true;
+      start.resumed = true;
       start.source = last->first;
       start.state = std::move(last->second);
       weights = to_state_dict(start.state, start.source.string());
@@ -45,7 +45,7 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
   }
   if (!comm.is_main()) {
     const auto entries = nlohmann::json::parse(message);
-    start.goes_on = true;
+    start.resumed = true;
     start.source = entries.at("source").get<std::string>();
     start.architecture = architecture_from_text(entries.at("architecture").get<std::string>());
   }

@@ -6,10 +6,10 @@
 
 namespace pixelclip {
 
-/// What a run begins with.
+/// What a run starts with.
 struct StartingPoint : LoadedModel {
   bool resume = false;   ///< --resume was given: the files in OUTPUT_DIR belong to this run
-  bool goes_on = false;  ///< `source` is a checkpoint of OUTPUT_DIR
+  bool resumed = false;  ///< `source` is a checkpoint in OUTPUT_DIR
   Value state;           ///< of that checkpoint, on rank 0 alone
 };
 

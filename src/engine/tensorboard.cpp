@@ -29,7 +29,7 @@ std::string raw(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof(T)};
 }
 
-// Fields of protocol buffers: the number and the kind of what follows, then that.
+// Fields of protocol buffers: the field's number and kind, then its value.
 enum Kind : uint8_t { varint = 0, eight_bytes = 1, text = 2, four_bytes = 5 };
 
 std::string number(uint64_t value) {

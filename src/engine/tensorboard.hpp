@@ -14,9 +14,9 @@ namespace pixelclip {
 /// (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto).
 class TensorBoardWriter {
  public:
-  /// A new file in `folder`. Where older ones lie there or `resume_at` is above 0, TensorBoard
-  /// forgets what they say of that step and later. Errors: the file cannot be written; so in the
-  /// other functions.
+  /// A new file in `folder`. Where the folder has older ones or `resume_at` is above 0, TensorBoard
+  /// discards their values of that step and later. Errors, here and below: the file cannot be
+  /// written.
   TensorBoardWriter(const std::filesystem::path& folder, int64_t resume_at);
 
   void scalars(const std::map<std::string, double>& values, int64_t step);

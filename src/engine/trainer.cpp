@@ -60,7 +60,7 @@ Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
       checkpointer_(config.output_dir, config.solver.checkpoint_keep) {
   if (comm_.is_main()) {
     state_.seed = seed_of(config_);
-    if (start_.goes_on) resume_from(start_.state, start_.source, config_, layout_, state_, step_);
+    if (start_.resumed) resume_from(start_.state, start_.source, config_, layout_, state_, step_);
     start_.state = Value();
   }
   broadcast_state();
@@ -70,7 +70,7 @@ Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
 
 void Trainer::broadcast_state() {
   state_ = run_state_from_json(comm_.broadcast(to_json(state_), "the state of the run"));
-  if (!start_.goes_on) {
+  if (!start_.resumed) {
     broadcast_tensors(model_->parameters(), comm_, "the model's parameters");
     broadcast_tensors(model_->buffers(), comm_, "the model's buffers");
   }
@@ -145,8 +145,8 @@ void Trainer::prepare() {
                                 state_.position, model_->device().is_cuda(), state_.places);
   }
   if (comm_.is_main()) {
-    if (!start_.resume) set_earlier_run_aside(config_.output_dir);
-    record_config(config_, config_.output_dir, start_.goes_on);
+    if (!start_.resume) archive_earlier_run(config_.output_dir);
+    record_config(config_, config_.output_dir, start_.resumed);
   }
   log_ = std::make_unique<TrainingLog>(config_.output_dir, config_.solver.max_iter,
                                        config_.solver.ims_per_batch, state_.iteration,
@@ -168,16 +168,17 @@ void Trainer::check_best_metric() const {
 bool Trainer::train_one() {
   comm_.set_step(state_.iteration);
   StepReport report{.iteration = state_.iteration};
+  const auto places = loader_->places();  // of the state before this step
   const Stopwatch watch;
   auto batch = loader_->next();
   report.data_seconds = watch.seconds();
-  if (dino_) dino_->add_masks(batch);
   const double factor = learning_rate_factor(config_.solver, state_.iteration);
   StepResult result;
   try {
+    if (dino_) dino_->add_masks(batch);
     result = step_.run(batch, state_.iteration, state_.seed, factor);
   } catch (const c10::OutOfMemoryError&) {
-    save_after_out_of_memory();
+    save_after_out_of_memory(places);
     throw;
   }
   state_.position = loader_->position();
@@ -231,11 +232,10 @@ void Trainer::handle_non_finite(const TrainBatch& batch, const StepResult& resul
   }
 }
 
-void Trainer::save_after_out_of_memory() {
+void Trainer::save_after_out_of_memory(const std::vector<StreamPlace>& places) {
   if (!comm_.is_main() || state_.iteration <= began_ || saved_ == state_.iteration) return;
   // The other ranks wait in a collective, so only a single process knows all places.
-  state_.places.clear();
-  if (comm_.world_size() == 1) state_.places = loader_->places();
+  state_.places = comm_.world_size() == 1 ? places : std::vector<StreamPlace>();
   const auto name = Checkpointer::numbered(state_.iteration - 1);
   save(name);
   checkpointer_.wait();

@@ -46,8 +46,8 @@ class Trainer {
   /// One step; true when a signal asks for a stop.
   bool train_one();
   /// A step ran out of GPU memory, which changed nothing but the teacher: saves the state before
-  /// it.
-  void save_after_out_of_memory();
+  /// it, when the loader of this process stood at `places`.
+  void save_after_out_of_memory(const std::vector<StreamPlace>& places);
   void handle_non_finite(const TrainBatch& batch, const StepResult& result);
   void report_step(const TrainBatch& batch, const StepResult& result, StepReport step);
   void draw(const TrainBatch& batch, const StepResult& result);

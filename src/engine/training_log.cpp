@@ -8,22 +8,13 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "dist/gpu.hpp"
 
 namespace pixelclip {
 namespace {
 
 constexpr int64_t kLogPeriod = 20;
-
-/// As Python prints a timedelta of whole seconds.
-std::string timedelta(double seconds) {
-  const auto total = static_cast<int64_t>(std::max(0.0, seconds));
-  std::ostringstream out;
-  if (total >= 86400) out << total / 86400 << " days, ";
-  out << total / 3600 % 24 << ':' << std::setfill('0') << std::setw(2) << total / 60 % 60 << ':'
-      << std::setw(2) << total % 60;
-  return out.str();
-}
 
 std::string digits(double value) {
   std::ostringstream out;
@@ -74,7 +65,7 @@ void TrainingLog::record(const StepReport& step, const StepResult& result, torch
 }
 
 void TrainingLog::print(const StepReport& step, torch::Device device) const {
-  const auto eta = timedelta(events_->latest("eta_seconds"));
+  const auto eta = format_duration(events_->latest("eta_seconds"));
   if (!shows(step.iteration)) {
     log::progress(str("iteration ", step.iteration + 1, "/", max_iter_, "  loss ",
                       digits(events_->latest("total_loss")), "  eta ", eta));
@@ -102,7 +93,7 @@ void TrainingLog::image(const std::string& name, const Image& image, int64_t ite
 }
 
 void TrainingLog::summarize(const LoaderCounts& counts, torch::Device device) const {
-  log::info("trained on ", images_, " images in ", timedelta(seconds_), ": ",
+  log::info("trained on ", images_, " images in ", format_duration(seconds_), ": ",
             digits(static_cast<double>(images_) / seconds_), " images/s, ",
             digits(100 * data_seconds_ / seconds_), " % of the time waiting for data; ", counts.bad,
             " unreadable samples of this process left out, ", counts.empty, " without masks; ",

@@ -6,8 +6,8 @@
 
 namespace pixelclip {
 
-/// While it lives, this thread's matrix products and convolutions on `device` run in `type`
-/// (PyTorch's autocast); without a type nothing changes.
+/// PyTorch's autocast for a scope: matrix products and convolutions of this thread on `device` run
+/// in `type`; without a type nothing changes.
 class Autocast {
  public:
   Autocast(const torch::Device& device, std::optional<torch::ScalarType> type);

@@ -12,7 +12,7 @@ DoubleConvImpl::DoubleConvImpl(int64_t channels) {
   const auto norm = [&] { return nn::GroupNorm(nn::GroupNormOptions(channels / 16, channels)); };
   // In place: GroupNorm's backward pass needs its input, not its output.
   const auto relu = [] { return nn::ReLU(nn::ReLUOptions(true)); };
-  nn::Sequential layers;  // one after the other: each draws its start from the random stream
+  nn::Sequential layers;  // in this order: each draws its parameters from the generator
   for (int i = 0; i < 2; ++i) {
     layers->push_back(conv());
     layers->push_back(norm());

@@ -55,10 +55,11 @@ c10::Device find_device(const std::string& name) {
   const auto parsed = parse_device_name(name == "auto" ? count > 0 ? "cuda" : "cpu" : name);
   if (!parsed) fail("unknown device ", printable(name), ": expected auto, cpu, cuda or cuda:N");
   if (!parsed->gpu) return c10::kCPU;
-  if (count == 0) fail("the device ", name, " cannot be used: ", missing_gpu_reason());
+  if (count == 0)
+    fail(ErrorKind::unavailable, "the device ", name, " cannot be used: ", missing_gpu_reason());
   const int index = parsed->index.value_or(0);
   if (index >= count) {
-    fail("the device ", name, " does not exist: this process sees ", count,
+    fail(ErrorKind::unavailable, "the device ", name, " does not exist: this process sees ", count,
          count == 1 ? " GPU, cuda:0" : str(" GPUs, cuda:0 to cuda:", count - 1));
   }
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};

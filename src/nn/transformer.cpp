@@ -9,9 +9,9 @@ using torch::Tensor;
 
 namespace {
 
-/// Of a tensor nobody else holds: without gradients it is changed in place, for large ones cost
-/// more to allocate than to compute. x·σ(1.702x) is silu(1.702x) / 1.702, which keeps one tensor
-/// for the backward pass instead of two.
+/// x must not be shared: without gradients it is changed in place, since large tensors cost more to
+/// allocate than to compute. x·σ(1.702x) is silu(1.702x) / 1.702, which keeps one tensor for the
+/// backward pass instead of two.
 Tensor activate(Tensor x, Activation activation) {
   constexpr double kSlope = 1.702;
   const bool in_place = !at::GradMode::is_enabled();

@@ -10,7 +10,7 @@ namespace pixelclip {
 /// OpenAI's CLIP uses x·σ(1.702x); most of open_clip's models use the exact GELU.
 enum class Activation { quick_gelu, gelu };
 
-/// A LayerNorm in float32, its result in the type of x (OpenAI's CLIP in float16).
+/// LayerNorm in float32; the result has the type of x (as OpenAI's CLIP in float16).
 torch::Tensor normalised(torch::nn::LayerNorm& norm, const torch::Tensor& x);
 
 /// Multi-head self-attention with PyTorch's parameter names (in_proj_weight, out_proj.weight, …).
@@ -21,7 +21,7 @@ class AttentionImpl : public torch::nn::Module {
   /// x [B, N, W] → [B, N, W]. With `causal`, position i sees positions 0..i.
   torch::Tensor forward(const torch::Tensor& x, bool causal);
 
-  /// Causal attention of sequences x [N, S, W] that all go on from the same `prefix` [1, P, W] →
+  /// Causal attention of sequences x [N, S, W] that continue the same `prefix` [1, P, W] →
   /// [N, S, W].
   torch::Tensor forward_after(const torch::Tensor& prefix, const torch::Tensor& x);
 
@@ -79,8 +79,8 @@ class TransformerImpl : public torch::nn::Module {
 
   /// x [B, N, W] → [B, N, W].
   torch::Tensor forward(torch::Tensor x, bool causal);
-  /// As a causal forward of prefix and x one behind the other, but what all sequences begin with is
-  /// computed once: prefix [1, P, W], x [N, S, W] → [N, S, W]. Exact.
+  /// A causal forward of prefix and x concatenated, which computes the shared prefix once: prefix
+  /// [1, P, W], x [N, S, W] → [N, S, W]. Exact.
   torch::Tensor forward_after(torch::Tensor prefix, torch::Tensor x);
   /// All blocks but the last, not causal: [B, N, W] → [B, N, W].
   torch::Tensor before_last(torch::Tensor x);

@@ -8,25 +8,25 @@
 
 namespace pixelclip {
 
-/// Loss scaling for float16 (Micikevicius et al. 2018), whose small gradients would round to zero.
-/// Starts at 65536, doubles after 2000 finite steps in a row, halves after a step whose gradients
-/// overflowed. Off, it is the factor 1.
+/// Loss scaling for float16 (Micikevicius et al. 2018), where small gradients would round to zero.
+/// The scale starts at 65536, doubles after 2000 finite steps in a row, and halves after a step
+/// whose gradients overflowed. Disabled, it is 1.
 class LossScaler {
  public:
   explicit LossScaler(bool enabled) : enabled_(enabled) {}
 
   bool enabled() const { return enabled_; }
-  /// What the loss is multiplied by before the backward pass.
+  /// The factor of the loss before the backward pass.
   double scale() const { return enabled_ ? numbers_[0].item<double>() : 1.0; }
   /// Divides the gradients by the scale, in place.
   void unscale(const std::vector<torch::Tensor>& gradients) const;
-  /// After each step. Whether a step that was not finite is only a scale too large, which lowering
-  /// it cures; false at a scale of 1, where the gradients themselves are to blame.
+  /// Call after each step. Returns whether a step that was not finite may be due to a scale that
+  /// was too large; at a scale of 1 the gradients themselves are not finite.
   bool update(bool finite);
 
-  /// The state itself, [2] double, for a copy from another rank.
+  /// The state [2] double, which other ranks copy.
   const torch::Tensor& numbers() const { return numbers_; }
-  /// In the form of PyTorch's GradScaler.
+  /// As the state_dict() of PyTorch's GradScaler.
   Value state() const;
   void load_state(const Value& state);
 

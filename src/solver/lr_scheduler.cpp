@@ -7,10 +7,10 @@
 namespace pixelclip {
 namespace {
 
-/// fvcore's guard against a share that falls just below the step it stands for.
+/// As in fvcore: rounding must not put a step just below its own position.
 constexpr double kWhereEpsilon = 1e-6;
 
-/// The schedule without warm-up at `where`, the share of training that is done, in [0, 1].
+/// The schedule without warm-up at `where`, the fraction of training that is done, in [0, 1].
 double plain_factor(const SolverConfig& solver, double where) {
   if (solver.lr_scheduler_name == LrSchedule::cosine) {
     const double end = solver.base_lr > 0 ? solver.base_lr_end / solver.base_lr : 0.0;
@@ -28,8 +28,8 @@ double plain_factor(const SolverConfig& solver, double where) {
   return std::pow(solver.gamma, static_cast<double>(passed));
 }
 
-/// DeepLab's schedule in detectron2, which multiplies warm-up and decay; its constant ending waits
-/// for the end of the warm-up.
+/// DeepLab's schedule in detectron2: warm-up times decay. The constant ending applies after the
+/// warm-up.
 double poly_factor(const SolverConfig& solver, int64_t iteration) {
   const double length = static_cast<double>(std::max<int64_t>(1, solver.max_iter));
   const double decay = std::pow(1.0 - std::min(1.0, iteration / length), solver.poly_lr_power);

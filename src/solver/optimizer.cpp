@@ -73,8 +73,9 @@ std::string describe(const std::vector<ParameterGroup>& groups) {
   }
   const auto cell = [](int width) { return std::setw(width); };
   std::ostringstream out;
-  out << "what trains:\n  " << std::left << cell(15) << "part" << std::right << cell(7) << "tensors"
-      << cell(14) << "parameters" << cell(16) << "learning rate" << cell(14) << "weight decay";
+  out << "trained parameters:\n  " << std::left << cell(15) << "part" << std::right << cell(7)
+      << "tensors" << cell(14) << "parameters" << cell(16) << "learning rate" << cell(14)
+      << "weight decay";
   for (const auto& [key, counts] : rows) {
     const auto& [part, rate, decay] = key;
     out << "\n  " << std::left << cell(15) << part << std::right << cell(7) << counts.first
@@ -128,7 +129,7 @@ void Optimizer::clip_gradients(const std::vector<Tensor>& gradients) const {
     at::_foreach_clamp_max_(gradients, clip.clip_value);
     return;
   }
-  // The public code clips the full model without a look at NORM_TYPE.
+  // The public code ignores NORM_TYPE when it clips the full model.
   const double p = clip.clip_type == GradientClipping::full_model ? 2.0 : clip.norm_type;
   const auto norms = torch::stack(at::_foreach_norm(gradients, p));
   const auto limit = [&](const Tensor& norm) {
@@ -147,7 +148,7 @@ void Optimizer::step(double factor) {
     std::vector<Tensor> parameters, gradients, first, second, steps;
   };
   std::map<std::pair<double, double>, Bucket>
-      buckets;  // what shares rate and decay goes in one call
+      buckets;  // one call for parameters of the same rate and decay
   for (size_t i = 0; i < groups_.size(); ++i) {
     const auto& group = groups_[i];
     if (!group.parameter.grad().defined()) continue;
@@ -168,8 +169,8 @@ void Optimizer::step(double factor) {
                         bucket.steps, rate, kBeta1, kBeta2, key.second, kEpsilon, /*amsgrad=*/false,
                         /*maximize=*/false);
     } else {
-      // A momentum of zeros and no dampening make the first step like any other; without momentum
-      // the kernel expects none.
+      // With zero momentum buffers and no dampening the first step needs no special case; without
+      // momentum the kernel expects no buffers.
       const auto momenta = solver_.momentum > 0 ? bucket.first : std::vector<Tensor>();
       at::_fused_sgd_(
           bucket.parameters, bucket.gradients, momenta, key.second, solver_.momentum, rate,
@@ -192,8 +193,7 @@ Value Optimizer::state(double factor) const {
     }
     if (entry.size() > 0) state.items.emplace_back(static_cast<int64_t>(i), std::move(entry));
 
-    Dict group;  // with every setting: PyTorch takes a group as it is, and lacks what it does not
-                 // find
+    Dict group;  // every setting: PyTorch replaces its group by this one
     group.set("lr", groups_[i].learning_rate * factor);
     if (adamw_) {
       group.set("betas", Tuple{{kBeta1, kBeta2}});
@@ -229,7 +229,7 @@ bool Optimizer::load_state(const Value& value, std::string* why) {
   const auto* dict = value.get_if<Dict>();
   const auto* groups = dict ? dict->find("param_groups") : nullptr;
   const auto* state = dict && dict->find("state") ? dict->find("state")->get_if<Dict>() : nullptr;
-  if (!groups || !state) return refuse("it is no optimiser state");
+  if (!groups || !state) return refuse("it is not the state of an optimiser");
   // Groups may hold one parameter each, or many; only their order counts.
   std::vector<int64_t> ids;
   for (const auto& group : groups->as_list("param_groups")) {

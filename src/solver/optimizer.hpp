@@ -10,7 +10,7 @@
 
 namespace pixelclip {
 
-/// One trained parameter with its own rate and decay; a public checkpoint has one group for each.
+/// A trained parameter with its own rate and decay. A public checkpoint has one group for each.
 struct ParameterGroup {
   std::string name;
   torch::Tensor parameter;
@@ -25,11 +25,11 @@ struct ParameterGroup {
 std::vector<ParameterGroup> parameter_groups(const torch::nn::Module& model,
                                              const SolverConfig& solver);
 
-/// The learning rate that stands for all in the log: the most common one, the first of equals, as
-/// detectron2 chooses.
+/// The learning rate that the log shows: the most common one, and of several the first, as in
+/// detectron2.
 double common_rate(const std::vector<ParameterGroup>& groups);
 
-/// A table of what trains (tensors, numbers, learning rate, weight decay) for the log.
+/// A table of the trained parameters for the log: tensors, numbers, learning rate, weight decay.
 std::string describe(const std::vector<ParameterGroup>& groups);
 
 /// AdamW (Loshchilov and Hutter 2019; β 0.9 and 0.999, ε 1e-8) or SGD with momentum, by LibTorch's
@@ -43,7 +43,7 @@ class Optimizer {
   /// Clips the gradients, then updates every parameter that has one; `factor` is the schedule's.
   void step(double factor);
 
-  /// The gradients of this step; parameters without one are left out.
+  /// The gradients of the parameters that have one.
   std::vector<torch::Tensor> gradients() const;
 
   /// The 2-norm of all gradients together, before clipping. [] float on their device.
@@ -54,13 +54,13 @@ class Optimizer {
   /// The state_dict() of torch.optim.AdamW or SGD with one group a parameter, as the public trainer
   /// makes them.
   Value state(double factor) const;
-  /// Takes a state dict of this optimiser or of PyTorch's. Returns false, changing nothing, when
-  /// its groups do not fit these parameters; `why` says how.
+  /// Loads a state dict of this optimiser or of PyTorch's. Returns false and changes nothing when
+  /// its groups do not fit these parameters; `why` gives the reason.
   bool load_state(const Value& state, std::string* why);
-  /// Where such a state was trained with other rates than these groups have: "NAME: 0.002 then,
-  /// 0.001 now", of the first one; empty when all agree.
+  /// The first parameter whose rate in such a state differs from that of its group, as "NAME: 0.002
+  /// then, 0.001 now"; empty when all agree.
   std::string changed_rate(const Value& state) const;
-  /// Moments and step counts themselves, for a copy from another rank.
+  /// Moments and step counts, which other ranks copy.
   std::vector<torch::Tensor> state_tensors() const;
 
  private:

@@ -191,10 +191,9 @@ TEST(OutputFolder, ANewRunRenamesTheEarlierFiles) {
   EXPECT_EQ(world.metrics("out").size(), 3u);
   EXPECT_EQ(count("tfevents"), 1) << "TensorBoard would show two curves";
   EXPECT_EQ(count("events_1."), 1);
-  EXPECT_THAT(
-      world.log("out"),
-      AllOf(HasSubstr("this one begins anew: the earlier numbers are kept as metrics_1.json"),
-            HasSubstr("--resume would have gone on")));
+  EXPECT_THAT(world.log("out"),
+              AllOf(HasSubstr("this is a new one: the earlier files are kept as metrics_1.json"),
+                    HasSubstr("--resume would have continued")));
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "2"}), 0);
   EXPECT_EQ(count("metrics_2.json"), 1);
   ASSERT_EQ(world.train("out", {"SOLVER.MAX_ITER", "4"}, /*resume=*/true), 0);

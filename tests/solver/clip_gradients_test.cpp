@@ -44,6 +44,26 @@ TEST(ClipGradients, TheFullModelIsAlwaysClippedByThe2Norm) {
   EXPECT_TRUE(close(clipped(GradientClipping::full_model, 100, 1), gradients, 1e-6));
 }
 
+TEST(ClipGradients, TheNormIsOverAllGroupsWhateverTheirRate) {
+  SolverConfig solver;
+  solver.optimizer = "SGD";
+  solver.momentum = 0;
+  solver.clip_gradients = {
+      .enabled = true, .clip_type = "full_model", .clip_value = 1, .norm_type = 2};
+  std::vector<ParameterGroup> groups;
+  for (const double rate : {1.0, 0.1, 0.5}) {
+    groups.push_back({str(rate), torch::zeros({1}).set_requires_grad(true), rate, 0.0});
+  }
+  groups[0].parameter.mutable_grad() = torch::tensor({3.0f});
+  groups[1].parameter.mutable_grad() = torch::tensor({4.0f});  // and the third has no gradient
+  Optimizer optimizer(groups, solver);
+  EXPECT_NEAR(optimizer.gradient_norm().item<double>(), 5, 1e-6);
+  optimizer.step(1.0);
+  EXPECT_NEAR(groups[0].parameter.item<double>(), -1.0 * 3 / 5, 1e-5);
+  EXPECT_NEAR(groups[1].parameter.item<double>(), -0.1 * 4 / 5, 1e-6);
+  EXPECT_EQ(groups[2].parameter.item<double>(), 0);
+}
+
 TEST(ClipGradients, EachParametersNormIsOfNormType) {
   const auto gradients = torch::tensor({{3.0f, 4.0f}, {6.0f, 8.0f}});
   EXPECT_TRUE(close(clipped(GradientClipping::norm, 1, 1),

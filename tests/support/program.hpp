@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <chrono>
 #include <fstream>
 #include <functional>
@@ -123,7 +124,8 @@ inline std::vector<pid_t> workers_in(const std::string& output) {
   std::vector<pid_t> processes;
   std::istringstream in(output);
   for (std::string word; in >> word;) {
-    if (word == "process" && in >> word) processes.push_back(std::stoi(word));
+    if (word == "process" && in >> word && std::isdigit(static_cast<unsigned char>(word[0])))
+      processes.push_back(std::stoi(word));
   }
   return processes;
 }

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -22,7 +23,7 @@ const std::set<std::string_view> kAllocations = {"aten::empty", "aten::empty_lik
                                                  "aten::empty_strided"};
 const std::set<std::string_view> kReads = {"aten::_local_scalar_dense", "aten::nonzero"};
 
-std::mutex mutex;
+std::mutex counting;
 OperationCounts counted;
 /// For each operation that runs on this thread, whether it has called another.
 thread_local std::vector<bool> calls_others;
@@ -37,11 +38,11 @@ void count_copy(const at::RecordFunction& function) {
   counted.synchronized += blocking ? 1 : 0;
 }
 
-std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
+std::unique_ptr<at::ObserverContext> begin_operation(const at::RecordFunction& function) {
   if (!calls_others.empty()) calls_others.back() = true;
   calls_others.push_back(false);
   const std::string_view name = function.name();
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(counting);
   if (name == "aten::copy_") count_copy(function);
   if (kReads.contains(name)) ++counted.synchronized;
   if (kAllocations.contains(name)) ++counted.allocations;
@@ -49,13 +50,13 @@ std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function) {
 }
 
 /// An operation that called no other did the work itself.
-void end(const at::RecordFunction& function, at::ObserverContext*) {
+void end_operation(const at::RecordFunction& function, at::ObserverContext*) {
   if (calls_others.empty()) return;
   const bool composite = calls_others.back();
   calls_others.pop_back();
   const std::string_view name = function.name();
   if (composite || kViews.contains(name) || kAllocations.contains(name)) return;
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(counting);
   ++counted.operations;
 }
 
@@ -63,7 +64,7 @@ void end(const at::RecordFunction& function, at::ObserverContext*) {
 
 OperationCounter::OperationCounter() {
   counted = {};
-  handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&begin, &end)
+  handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&begin_operation, &end_operation)
                                            .needsInputs(true)
                                            .scopes({at::RecordScope::FUNCTION}));
 }
