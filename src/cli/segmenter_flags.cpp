@@ -59,7 +59,7 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
       .add_option("--method", options->method,
                   "what CLIP's last block does: pixelclip, vanilla, maskclip, sclip, clearclip, "
                   "naclip, kk or proxyclip (default: MODEL.DENSE.METHOD of the configuration)")
-      ->check(CLI::IsMember(dense_method_names()));
+      ->check(CLI::IsMember(all_spellings<DenseMethod>()));
   command.add_option("--helper", options->helper,
                      "DINO or DINOv2 weights of the method proxyclip: a file, or a name such as "
                      "dino_vitb8");

@@ -81,7 +81,7 @@ ConvNextOptions read_convnext(const Weights& weights) {
 
 void require_attention(const DenseOptions& options, bool has_attention) {
   if (has_attention || is_default(options)) return;
-  fail("the dense method ", name_of(options.method), " changes the last block of a ViT, and this ",
+  fail("the dense method ", options.method, " changes the last block of a ViT, and this ",
        "image encoder is a ConvNeXt, which has no attention: leave MODEL.DENSE (--method) at its ",
        "default, pixelclip");
 }

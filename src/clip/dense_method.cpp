@@ -141,7 +141,6 @@ TokenGrid proxy(const LastBlock& in) {
 /// A method as its authors have it.
 struct Method {
   DenseMethod method;
-  const char* name;
   TokenGrid (*attention)(const LastBlock&);
   DenseForm form;
   PositionRule positions;
@@ -149,16 +148,14 @@ struct Method {
 };
 
 constexpr Method kMethods[] = {
-    {DenseMethod::pixelclip, "pixelclip", identity, DenseForm::class_token, PositionRule::plain,
-     false},
-    {DenseMethod::vanilla, "vanilla", query_key, DenseForm::full, PositionRule::offset, false},
-    {DenseMethod::maskclip, "maskclip", identity, DenseForm::full, PositionRule::offset, false},
-    {DenseMethod::sclip, "sclip", correlative, DenseForm::full, PositionRule::offset, false},
-    {DenseMethod::clearclip, "clearclip", query_query, DenseForm::reduced, PositionRule::offset,
-     false},
-    {DenseMethod::naclip, "naclip", neighbours, DenseForm::reduced, PositionRule::offset, false},
-    {DenseMethod::kk, "kk", key_key, DenseForm::reduced, PositionRule::offset, false},
-    {DenseMethod::proxyclip, "proxyclip", proxy, DenseForm::reduced, PositionRule::offset, true},
+    {DenseMethod::pixelclip, identity, DenseForm::class_token, PositionRule::plain, false},
+    {DenseMethod::vanilla, query_key, DenseForm::full, PositionRule::offset, false},
+    {DenseMethod::maskclip, identity, DenseForm::full, PositionRule::offset, false},
+    {DenseMethod::sclip, correlative, DenseForm::full, PositionRule::offset, false},
+    {DenseMethod::clearclip, query_query, DenseForm::reduced, PositionRule::offset, false},
+    {DenseMethod::naclip, neighbours, DenseForm::reduced, PositionRule::offset, false},
+    {DenseMethod::kk, key_key, DenseForm::reduced, PositionRule::offset, false},
+    {DenseMethod::proxyclip, proxy, DenseForm::reduced, PositionRule::offset, true},
 };
 
 const Method& find_method(DenseMethod method) {
@@ -192,26 +189,13 @@ bool is_default(const DenseOptions& options) {
 bool needs_helper(const DenseOptions& options) { return find_method(options.method).helper; }
 
 void fail_without_helper(const DenseOptions& options) {
-  fail("the dense method ", name_of(options.method), " needs another model's features: name a ",
+  fail("the dense method ", options.method, " needs another model's features: name a ",
        "file of DINO or DINOv2 with MODEL.DENSE.HELPER_WEIGHTS (--helper)");
 }
 
-const std::vector<std::string>& dense_method_names() {
-  static const auto names = [] {
-    std::vector<std::string> all;
-    for (const Method& each : kMethods) all.emplace_back(each.name);
-    return all;
-  }();
-  return names;
-}
-
-std::string name_of(DenseMethod method) { return find_method(method).name; }
-
 DenseMethod dense_method(const std::string& name) {
-  for (const Method& each : kMethods) {
-    if (name == each.name) return each.method;
-  }
-  fail("unknown dense method \"", name, "\"", did_you_mean(name, dense_method_names()));
+  if (const auto method = parse_spelling<DenseMethod>(name)) return *method;
+  fail("unknown dense method \"", name, "\"", did_you_mean(name, all_spellings<DenseMethod>()));
 }
 
 }  // namespace pixelclip

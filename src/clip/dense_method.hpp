@@ -5,21 +5,10 @@
 #include <vector>
 
 #include "clip/position_embedding.hpp"
+#include "config/enumerations.hpp"
 #include "nn/transformer.hpp"
 
 namespace pixelclip {
-
-/// What the last block of CLIP's image encoder does, so that every patch has an embedding of its
-/// own. docs/methods.md gives formulas and sources.
-enum class DenseMethod { pixelclip, vanilla, maskclip, sclip, clearclip, naclip, kk, proxyclip };
-
-/// What becomes of O(A·v), the attention's output at the patches.
-enum class DenseForm {
-  automatic,   ///< as the method's authors have it
-  full,        ///< z = x + O(A·v), then z + mlp(ln_2(z)): the whole block
-  reduced,     ///< O(A·v) alone
-  class_token  ///< the whole block, with the class token's x for each patch's own
-};
 
 /// A method and its numbers; each method reads only its own.
 struct DenseOptions {
@@ -55,10 +44,7 @@ bool needs_helper(const DenseOptions& options);
 /// Throws that the method needs a helper and how to name one.
 [[noreturn]] void fail_without_helper(const DenseOptions& options);
 
-/// The names of the methods, as keys and flags have them; the first is the default.
-const std::vector<std::string>& dense_method_names();
-std::string name_of(DenseMethod method);
-/// Errors: a name that is none.
+/// The method of a flag. Errors: an unknown name.
 DenseMethod dense_method(const std::string& name);
 
 /// Another model, whose features proxyclip's attention is made of.

@@ -76,7 +76,7 @@ void check_model(const ModelConfig& model, Purpose purpose) {
   }
   need_class_names("MODEL.SEM_SEG_HEAD.TRAIN_CLASS_JSON", head.train_class_json);
   need_class_names("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON", head.test_class_json);
-  if (model.dense.method == "proxyclip" && model.dense.helper_weights.empty()) {
+  if (model.dense.method == DenseMethod::proxyclip && model.dense.helper_weights.empty()) {
     fail(
         "MODEL.DENSE.METHOD is proxyclip, but MODEL.DENSE.HELPER_WEIGHTS is empty; name a file of ",
         "DINO or DINOv2, or dino_vitb8");

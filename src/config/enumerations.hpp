@@ -187,6 +187,34 @@ constexpr auto spellings(Refinement) {
   return std::to_array<Spelling<Refinement>>({{none, ""}, {pamr, "pamr"}});
 }
 
+/// What the last block of CLIP's image encoder does, so that every patch has its own embedding.
+/// docs/methods.md gives formulas and sources.
+enum class DenseMethod { pixelclip, vanilla, maskclip, sclip, clearclip, naclip, kk, proxyclip };
+constexpr auto spellings(DenseMethod) {
+  using enum DenseMethod;
+  return std::to_array<Spelling<DenseMethod>>({{pixelclip, "pixelclip"},
+                                               {vanilla, "vanilla"},
+                                               {maskclip, "maskclip"},
+                                               {sclip, "sclip"},
+                                               {clearclip, "clearclip"},
+                                               {naclip, "naclip"},
+                                               {kk, "kk"},
+                                               {proxyclip, "proxyclip"}});
+}
+
+/// What becomes of O(A·v), the output of the attention at the patches.
+enum class DenseForm {
+  automatic,   ///< as in the method's publication
+  full,        ///< z = x + O(A·v), then z + mlp(ln_2(z)): the whole block
+  reduced,     ///< O(A·v) alone
+  class_token  ///< the whole block, with the class token's x instead of each patch's own
+};
+constexpr auto spellings(DenseForm) {
+  using enum DenseForm;
+  return std::to_array<Spelling<DenseForm>>(
+      {{automatic, ""}, {full, "full"}, {reduced, "reduced"}, {class_token, "class_token"}});
+}
+
 /// An enumeration that has `spellings`.
 template <class E>
 concept Spelled = std::is_enum_v<E> && requires(E value) {

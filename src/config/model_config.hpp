@@ -46,8 +46,8 @@ struct SemSegHeadConfig {
 };
 
 struct DenseConfig {
-  std::string method = "pixelclip";
-  std::string form = "";
+  DenseMethod method = DenseMethod::pixelclip;
+  DenseForm form = DenseForm::automatic;
   double std = 5.0;
   double beta = 1.2;
   double gamma = 3.0;
@@ -57,19 +57,16 @@ struct DenseConfig {
     using namespace config;
     key("METHOD", method,
         "what the last block of a ViT does in scoring and inference (docs/methods.md); training "
-        "has always pixelclip",
-        one_of({"pixelclip", "vanilla", "maskclip", "sclip", "clearclip", "naclip", "kk",
-                "proxyclip"}));
+        "always uses pixelclip");
     key("FORM", form,
         "what the last block keeps beside its attention: full: residual and MLP; reduced: nothing; "
-        "class_token: as full, with the class token as residual; empty: as the method's authors",
-        one_of({"", "full", "reduced", "class_token"}));
-    key("STD", std, "of naclip's Gaussian window, patches", more_than(0));
-    key("BETA", beta, "of proxyclip: similarities below BETA times their mean are not attended to");
-    key("GAMMA", gamma, "of proxyclip: factor of the similarities before the softmax",
-        more_than(0));
+        "class_token: as full, with the class token as residual; empty: as in the method's "
+        "publication");
+    key("STD", std, "standard deviation of naclip's Gaussian window, patches", more_than(0));
+    key("BETA", beta, "proxyclip: similarities below BETA times their mean are ignored");
+    key("GAMMA", gamma, "proxyclip: factor of the similarities before the softmax", more_than(0));
     key("HELPER_WEIGHTS", helper_weights,
-        "of proxyclip: DINO or DINOv2 weights, a file or a name such as dino_vitb8 "
+        "proxyclip: DINO or DINOv2 weights, a file or a name such as dino_vitb8 "
         "(docs/methods.md)");
   }
 };

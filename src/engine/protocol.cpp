@@ -68,8 +68,8 @@ void add_dense(nlohmann::ordered_json& text, const ModelConfig& model) {
   const auto options = dense_options(model);
   const auto& dense = model.dense;
   if (is_default(options)) return;
-  nlohmann::json keys = {dense.method};
-  if (!dense.form.empty()) keys.push_back(dense.form);
+  nlohmann::json keys = {to_string(dense.method)};
+  if (dense.form != DenseForm::automatic) keys.push_back(to_string(dense.form));
   if (options.method == DenseMethod::naclip) keys.push_back(dense.std);
   if (needs_helper(options)) keys.insert(keys.end(), {dense.beta, dense.gamma});
   text["DENSE"] = keys;

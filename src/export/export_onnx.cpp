@@ -151,7 +151,7 @@ class Exporter {
       fail(
           "ONNX files compute MODEL.DENSE.METHOD pixelclip in its own form, but the configuration "
           "has the method ",
-          name_of(options.method), ": set it to pixelclip, or export another configuration");
+          options.method, ": set it to pixelclip, or export another configuration");
     }
     return onnx_dense(graph_, segmenter_.clip()->architecture(), images, encoder_size());
   }

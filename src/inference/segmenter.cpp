@@ -85,7 +85,7 @@ Segmenter::Segmenter(const SegmenterOptions& options)
   const fs::path path = find_weights(options.weights);
   const fs::path file = config_of(options, path);
   Config config = load_config(file);
-  if (!options.method.empty()) config.model.dense.method = options.method;
+  if (!options.method.empty()) config.model.dense.method = dense_method(options.method);
   if (!options.helper.empty()) config.model.dense.helper_weights = options.helper;
   const DenseRecipe recipe = dense_recipe(config.model, device);
   auto by_hand =

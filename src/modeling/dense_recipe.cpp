@@ -10,11 +10,8 @@ namespace pixelclip {
 
 DenseOptions dense_options(const ModelConfig& config) {
   const auto& dense = config.dense;
-  return {.method = dense_method(dense.method),
-          .form = dense.form.empty()        ? DenseForm::automatic
-                  : dense.form == "full"    ? DenseForm::full
-                  : dense.form == "reduced" ? DenseForm::reduced
-                                            : DenseForm::class_token,
+  return {.method = dense.method,
+          .form = dense.form,
           .gaussian_std = dense.std,
           .beta = dense.beta,
           .gamma = dense.gamma};

@@ -173,8 +173,8 @@ TEST(DenseMethod, IsRefusedForAConvNextInOneSentence) {
 }
 
 TEST(DenseMethod, HasANameForEachAndNamesTheNearestOfAnUnknownOne) {
-  for (const auto& name : dense_method_names()) EXPECT_EQ(name_of(dense_method(name)), name);
-  EXPECT_EQ(dense_method_names().front(), "pixelclip");
+  for (const auto& name : all_spellings<DenseMethod>())
+    EXPECT_EQ(to_string(dense_method(name)), name);
   EXPECT_ERROR(dense_method("naclipp"), HasSubstr("did you mean naclip"));
 }
 

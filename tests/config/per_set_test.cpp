@@ -45,7 +45,7 @@ class Presets : public ::testing::TestWithParam<const char*> {
 
 TEST_P(Presets, LoadAndPassTheCheckForEverySet) {
   auto config = load();
-  EXPECT_EQ(config.model.dense.method, GetParam());
+  EXPECT_EQ(to_string(config.model.dense.method), GetParam());
   EXPECT_EQ(config.test.protocol.size(), 8u);
   EXPECT_NO_THROW(check(config, 1, Purpose::protocol));
   for (const auto& set : config.test.protocol)

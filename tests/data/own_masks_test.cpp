@@ -59,7 +59,7 @@ Config own_masks_config(CustomDataset set) {
 
 /// Masks of every sample, by the image's file name.
 std::map<std::string, int64_t> masks_of(const Config& config) {
-  const Sa1bIndex index = open_training_set(config.datasets);
+  const Sa1bIndex index = open_training_set(config.datasets, !config.model.dino);
   const Sa1bMapper mapper(config);
   std::map<std::string, int64_t> masks;
   for (int64_t i = 0; i < index.size(); ++i) {

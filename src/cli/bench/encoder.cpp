@@ -11,6 +11,7 @@
 #include "cli/bench/report.hpp"
 #include "cli/output.hpp"
 #include "clip/clip.hpp"
+#include "clip/dense_encoder.hpp"
 #include "nn/autocast.hpp"
 #include "nn/seeded_init.hpp"
 
@@ -166,7 +167,7 @@ void run(const EncoderBench& bench) {
     for (const auto& product : products) work += product.work();
     const auto images = torch::randn({bench.batch, 3, side, side});
     for (const auto& precision : bench.precisions) {
-      const auto type = precision == "bfloat16" ? torch::kBFloat16 : torch::kFloat;
+      const auto type = autocast_type(precision).value_or(torch::kFloat);
       auto encoder = make_image_encoder(architecture);
       encoder->eval();
       if (type == torch::kBFloat16) keep_matrices_in_bfloat16(*encoder);
@@ -202,7 +203,7 @@ void add_bench_encoder(CLI::App& bench) {
       ->add_option("--method", options->methods,
                    "compare these dense methods of a ViT with pixelclip, and measure nothing else; "
                    "proxyclip without its helper's own time")
-      ->check(CLI::IsMember(dense_method_names()));
+      ->check(CLI::IsMember(all_spellings<DenseMethod>()));
   command->add_option("--batch", options->batch, "images at once")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
