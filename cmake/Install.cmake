@@ -1,11 +1,12 @@
-# cmake --install build: the program, the library with its three headers, and the data both read.
+# cmake --install build: the program, the library with its headers, and the data that both read.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS pixelclip RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pixelclip_library EXPORT pixelclip-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   NAMELINK_COMPONENT namelink INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES include/pixelclip/picture.hpp include/pixelclip/model.hpp include/pixelclip/segments.hpp
+file(GLOB public_headers CONFIGURE_DEPENDS include/pixelclip/*.hpp)
+install(FILES ${public_headers} "${PIXELCLIP_VERSION_INCLUDE}/pixelclip/version.hpp"
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pixelclip)
 file(GLOB vocabularies datasets/*.json)  # not what the demo makes below
 install(FILES ${vocabularies} DESTINATION ${CMAKE_INSTALL_DATADIR}/pixelclip/datasets)

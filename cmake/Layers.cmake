@@ -1,6 +1,10 @@
 # One static library a layer. A layer sees the headers of the layers it depends on and links only
 # those, so an upward call fails to link; a test greps the includes as well.
 
+# include/pixelclip/version.hpp, for the sources that name the version.
+set(PIXELCLIP_VERSION_INCLUDE "${CMAKE_BINARY_DIR}/include")
+configure_file("${CMAKE_SOURCE_DIR}/cmake/version.hpp.in" "${PIXELCLIP_VERSION_INCLUDE}/pixelclip/version.hpp" @ONLY)
+
 add_library(pixelclip_options INTERFACE)
 target_include_directories(pixelclip_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
 # Where data files lie when the program runs from its source tree.
@@ -109,7 +113,7 @@ function(pixelclip_onnx)
   endif()
   target_link_libraries(pixelclip_onnx_model PUBLIC pixelclip_options pixelclip_base)
   target_compile_options(pixelclip_onnx_model PRIVATE ${PIXELCLIP_O1})
-  target_compile_definitions(pixelclip_onnx_model PRIVATE PIXELCLIP_VERSION="${PROJECT_VERSION}")
+  target_include_directories(pixelclip_onnx_model PRIVATE "${PIXELCLIP_VERSION_INCLUDE}")
   target_link_libraries(pixelclip_export PUBLIC pixelclip_onnx_model)
 endfunction()
 
@@ -128,16 +132,17 @@ function(pixelclip_program)
   pixelclip_web_assets()
   add_executable(pixelclip "${CMAKE_SOURCE_DIR}/src/cli/pixelclip.cpp")
   target_link_libraries(pixelclip PRIVATE pixelclip_cli)
-  target_compile_definitions(pixelclip PRIVATE PIXELCLIP_VERSION="${PROJECT_VERSION}")
+  target_include_directories(pixelclip PRIVATE "${PIXELCLIP_VERSION_INCLUDE}")
   target_compile_options(pixelclip PRIVATE ${PIXELCLIP_O1})
   target_precompile_headers(pixelclip REUSE_FROM pixelclip_torch_pch)
 endfunction()
 
-# What find_package(pixelclip) gives: one shared library that shows only its three headers' symbols.
+# What find_package(pixelclip) gives: one shared library that exports only the symbols marked in its headers.
 function(pixelclip_library)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/library/*.cpp")
   add_library(pixelclip_library SHARED ${sources})
   target_link_libraries(pixelclip_library PRIVATE pixelclip_inference)
+  target_include_directories(pixelclip_library PRIVATE "${PIXELCLIP_VERSION_INCLUDE}")
   target_compile_options(pixelclip_library PRIVATE ${PIXELCLIP_O1})
   target_link_options(pixelclip_library PRIVATE "LINKER:--exclude-libs,ALL")
   target_precompile_headers(pixelclip_library REUSE_FROM pixelclip_torch_pch)

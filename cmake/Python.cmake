@@ -38,7 +38,7 @@ function(pixelclip_python_package)
   add_library(pixelclip_python MODULE "${CMAKE_SOURCE_DIR}/python/module.cpp")
   target_include_directories(pixelclip_python SYSTEM PRIVATE ${PIXELCLIP_PYTHON_INCLUDE})
   target_link_libraries(pixelclip_python PRIVATE pixelclip_visualization "${torch_dir}/lib/libtorch_python.so")
-  target_compile_options(pixelclip_python PRIVATE ${PIXELCLIP_LIGHT})
+  target_compile_options(pixelclip_python PRIVATE ${PIXELCLIP_O1})
   target_link_options(pixelclip_python PRIVATE "LINKER:--exclude-libs,ALL")
   target_precompile_headers(pixelclip_python REUSE_FROM pixelclip_torch_pch)
   set_target_properties(pixelclip_python PROPERTIES PREFIX "" OUTPUT_NAME _native SUFFIX "${PIXELCLIP_PYTHON_SUFFIX}"

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#define PIXELCLIP_API [[gnu::visibility("default")]]
+#include "pixelclip/export.hpp"
 
 namespace pixelclip {
 

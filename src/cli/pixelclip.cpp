@@ -11,6 +11,7 @@
 #include "cli/bench/train.hpp"
 #include "cli/commands.hpp"
 #include "engine/runtime.hpp"
+#include "pixelclip/version.hpp"
 
 int main(int argc, char** argv) {
   using namespace pixelclip;

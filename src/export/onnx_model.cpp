@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "pixelclip/version.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -16,6 +16,9 @@ expect() { # TEXT COMMAND...
 }
 expect 'none.pth' "$folder/build/find_words" none.pth none.jpg dog
 "$folder/moved/bin/pixelclip" --help >"$folder/out"
+version=$("$folder/moved/bin/pixelclip" --version)
+grep -q "PIXELCLIP_VERSION \"${version#pixelclip }\"" "$folder/moved/include/pixelclip/version.hpp" ||
+  { echo "the program says $version, version.hpp another version"; exit 1; }
 [ "$(nm -DC --defined-only "$folder"/moved/lib*/libpixelclip.so* "$folder"/moved/lib/*/libpixelclip.so* 2>/dev/null |
   grep -c 'pixelclip::Segmenter')" = 0 ] || { echo "the library shows internals"; exit 1; }
 

@@ -1,0 +1,4 @@
+#pragma once
+
+/// Marks the symbols that the shared library exports; all others are hidden.
+#define PIXELCLIP_API [[gnu::visibility("default")]]
