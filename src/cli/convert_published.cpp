@@ -6,9 +6,11 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "cli/weights_file.hpp"
+#include "clip/open_clip.hpp"
 #include "clip/traits.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 
 namespace pixelclip::cli {
 namespace fs = std::filesystem;

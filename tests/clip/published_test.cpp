@@ -1,4 +1,5 @@
 #include "clip/published.hpp"
+#include "clip/open_clip.hpp"
 
 #include <torch/utils.h>
 

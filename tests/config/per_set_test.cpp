@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "config/check.hpp"
 #include "config/config.hpp"
 #include "support/support.hpp"
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "config/check.hpp"
 #include "engine/run.hpp"
 #include "engine/runs.hpp"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "io/torch_writer.hpp"
 #include "support/tiny_clip.hpp"
 
 namespace pixelclip::testing {

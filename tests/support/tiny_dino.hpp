@@ -7,6 +7,7 @@
 
 #include "io/state_dict.hpp"
 #include "io/torch_file.hpp"
+#include "io/torch_writer.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::testing {
