@@ -2,8 +2,8 @@
 #include <sstream>
 
 #include "base/error.hpp"
-#include "config/assign.hpp"
 #include "config/config.hpp"
+#include "config/lookup.hpp"
 
 namespace pixelclip {
 namespace {
