@@ -192,15 +192,19 @@ void start_quiet_log() {
   unsetenv("PIXELCLIP_LOG");
 }
 
-/// The class of pixelclip/_errors.py for an error.
-template <typename Fault>
-const char* class_of(const Fault& fault) {
-  if constexpr (requires { fault.kind(); }) {
-    constexpr const char* kClasses[] = {"InvalidInputError", "NotFoundError", "TooLargeError",
-                                        "UnavailableError"};
-    return kClasses[static_cast<size_t>(fault.kind())];
+/// The class of pixelclip/_errors.py for a kind of error.
+const char* class_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::invalid_input:
+      return "InvalidInputError";
+    case ErrorKind::not_found:
+      return "NotFoundError";
+    case ErrorKind::too_large:
+      return "TooLargeError";
+    case ErrorKind::unavailable:
+      return "UnavailableError";
   }
-  return "InvalidInputError";
+  return "Error";
 }
 
 /// Errors keep their sentences; their kinds become classes.
@@ -211,7 +215,7 @@ void translate_errors(std::exception_ptr thrown) {
   try {
     if (thrown) std::rethrow_exception(thrown);
   } catch (const Error& e) {
-    raise("pixelclip._errors", class_of(e), e.what());
+    raise("pixelclip._errors", class_of(e.kind()), e.what());
   } catch (const c10::OutOfMemoryError& e) {
     raise("torch", "OutOfMemoryError", e.what_without_backtrace());
   } catch (const c10::Error& e) {

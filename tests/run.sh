@@ -20,7 +20,7 @@ ctest --test-dir build --output-on-failure "$@" || status=$?
 skips=build/skipped_tests.txt
 awk '
   /: Skipped$/ { getline reason; next }
-  /^test_[^ ]+ \(.*\.\.\. skipped/ { print $1 "\t" $NF; next }
+  /^test_[^ ]+ \(.* \.\.\. skipped / { reason = $0; gsub(/^.* skipped .|.$/, "", reason); print $1 "\t" reason }  # Python
   /^\[  SKIPPED \] [^ ]+ \(/ { if (!seen[$4]++) print $4 "\t" reason; reason = "" }
 ' build/Testing/Temporary/LastTest.log | sort >"$skips"
 echo "tests/run.sh: $(wc -l <"$skips") single tests skipped: $(cut -f1 "$skips" | tr '\n' ' ')"

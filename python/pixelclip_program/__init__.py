@@ -21,7 +21,7 @@ def main() -> None:
     folder, torch = folder_of("pixelclip"), folder_of("torch")
     if folder is None or torch is None:
         missing = "pixelclip" if folder is None else "torch"
-        sys.exit(f"pixelclip: the Python package {missing} was not found: pip install {missing}")
+        sys.exit(f"pixelclip: the Python package {missing} was not found: install pixelclip with its dependencies")
     env = dict(os.environ)
     # The program looks for LibTorch beside its package; a torch elsewhere must be named.
     if torch.parent != folder.parent:

@@ -33,7 +33,7 @@ fs::path find_data_file(const fs::path& path) {
   std::error_code ignored;
   if (path.empty() || path.is_absolute() || fs::exists(path, ignored)) return path;
   auto folders = installed_data_folders();
-  folders.insert(folders.begin(), PIXELCLIP_SOURCE_DIR);
+  folders.push_back(PIXELCLIP_SOURCE_DIR);  // last: an installed program uses its own files
   for (const fs::path& folder : folders) {
     if (fs::exists(folder / path, ignored)) return folder / path;
   }

@@ -126,9 +126,10 @@ std::string_view take_line(std::string_view& text) {
 
 fs::path find_merges() {
   if (const char* named = std::getenv("PIXELCLIP_BPE"); named && *named) return named;
-  std::vector<fs::path> places = {fs::path(PIXELCLIP_SOURCE_DIR) / ".deps" / kFileName};
-  std::error_code ignored;
+  std::vector<fs::path> places;
   for (const auto& folder : installed_data_folders()) places.push_back(folder / kFileName);
+  places.push_back(fs::path(PIXELCLIP_SOURCE_DIR) / ".deps" / kFileName);
+  std::error_code ignored;
   for (const auto& place : places) {
     if (fs::exists(place, ignored)) return place;
   }

@@ -62,7 +62,7 @@ class Functions(unittest.TestCase):
             damaged.write_bytes(b"no weights")
             with self.assertRaisesRegex(pixelclip.Error, "b.pth"):
                 pixelclip.load_checkpoint(damaged)
-        with self.assertRaisesRegex(pixelclip.Error, "none.pth"):
+        with self.assertRaisesRegex(pixelclip.NotFoundError, "none.pth"):
             pixelclip.load_checkpoint("none.pth")
 
     def test_a_configuration_is_read_with_its_bases_and_overrides(self):
@@ -214,7 +214,7 @@ class Images(unittest.TestCase):
             (np.zeros((4, 4, 4), np.uint8), ValueError, r"not \[4, 4, 4\]"),
             (np.zeros((0, 4, 3), np.uint8), ValueError, "is empty"),
             (7, TypeError, "not int"),
-            ("none.jpg", pixelclip.Error, "none.jpg"),
+            ("none.jpg", FileNotFoundError, "none.jpg"),
         ]:
             with self.subTest(text), self.assertRaisesRegex(kind, text):
                 self.model.encode(image)
@@ -230,7 +230,7 @@ class Images(unittest.TestCase):
                 image.segment(names)
         with self.assertRaisesRegex(ValueError, "cosine"):
             image.segment(["dog"], background=3)
-        with self.assertRaisesRegex(pixelclip.Error, "none.pth"):
+        with self.assertRaisesRegex(FileNotFoundError, "none.pth"):
             pixelclip.Model("none.pth")
         with self.assertRaisesRegex(ValueError, "precision"):
             pixelclip.Model(WEIGHTS, precision="float8")
