@@ -5,6 +5,7 @@
 
 #include "base/file.hpp"
 #include "export/export_onnx.hpp"
+#include "export/onnx_model.hpp"
 #include "image/codec.hpp"
 #include "inference/segmentation.hpp"
 #include "inference/views.hpp"
@@ -51,6 +52,11 @@ Safetensors run_onnx(const std::string& python, const fs::path& model, const Sta
 /// A tiny CLIP with its configuration, exported and run by ONNX Runtime.
 class Onnx : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (has_onnx()) return;
+    EXPECT_ERROR(export_onnx(model_, options_), HasSubstr("built without ONNX"));
+    GTEST_SKIP() << "the program was built without ONNX";
+  }
   void use(const std::string& kind) {
     torch::NoGradGuard no_grad;
     torch::manual_seed(3);
