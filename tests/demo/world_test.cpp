@@ -166,7 +166,7 @@ TEST(DemoWorld, AFolderWithOtherContentIsNotChanged) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
   write_text(folder / "images/mine.txt", "mine");
-  EXPECT_ERROR(make_demo_world(folder.path(), tiny), HasSubstr("something else"));
+  EXPECT_ERROR(make_demo_world(folder.path(), tiny), HasSubstr("something other"));
   EXPECT_EQ(bytes(folder / "images/mine.txt"), "mine");
   DemoWorldOptions none = tiny;
   none.photos = 0;
