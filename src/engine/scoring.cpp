@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/serial_executor.hpp"
 #include "config/class_names.hpp"
 #include "data/catalog.hpp"
 #include "data/doctor.hpp"
@@ -142,7 +143,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
                                    fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
-  std::mutex gpu;
+  std::optional<SerialExecutor> gpu;  // alone encodes there
+  if (model->device().is_cuda()) gpu.emplace();
   auto options = common_options(model, config, comm);
   options.examples = plan.examples;
   std::vector<SetResult> results;
@@ -177,10 +179,13 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
       for (const Image& image : images) views.push_back(views_of(image, own));
-      std::unique_lock lock(gpu, std::defer_lock);
-      if (model->device().is_cuda())
-        lock.lock();  // several threads would need more memory and gain nothing
-      return scorer(views, bank);
+      if (!gpu) return scorer(views, bank);
+      for (auto& of_image : views) {
+        for (View& view : of_image) view.image = view.image.pin_memory();
+      }
+      std::vector<torch::Tensor> scored;
+      gpu->run([&] { scored = scorer(views, bank); });
+      return scored;
     };
     results.push_back(evaluate(info, scores, options));
     results.back().plain_clip = plan.plain_clip;

@@ -37,11 +37,15 @@ std::vector<std::vector<ImageRecord>> ImageWorker::operator()(const std::vector<
   std::vector<Image> images;
   std::vector<LabelMap> truths;
   std::vector<size_t> readable;
+  std::vector<std::string> names;
+  std::vector<Size2> sizes;
   for (size_t i = 0; i < indices.size(); ++i) {
     Image image;
     LabelMap truth;
     records.emplace_back(ways_.size(), read(indices[i], image, truth));
     if (records[i].front().state != ImageRecord::State::scored) continue;
+    names.push_back(set_.items()[indices[i]].image.string());
+    sizes.push_back({truth.height, truth.width});
     images.push_back(std::move(image));
     truths.push_back(std::move(truth));
     readable.push_back(i);
@@ -52,8 +56,9 @@ std::vector<std::vector<ImageRecord>> ImageWorker::operator()(const std::vector<
   for (size_t w = 0; w < wanted.size(); ++w) {
     TORCH_CHECK(all[w].size() == images.size(), all[w].size(), " scores for ", images.size(),
                 " images");
+    const auto predictions = label_maps(all[w], ways_[wanted[w]], names, sizes);
     for (size_t i = 0; i < images.size(); ++i) {
-      count(ways_[wanted[w]], records[readable[i]][wanted[w]], all[w][i], truths[i]);
+      count(ways_[wanted[w]], records[readable[i]][wanted[w]], predictions[i], truths[i]);
     }
   }
   return records;
@@ -81,16 +86,22 @@ ImageRecord ImageWorker::read(int64_t index, Image& image, LabelMap& truth) cons
   return record;
 }
 
-void ImageWorker::count(Way& way, ImageRecord& record, const torch::Tensor& scores,
+std::vector<LabelMap> ImageWorker::label_maps(const std::vector<torch::Tensor>& scores,
+                                              const Way& way,
+                                              const std::vector<std::string>& files,
+                                              const std::vector<Size2>& sizes) {
+  const auto classes = static_cast<int64_t>(way.evaluator.names().size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const bool labels = scores[i].dim() == 2 && scores[i].scalar_type() == torch::kInt;
+    TORCH_CHECK(labels || (scores[i].dim() == 3 && scores[i].size(0) == classes), "the scores of ",
+                files[i], " have shape ", scores[i].sizes(), ", expected [", classes, ", h, w]");
+  }
+  return argmax_upsampled(scores, sizes, files);
+}
+
+void ImageWorker::count(Way& way, ImageRecord& record, const LabelMap& prediction,
                         const LabelMap& truth) {
   const std::string file = set_.items()[record.index].image.string();
-  const size_t classes = way.evaluator.names().size();
-  const bool labels = scores.dim() == 2 && scores.scalar_type() == torch::kInt;
-  TORCH_CHECK(labels || (scores.dim() == 3 && scores.size(0) == static_cast<int64_t>(classes)),
-              "the scores of ", file, " have shape ", scores.sizes(), ", expected [", classes,
-              ", h, w]");
-  const LabelMap prediction =
-      with_context(file, [&] { return argmax_upsampled(scores, truth.height, truth.width); });
   way.evaluator.process(file, prediction, truth);
   record.confusion = take_counts(way.evaluator.confusion());
   record.boundary = take_counts(way.evaluator.boundary());

@@ -36,7 +36,10 @@ class ImageWorker {
     bool with_predictions;
   };
   ImageRecord read(int64_t index, Image& image, LabelMap& truth) const;
-  void count(Way& way, ImageRecord& record, const torch::Tensor& scores, const LabelMap& truth);
+  static std::vector<LabelMap> label_maps(const std::vector<torch::Tensor>& scores, const Way& way,
+                                          const std::vector<std::string>& files,
+                                          const std::vector<Size2>& sizes);
+  void count(Way& way, ImageRecord& record, const LabelMap& prediction, const LabelMap& truth);
 
   const SemSegSet& set_;
   std::vector<Way> ways_;

@@ -19,7 +19,10 @@ struct TensorAxis {
       high.data_ptr<int>()[i] = place.high;
       weight.data_ptr<float>()[i] = place.weight;
     }
-    low = low.to(device), high = high.to(device), weight = weight.to(device);
+    const auto there = [&](const torch::Tensor& here) {
+      return device.is_cpu() ? here : here.pin_memory().to(device, here.scalar_type(), true);
+    };
+    low = there(low), high = there(high), weight = there(weight);
   }
 };
 

@@ -93,9 +93,11 @@ Tensor pick(const Tensor& points, const Tensor& index) {
 /// proportion to its squared distance from the nearest centre so far. The largest of w / e, e drawn
 /// from the exponential distribution, is point i with chance w_i / Σ w.
 Tensor starting_centres(const Tensor& points, int64_t count, uint64_t seed) {
-  const auto noise = torch::empty({count, points.size(1)})
-                         .exponential_(1, at::make_generator<at::CPUGeneratorImpl>(seed))
-                         .to(points.device());
+  const auto noise =
+      torch::empty({count, points.size(1)},
+                   torch::TensorOptions(torch::kFloat).pinned_memory(points.is_cuda()))
+          .exponential_(1, at::make_generator<at::CPUGeneratorImpl>(seed))
+          .to(points.device(), torch::kFloat, /*non_blocking=*/true);
   auto centres = pick(points, noise[0].argmin().expand({points.size(0), 1}));
   auto nearest = squared_distances(points, centres).squeeze(2);  // [B, N]
   for (int64_t i = 1; i < count; ++i) {
@@ -239,13 +241,14 @@ Tensor lloyd(const Tensor& features, const Tensor& starts, int64_t rounds, doubl
 
 Tensor kmeans_random(const Tensor& features, int64_t count, std::span<const uint64_t> seeds) {
   TORCH_CHECK(static_cast<int64_t>(seeds.size()) == features.size(0), "one seed an image");
-  auto starts = torch::empty({features.size(0), count}, torch::kLong);
+  auto starts = torch::empty({features.size(0), count},
+                             torch::TensorOptions(torch::kLong).pinned_memory(features.is_cuda()));
   auto* start = starts.data_ptr<int64_t>();
   for (const uint64_t seed : seeds) {
     Random random(seed);
     for (int64_t i = 0; i < count; ++i) *start++ = random.integer(0, features.size(1));
   }
-  return lloyd(features, pick(features, starts.to(features.device())));
+  return lloyd(features, pick(features, starts.to(features.device(), torch::kLong, true)));
 }
 
 Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds,
@@ -307,7 +310,8 @@ void DinoMasks::add_masks(TrainBatch& batch) {
 }
 
 Tensor DinoMasks::framed(const TrainSample& sample) const {
-  const auto image = sample.image.to(device_).to(torch::kFloat);
+  const auto image =
+      sample.image.to(device_, torch::kUInt8, /*non_blocking=*/true).to(torch::kFloat);
   const int64_t height = std::max(image.size(1), sample.frame.height),
                 width = std::max(image.size(2), sample.frame.width);
   if (image.size(1) == height && image.size(2) == width) return image;

@@ -38,7 +38,11 @@ AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
 
 Tensor AttentionImpl::project(const Tensor& x, int64_t first) {
   const int64_t width = x.size(2);
-  return F::linear(x, in_proj_weight.slice(0, first * width), in_proj_bias.slice(0, first * width))
+  // A slice of everything would cost its backward pass a copy.
+  const auto from_first = [&](const Tensor& all) {
+    return first == 0 ? all : all.slice(0, first * width);
+  };
+  return F::linear(x, from_first(in_proj_weight), from_first(in_proj_bias))
       .view({x.size(0), x.size(1), 3 - first, heads_, width / heads_})
       .permute({2, 0, 3, 1, 4});
 }
@@ -48,7 +52,7 @@ Tensor AttentionImpl::join(const Tensor& y) {
 }
 
 Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
-  const auto qkv = project(x, 0);
+  const auto qkv = project(x, 0).unbind();  // its backward pass is one copy
   return join(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, causal));
 }
 

@@ -1,7 +1,8 @@
 #include <cmath>
 
+#include "modeling/dino.hpp"
 #include "rehearsal/steps.hpp"
-#include "support/support.hpp"
+#include "rehearsal/weights.hpp"
 
 // What a training step may ask of a GPU. The layers are as many as in ViT-B/16 and ConvNeXt-B, but
 // narrow; the operations are the same.
@@ -18,9 +19,10 @@ class StepBudget : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(StepBudget, TheHostWaitsTwiceAtMost) {
-  for (const char* amp : {"", "bfloat16", "float16"}) {
+  for (const auto precision : {FloatType::float32, FloatType::bfloat16, FloatType::float16}) {
+    const std::string amp = to_string(precision);
     auto settings = this->settings();
-    settings.amp = amp;
+    settings.precision = precision;
     Steps steps(settings);
     steps.run(2, kMasks);
     const auto counts = steps.run(2, kMasks);
@@ -58,6 +60,26 @@ TEST(StepBudgetOfVitBase, Is1300Operations) {
   Steps steps(vit_base(/*narrow=*/true));
   steps.run(2, kMasks);
   EXPECT_LE(steps.run(2, kMasks).operations, 1300);
+}
+
+TEST(DinoBudget, MasksAreMadeWithoutAWaitAndTheStepReadsTheirAreas) {
+  const testing::TempFolder folder;
+  testing::write_tiny_dino(folder / "dino.pth");
+  ModelConfig config;
+  config.dino_weights = folder / "dino.pth";
+  config.dino_clusters = 4;
+  config.mask_resolution = {64, 64};
+  for (const auto start : {KmeansStart::random, KmeansStart::plusplus}) {
+    config.dino_kmeans = start;
+    DinoMasks dino(config, torch::Device(torch::kCUDA, 0));
+    Steps steps(vit_base(/*narrow=*/true));
+    auto batch = steps.batch(3, 5);
+    reset_counts();
+    dino.add_masks(batch);
+    EXPECT_EQ(counts().synchronisations, 0);
+    EXPECT_LE(steps.run(batch).synchronisations, 2);
+    EXPECT_GT(steps.result().masks, 3);
+  }
 }
 
 TEST(StepOnTheFakeDevice, ChangesNoPinnedMemoryTooEarly) {

@@ -5,9 +5,9 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "dist/comm_nccl.hpp"
 #include "dist/gloo_device.hpp"
 #include "dist/gpu.hpp"
-#include "dist/nccl.hpp"
 #include "rehearsal/fake_cuda.hpp"
 
 // What src/dist takes from CUDA's own libraries, for the fake device.
@@ -105,5 +105,13 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(const StorePtr& store, const WorldIn
 int64_t peak_gpu_memory(torch::Device device) {
   return device.is_cuda() ? fake_cuda::peak_memory(device.index()) : 0;
 }
+
+std::string gpu_address(torch::Device device) { return device.str(); }
+
+#ifdef PIXELCLIP_ARGMAX_KERNEL
+bool argmax_kernel(const float*, int, int, int, int64_t, int64_t, int32_t*, cudaStream_t) {
+  return false;
+}
+#endif
 
 }  // namespace pixelclip

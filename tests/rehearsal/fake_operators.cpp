@@ -31,6 +31,13 @@ const std::map<std::string, int> kReads = {{"aten::_local_scalar_dense", 1},
                                            {"aten::unique_consecutive", 1},
                                            {"aten::_embedding_bag", 0}};
 
+/// Operations that CUDA's code refuses in LibTorch's deterministic mode.
+const std::set<std::string> kNotDeterministic = {
+    "aten::upsample_bilinear2d_backward", "aten::upsample_bicubic2d_backward",
+    "aten::upsample_nearest2d_backward",  "aten::_upsample_bilinear2d_aa_backward",
+    "aten::_upsample_bicubic2d_aa_backward", "aten::bincount", "aten::histc", "aten::put_",
+    "aten::index_reduce_", "aten::_adaptive_avg_pool2d_backward", "aten::grid_sampler_2d_backward"};
+
 /// The same memory, seen as a CPU tensor.
 Tensor on_host(const Tensor& tensor) {
   if (!tensor.defined() || !tensor.is_cuda()) return tensor;
@@ -73,6 +80,7 @@ class Call {
     const auto read = kReads.find(name_);
     for (int i = 0; read != kReads.end() && i < read->second; ++i) count_read(name_, device_);
     count_operation(name_);
+    if (kNotDeterministic.contains(name_)) at::globalContext().alertNotDeterministic(name_);
     op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &stack_);
     for (const auto& [host, device] : resized_) give_storage(host, device);
     const size_t results = op_.schema().returns().size();

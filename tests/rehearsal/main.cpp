@@ -32,13 +32,13 @@ void report(bool names) {
       "(blocking) | copies to the host (blocking) | allocations "
       "|\n|---|---|---|---|---|---|---|---|\n");
   for (const bool convnext : {false, true}) {
-    for (const char* amp : {"", "bfloat16", "float16"}) {
+    for (const auto precision : {FloatType::float32, FloatType::bfloat16, FloatType::float16}) {
       auto settings = convnext ? convnext_base(/*narrow=*/false) : vit_base(/*narrow=*/false);
-      settings.amp = amp;
+      settings.precision = precision;
       Steps steps(settings);
       steps.run(2, 20);
       const std::string what =
-          std::string(convnext ? "ConvNeXt-B, " : "ViT-B/16, ") + (*amp ? amp : "float32");
+          std::string(convnext ? "ConvNeXt-B, " : "ViT-B/16, ") + to_string(precision);
       for (const int64_t images : {2, 12}) {
         const auto counts = steps.run(images, 20);
         print(what.c_str(), images, counts);

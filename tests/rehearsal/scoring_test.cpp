@@ -1,7 +1,7 @@
 #include <torch/utils.h>
 
 #include "data/synthetic_sa1b.hpp"
-#include "engine/build.hpp"
+#include "engine/model_factory.hpp"
 #include "engine/scoring.hpp"
 #include "rehearsal/fake_cuda.hpp"
 #include "support/tiny_clip.hpp"

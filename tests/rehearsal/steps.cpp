@@ -14,10 +14,10 @@ Config config_of(const StepSettings& settings) {
   config.model.sem_seg_head.prompt_length = 4;
   config.model.sem_seg_head.clip_finetune = settings.finetune;
   config.solver.clip_gradients.enabled = true;
-  config.solver.clip_gradients.clip_type = "full_model";
+  config.solver.clip_gradients.clip_type = GradientClipping::full_model;
   config.solver.accumulate_steps = settings.parts;
-  config.solver.amp.enabled = !settings.amp.empty();
-  if (!settings.amp.empty()) config.solver.amp.dtype = settings.amp;
+  config.solver.amp.enabled = settings.precision != FloatType::float32;
+  if (config.solver.amp.enabled) config.solver.amp.dtype = settings.precision;
   return config;
 }
 
@@ -50,7 +50,7 @@ StepSettings vit_base(bool narrow) {
 
 StepSettings convnext_base(bool narrow) {
   StepSettings settings;
-  settings.finetune = "full";
+  settings.finetune = Finetune::full;
   settings.resolution = {64, 64};
   auto& text = settings.architecture.text;
   text = {.width = 640, .heads = 10, .embedding = 640, .activation = Activation::gelu};
@@ -83,11 +83,9 @@ TrainBatch Steps::batch(int64_t images, int64_t masks) const {
   return batch;
 }
 
-Counts Steps::run(int64_t images, int64_t masks) {
-  torch::manual_seed(static_cast<uint64_t>(iteration_));
-  const auto given = batch(images, masks);
+Counts Steps::run(const TrainBatch& batch) {
   reset_counts();
-  result_ = step_.run(given, iteration_++, /*seed=*/3, 1.0);
+  result_ = step_.run(batch, iteration_++, /*seed=*/3, 1.0);
   return counts();
 }
 

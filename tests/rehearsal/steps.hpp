@@ -12,8 +12,8 @@ struct StepSettings {
   ClipArchitecture architecture;
   int64_t clusters = 8;
   Size2 resolution = {32, 32}, masks = {64, 64};
-  std::string finetune = "attention";
-  std::string amp = "";  ///< "bfloat16", "float16"; empty: float32
+  Finetune finetune = Finetune::attention;
+  FloatType precision = FloatType::float32;  ///< of SOLVER.AMP; float32: off
   int64_t parts = 1;     ///< SOLVER.ACCUMULATE_STEPS
 };
 
@@ -27,8 +27,12 @@ class Steps {
  public:
   explicit Steps(const StepSettings& settings);
 
-  /// One step of `images` with about `masks` masks each; what it asked of the device.
-  Counts run(int64_t images, int64_t masks);
+  /// Random images in pinned memory with about `masks` masks each.
+  TrainBatch batch(int64_t images, int64_t masks) const;
+
+  /// One step; what it asked of the device.
+  Counts run(const TrainBatch& batch);
+  Counts run(int64_t images, int64_t masks) { return run(batch(images, masks)); }
   const StepResult& result() const { return result_; }
 
   /// The parts of fixed shape: the text encoder on the prompts and the teacher's image encoder.
@@ -36,8 +40,6 @@ class Steps {
   Counts run_teacher(int64_t images);
 
  private:
-  TrainBatch batch(int64_t images, int64_t masks) const;
-
   Config config_;
   PixelCLIP model_;
   Comm comm_;
