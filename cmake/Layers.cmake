@@ -75,7 +75,7 @@ function(pixelclip_layer name)
   add_library(${library} STATIC ${sources})
   # Alone in their objects, so that a test program can bring its own instead.
   foreach(source ${sources})
-    if(source MATCHES "_nccl\\.cpp$")
+    if(source MATCHES "(_nccl|argmax_gpu)\\.cpp$")
       set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     endif()
   endforeach()

@@ -87,8 +87,7 @@ ImageRecord ImageWorker::read(int64_t index, Image& image, LabelMap& truth) cons
 }
 
 std::vector<LabelMap> ImageWorker::label_maps(const std::vector<torch::Tensor>& scores,
-                                              const Way& way,
-                                              const std::vector<std::string>& files,
+                                              const Way& way, const std::vector<std::string>& files,
                                               const std::vector<Size2>& sizes) {
   const auto classes = static_cast<int64_t>(way.evaluator.names().size());
   for (size_t i = 0; i < scores.size(); ++i) {

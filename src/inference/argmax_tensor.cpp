@@ -7,12 +7,7 @@
 #include "base/error.hpp"
 #include "image/opencv_resize.hpp"
 #include "inference/argmax.hpp"
-#ifdef PIXELCLIP_ARGMAX_KERNEL
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
-
-#include "inference/argmax_kernel.hpp"
-#endif
+#include "inference/argmax_gpu.hpp"
 #include "inference/bilinear.hpp"
 
 namespace pixelclip {
@@ -53,16 +48,7 @@ Tensor tiled_labels(const Tensor& scores, int64_t height, int64_t width, int64_t
 /// The labels of scores on a GPU, there; labels [h, w] int32 as they are.
 Tensor labels_on_gpu(const Tensor& scores, int64_t height, int64_t width) {
   if (scores.scalar_type() == torch::kInt) return scores;
-#ifdef PIXELCLIP_ARGMAX_KERNEL
-  const auto grid = scores.to(torch::kFloat).contiguous();
-  const c10::cuda::CUDAGuard guard(grid.device());
-  const auto labels = torch::empty({height, width}, grid.options().dtype(torch::kInt));
-  const auto stream = c10::cuda::getCurrentCUDAStream(grid.device().index());
-  if (argmax_kernel(grid.const_data_ptr<float>(), static_cast<int>(grid.size(0)),
-                    static_cast<int>(grid.size(1)), static_cast<int>(grid.size(2)), height, width,
-                    labels.data_ptr<int32_t>(), stream.stream()))
-    return labels;
-#endif
+  if (const auto labels = kernel_labels(scores, height, width)) return *labels;
   return tiled_labels(scores, height, width, kValuesAtOnce);
 }
 
@@ -92,9 +78,8 @@ std::vector<LabelMap> argmax_upsampled(const std::vector<Tensor>& scores,
   std::vector<LabelMap> maps;
   if (scores.front().is_cpu()) {
     for (size_t i = 0; i < scores.size(); ++i) {
-      maps.push_back(with_context(names[i], [&] {
-        return argmax_upsampled(scores[i], sizes[i].height, sizes[i].width);
-      }));
+      maps.push_back(with_context(
+          names[i], [&] { return argmax_upsampled(scores[i], sizes[i].height, sizes[i].width); }));
     }
     return maps;
   }

@@ -8,9 +8,10 @@
 #include "dist/comm_nccl.hpp"
 #include "dist/gloo_device.hpp"
 #include "dist/gpu.hpp"
+#include "inference/argmax_gpu.hpp"
 #include "rehearsal/fake_cuda.hpp"
 
-// What src/dist takes from CUDA's own libraries, for the fake device.
+// What src/dist and src/inference take from CUDA's own libraries, for the fake device.
 namespace pixelclip {
 namespace {
 
@@ -108,10 +109,6 @@ int64_t peak_gpu_memory(torch::Device device) {
 
 std::string gpu_address(torch::Device device) { return device.str(); }
 
-#ifdef PIXELCLIP_ARGMAX_KERNEL
-bool argmax_kernel(const float*, int, int, int, int64_t, int64_t, int32_t*, cudaStream_t) {
-  return false;
-}
-#endif
+std::optional<torch::Tensor> kernel_labels(const torch::Tensor&, int64_t, int64_t) { return {}; }
 
 }  // namespace pixelclip

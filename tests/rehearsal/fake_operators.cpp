@@ -32,11 +32,17 @@ const std::map<std::string, int> kReads = {{"aten::_local_scalar_dense", 1},
                                            {"aten::_embedding_bag", 0}};
 
 /// Operations that CUDA's code refuses in LibTorch's deterministic mode.
-const std::set<std::string> kNotDeterministic = {
-    "aten::upsample_bilinear2d_backward", "aten::upsample_bicubic2d_backward",
-    "aten::upsample_nearest2d_backward",  "aten::_upsample_bilinear2d_aa_backward",
-    "aten::_upsample_bicubic2d_aa_backward", "aten::bincount", "aten::histc", "aten::put_",
-    "aten::index_reduce_", "aten::_adaptive_avg_pool2d_backward", "aten::grid_sampler_2d_backward"};
+const std::set<std::string> kNotDeterministic = {"aten::upsample_bilinear2d_backward",
+                                                 "aten::upsample_bicubic2d_backward",
+                                                 "aten::upsample_nearest2d_backward",
+                                                 "aten::_upsample_bilinear2d_aa_backward",
+                                                 "aten::_upsample_bicubic2d_aa_backward",
+                                                 "aten::bincount",
+                                                 "aten::histc",
+                                                 "aten::put_",
+                                                 "aten::index_reduce_",
+                                                 "aten::_adaptive_avg_pool2d_backward",
+                                                 "aten::grid_sampler_2d_backward"};
 
 /// The same memory, seen as a CPU tensor.
 Tensor on_host(const Tensor& tensor) {

@@ -14,7 +14,7 @@ struct StepSettings {
   Size2 resolution = {32, 32}, masks = {64, 64};
   Finetune finetune = Finetune::attention;
   FloatType precision = FloatType::float32;  ///< of SOLVER.AMP; float32: off
-  int64_t parts = 1;     ///< SOLVER.ACCUMULATE_STEPS
+  int64_t parts = 1;                         ///< SOLVER.ACCUMULATE_STEPS
 };
 
 /// The layers of ViT-B/16 and its text tower, or the blocks of ConvNeXt-B; `narrow` ones ask for
