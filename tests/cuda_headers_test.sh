@@ -20,9 +20,12 @@ make_headers() { # FOLDER HEADER...
   mkdir -p "$1"
   into=$1
   shift
-  for header; do : >"$into/$header"; done
+  for header; do
+    mkdir -p "$(dirname "$into/$header")"
+    : >"$into/$header"
+  done
 }
-cuda='cuda_runtime_api.h cublas_v2.h cusparse.h cusolverDn.h'
+cuda='cuda_runtime_api.h cublas_v2.h cusparse.h cusolverDn.h crt/host_config.h'
 
 make_headers "$folder/site/nvidia/cu13/include" $cuda
 make_headers "$folder/site/nvidia/nccl/include" nccl.h

@@ -97,7 +97,7 @@ for file in model_final.pth last_checkpoint metrics.json log.txt config.yaml eva
   [ -s "$folder/out/$file" ] || give_up "$file is missing"
 done
 [ "$(wc -l <"$folder/out/metrics.json")" = 3 ] || give_up "metrics.json should hold 3 lines"
-grep -q 'goes without scores.*ade20k_150' "$log" || give_up "training should say that DATASETS.TEST is absent"
+grep -q 'training without evaluation.*ade20k_150' "$log" || give_up "training should say that DATASETS.TEST is absent"
 grep -q 'copypaste:' "$log" || give_up "no line for spreadsheets"
 grep -q 'skipping ade20k_150_test_sem_seg' "$log" || give_up "absent sets should be named"
 python3 - "$folder/out/eval/results.json" <<'PYTHON' || give_up "results.json is not as it should be"

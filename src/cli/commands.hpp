@@ -8,6 +8,7 @@
 /// Each subcommand adds itself to the program's options; its work runs when it is parsed.
 namespace pixelclip::cli {
 
+void add_compare(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_config(CLI::App& app);
 void add_convert(CLI::App& app);

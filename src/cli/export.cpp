@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/common_flags.hpp"
 #include "cli/inputs.hpp"
 #include "cli/output.hpp"
 #include "cli/segmenter_flags.hpp"
@@ -99,7 +100,7 @@ void add_export(CLI::App& app) {
   command->add_option("--part", flags->part, "what to write")
       ->check(CLI::IsMember({"image", "text", "segmenter"}))
       ->capture_default_str();
-  command->add_option("--names", flags->names, "class names, as for `pixelclip segment`");
+  add_names(*command, flags->names);
   command->add_option("--background", flags->background,
                       "the background, as for `pixelclip segment`");
   command->add_flag("--labels", onnx.labels,

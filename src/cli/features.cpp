@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
-#include "cli/inputs.hpp"
+#include "cli/common_flags.hpp"
+#include "cli/image_work.hpp"
 #include "cli/output.hpp"
 #include "cli/segmenter_flags.hpp"
 #include "inference/segmenter.hpp"
@@ -43,12 +46,22 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options,
     log::info(flags.out.string(), ": ", tensors.size(), " tensors");
     output.result({{"file", flags.out.string()}, {"tensors", tensors.size()}});
   };
+  ImageWork work = image_work(inputs, segmenter.encoder().device());
+  work.short_side = std::max<int64_t>(1, segmenter.short_side());
+  work.batch = 1;
+  std::mutex gpu;
+  work.work = [&](const std::vector<InputImage>& images) -> std::vector<FinishImage> {
+    const InputImage& image = images.front();
+    std::unique_lock lock(gpu, std::defer_lock);
+    if (!segmenter.encoder().device().is_cpu()) lock.lock();
+    return {[&tensors, name = image.name, dense = segmenter.dense(image.image.rgb).to(torch::kCPU),
+             pooled = segmenter.pooled(image.image.rgb).to(torch::kCPU)] {
+      tensors["dense." + name] = dense;
+      tensors["pooled." + name] = pooled;
+    }};
+  };
   try {
-    for_each_input(inputs, [&](const Input& input) {
-      const Image rgb = read_picture(input.file, segmenter.short_side()).rgb;
-      tensors["dense." + input.name] = segmenter.dense(rgb).to(torch::kCPU);
-      tensors["pooled." + input.name] = segmenter.pooled(rgb).to(torch::kCPU);
-    });
+    for_each_image(inputs, work);
   } catch (const Error&) {
     write();  // what did work
     throw;
@@ -69,9 +82,9 @@ void add_features(CLI::App& app) {
       "normalised. The\n"
       "metadata hold names (JSON), templates, weights and the encoder's resolution.");
   auto flags = std::make_shared<FeatureFlags>();
-  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();
+  add_inputs(*command, flags->inputs);
   command->add_option("--out", flags->out, "the file to write")->required();
-  command->add_option("--names", flags->names, "class names, as for `pixelclip segment`");
+  add_names(*command, flags->names);
   command->add_flag("--half", flags->half, "write 16-bit numbers");
   auto options = add_segmenter_flags(*command, /*windows=*/false);
   command->footer("In Python: safetensors.numpy.load_file(\"F.safetensors\")[\"dense.NAME\"].");

@@ -1,7 +1,6 @@
 #include "cli/inputs.hpp"
 
 #include <glob.h>
-#include <torch/types.h>
 
 #include <algorithm>
 #include <set>
@@ -10,13 +9,10 @@
 #include "base/file.hpp"
 #include "base/listing.hpp"
 #include "base/log.hpp"
-#include "base/progress.hpp"
-#include "base/signal.hpp"
 #include "base/text.hpp"
 #include "config/class_names.hpp"
 #include "config/config.hpp"
 #include "data/sem_seg.hpp"
-#include "image/shown_image.hpp"
 #include "text/prompts.hpp"
 
 namespace pixelclip::cli {
@@ -139,41 +135,6 @@ Inputs find_inputs(const std::vector<std::string>& words, bool videos) {
   Finder finder(videos);
   for (const auto& word : words) finder.add(word);
   return finder.take();
-}
-
-Picture read_picture(const fs::path& file, int64_t short_side) {
-  ShownImage image = read_shown_image(file, short_side);
-  return {std::move(image.rgb), image.height, image.width};
-}
-
-void for_each_input(const Inputs& inputs, const std::function<void(const Input&)>& work) {
-  for (const auto& fault : inputs.faults) log::error(fault);
-  size_t failed = inputs.faults.size(), done = 0;
-  const auto report = [&](const auto&... words) {
-    log::error(words...);
-    ++failed;
-  };
-  Progress progress("inputs", "files", static_cast<int64_t>(inputs.items.size()));
-  for (const Input& input : inputs.items) {
-    if (signals::stop_requested()) break;
-    try {
-      work(input);
-    } catch (const Error& e) {
-      const std::string file = input.file.string();
-      report(e.file() == file ? "" : file + ": ", e.what());
-    } catch (const std::bad_alloc&) {
-      report(input.file.string(), ": there is not enough memory for this picture");
-    } catch (const c10::Error& e) {
-      report(input.file.string(), ": ", e.what_without_backtrace());
-    }
-    ++done;
-    progress.add(1, input.file.string());
-  }
-  if (done < inputs.items.size())
-    fail("stopped after ", done, " of ", inputs.items.size(), " inputs");
-  if (failed > 0)
-    fail(failed, " of ", inputs.items.size() + inputs.faults.size(),
-         " inputs failed; the messages above name each");
 }
 
 std::vector<std::string> read_names(const std::string& text) {

@@ -9,7 +9,8 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "cli/commands.hpp"
-#include "cli/inputs.hpp"
+#include "cli/common_flags.hpp"
+#include "cli/image_work.hpp"
 #include "cli/output.hpp"
 #include "clip/find_weights.hpp"
 #include "clip/sources.hpp"
@@ -174,7 +175,8 @@ class SamMasks {
   std::shared_ptr<torch::jit::Module> module_;
 };
 
-nlohmann::json to_sa1b(const Input& input, const Image& rgb, const Masks& masks, int64_t min_area) {
+nlohmann::json to_sa1b(const InputImage& image, const Masks& masks, int64_t min_area) {
+  const Image& rgb = image.image.rgb;
   nlohmann::json annotations = nlohmann::json::array();
   const size_t pixels = static_cast<size_t>(rgb.height * rgb.width);
   for (int64_t m = 0; m < masks.bitmaps.size(0); ++m) {
@@ -185,12 +187,12 @@ nlohmann::json to_sa1b(const Input& input, const Image& rgb, const Masks& masks,
     if (masks.scores.defined()) annotation["predicted_iou"] = masks.scores[m].item<double>();
     annotations.push_back(std::move(annotation));
   }
-  const auto hash = static_cast<int64_t>(std::hash<std::string>{}(input.name) & 0x7fffffff);
+  const auto hash = static_cast<int64_t>(std::hash<std::string>{}(image.name) & 0x7fffffff);
   return {{"image",
            {{"image_id", hash},
             {"height", rgb.height},
             {"width", rgb.width},
-            {"file_name", input.file.filename().string()}}},
+            {"file_name", fs::path(image.source).filename().string()}}},
           {"annotations", annotations}};
 }
 
@@ -208,17 +210,19 @@ void run_masks(const MaskFlags& flags, const Output& output) {
   const MaskMaker maker = !flags.weights.empty() ? MaskMaker(ClipClusters(flags))
                           : flags.sam.empty()    ? MaskMaker(DinoClusters(flags, device))
                                                  : MaskMaker(SamMasks(flags.sam, device));
-  for_each_input(inputs, [&](const Input& input) {
-    const Image rgb = read_rgb(input.file);
-    const auto json = to_sa1b(input, rgb, maker(rgb), flags.min_area);
-    const fs::path file = folder / (input.name + ".json");
+  ImageWork work;  // one worker: the maker uses all cores
+  work.work = [&](const std::vector<InputImage>& images) -> std::vector<FinishImage> {
+    const InputImage& image = images.front();
+    const auto json = to_sa1b(image, maker(image.image.rgb), flags.min_area);
+    const fs::path file = folder / (image.name + ".json");
     make_writable_folder(file.parent_path());
     write_json(file, json);
-    log::info(input.file.string(), ": ", json["annotations"].size(), " masks");
-    output.result({{"image", input.file.string()},
-                   {"file", file.string()},
-                   {"masks", json["annotations"].size()}});
-  });
+    return {[&output, file, source = image.source, count = json["annotations"].size()] {
+      log::info(source, ": ", count, " masks");
+      output.result({{"image", source}, {"file", file.string()}, {"masks", count}});
+    }};
+  };
+  for_each_image(inputs, work);
   log::info("the masks are in ", folder.string());
 }
 
@@ -238,7 +242,7 @@ void add_masks(CLI::App& app) {
                                      "(bool, or logits above 0), or to a tuple of\n"
                                      "these and scores [M].");
   auto flags = std::make_shared<MaskFlags>();
-  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes")->required();
+  add_inputs(*command, flags->inputs);
   command->add_option("--out", flags->out, "folder for the masks")->required();
   command->add_option("--helper,--dino-weights", flags->dino_weights,
                       "DINO or DINOv2 weights: a file, or a name such as dino_vits16; with "
@@ -258,8 +262,7 @@ void add_masks(CLI::App& app) {
   command->add_option("--min-area", flags->min_area, "leave out smaller masks, pixels")
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->capture_default_str();
-  command->add_option("--device", flags->device, "auto, cpu, cuda or cuda:N")
-      ->capture_default_str();
+  add_device(*command, flags->device);
   const auto output = add_output_flags(*command);
   command->callback([flags, output] { run_masks(*flags, *output); });
 }

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   try {
     cli::add_train(app);
     cli::add_eval(app);
+    cli::add_compare(app);
     cli::add_demo(app);
     cli::add_segment(app);
     cli::add_serve(app);

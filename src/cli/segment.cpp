@@ -1,19 +1,20 @@
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "base/signal.hpp"
 #include "cli/commands.hpp"
-#include "cli/inputs.hpp"
+#include "cli/common_flags.hpp"
+#include "cli/image_work.hpp"
 #include "cli/output.hpp"
 #include "cli/region_json.hpp"
 #include "cli/segmenter_flags.hpp"
-#include "cli/video.hpp"
 #include "image/codec.hpp"
 #include "inference/segmentation.hpp"
 #include "inference/segmenter.hpp"
@@ -38,23 +39,24 @@ class Writer {
          const Output& output)
       : flags_(flags), model_(model), output_(output), palette_(colors_of(words)) {}
 
-  /// Labels, overlay and figures of one picture; `name` is its place under --out.
-  void write(const std::string& file, const std::string& name, const Image& rgb,
-             const Segmentation& result) const {
-    const fs::path base = flags_.out / name;
+  /// Writes labels, overlay and figures of an image; what is left to do is reporting it.
+  FinishImage write(const InputImage& image, const Segmentation& result) const {
+    const fs::path base = flags_.out / image.name;
     make_writable_folder(base.parent_path());
     const auto found = regions(result);
     write_label_png(base.string() + "_labels.png", result.labels);
     write_png(base.string() + "_overlay.png",
-              overlay_page(rgb, result.labels, result.names, palette_));
-    const auto json = to_json(file, result, found);
+              overlay_page(image.image.rgb, result.labels, result.names, palette_));
+    const auto json = to_json(image.source, result, found);
     write_json(base.string() + ".json", json);
     if (flags_.logits) {
       write_safetensors(base.string() + "_logits.safetensors", {{"logits", result.scores}},
                         {{"names", nlohmann::json(result.names).dump()}});
     }
-    log::info(file, ": ", in_words(result, found));
-    output_.result(json);
+    return [this, json, text = str(image.source, ": ", in_words(result, found))] {
+      log::info(text);
+      output_.result(json);
+    };
   }
 
  private:
@@ -95,20 +97,18 @@ class Writer {
   const std::vector<Color> palette_;
 };
 
-void segment_video(const SegmentFlags& flags, const Input& input, const Segmenter& segmenter,
-                   const Words& words, const Writer& writer) {
-  Video video(input.file);
-  Image frame;
-  int64_t number = 0;
-  for (; !signals::stop_requested() && video.next(frame); ++number) {
-    if (number % flags.every != 0) continue;
-    char name[32];
-    std::snprintf(name, sizeof name, "/frame_%06lld", static_cast<long long>(number));
-    writer.write(str(input.file.string(), " frame ", number), input.name + name, frame,
-                 segment(segmenter.encode(frame), words));
-  }
-  if (signals::stop_requested()) fail(input.file.string(), ": stopped after ", number, " frames");
-  if (number == 0) fail(input.file.string(), ": the video has no frames that can be read");
+/// Encodes and labels images; on a GPU all at once and by one thread at a time.
+std::vector<Segmentation> segment_images(const Segmenter& segmenter, const Words& words,
+                                         const std::vector<InputImage>& images, std::mutex& gpu) {
+  std::vector<Segmenter::Source> sources;
+  for (const auto& [source, name, image] : images)
+    sources.push_back({image.rgb, image.height, image.width});
+  std::unique_lock lock(gpu, std::defer_lock);
+  if (!segmenter.encoder().device().is_cpu()) lock.lock();
+  std::vector<Segmentation> results;
+  for (const EncodedImage& encoded : segmenter.encode(sources))
+    results.push_back(segment(encoded, words, at::get_num_threads()));
+  return results;
 }
 
 void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, const Output& output) {
@@ -120,12 +120,18 @@ void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, con
   log::info(options.weights, ": ", segmenter.description());
   const Words words = segmenter.words(names, background);
   const Writer writer(flags, options, words, output);
-  for_each_input(inputs, [&](const Input& input) {
-    if (input.video) return segment_video(flags, input, segmenter, words, writer);
-    const Picture picture = read_picture(input.file, segmenter.short_side());
-    const auto encoded = segmenter.encode(picture.rgb, picture.height, picture.width);
-    writer.write(input.file.string(), input.name, picture.rgb, segment(encoded, words));
-  });
+  ImageWork work = image_work(inputs, segmenter.encoder().device());
+  work.short_side = std::max<int64_t>(1, segmenter.short_side());
+  work.every = flags.every;
+  std::mutex gpu;
+  work.work = [&](const std::vector<InputImage>& images) {
+    const auto results = segment_images(segmenter, words, images, gpu);
+    std::vector<FinishImage> finish;
+    for (size_t i = 0; i < images.size(); ++i)
+      finish.push_back(writer.write(images[i], results[i]));
+    return finish;
+  };
+  for_each_image(inputs, work);
   log::info("the results are in ", flags.out.string());
 }
 
@@ -141,14 +147,8 @@ void add_segment(CLI::App& app) {
       "and COCO RLE\n"
       "of each word that occurs). A picture that fails is named, and the others go on.");
   auto flags = std::make_shared<SegmentFlags>();
-  command->add_option("INPUT", flags->inputs, "pictures, folders, patterns in quotes, videos")
-      ->required();
-  command
-      ->add_option("--names", flags->names,
-                   "what to look for: \"dog, grass, sky\"; with synonyms \"dog, puppy; grass; "
-                   "sky\"; a .txt or .json "
-                   "file; or coco, ade150, pc59, cityscapes, voc20")
-      ->required();
+  add_inputs(*command, flags->inputs, /*videos=*/true);
+  add_names(*command, flags->names)->required();
   auto options = add_segmenter_flags(*command);
   command->add_option("--out", flags->out, "folder for the results")->capture_default_str();
   command->add_option("--background", flags->background,

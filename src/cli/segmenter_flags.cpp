@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "cli/common_flags.hpp"
 #include "cli/inputs.hpp"
 #include "clip/dense_method.hpp"
 #include "engine/runtime.hpp"
@@ -49,10 +50,7 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
                   "CLIP_PRETRAINED")
       ->required();
   add_model_flags(command, *options);
-  command
-      .add_option("--device", options->device,
-                  "auto, cpu, cuda or cuda:N; auto: a GPU when there is one")
-      ->capture_default_str();
+  add_device(command, options->device);
   command.add_option("--precision", options->precision, "float32 or bfloat16")
       ->capture_default_str();
   command

@@ -4,10 +4,8 @@
 #include "base/signal.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "cli/overrides.hpp"
+#include "cli/run_flags.hpp"
 #include "config/check.hpp"
-#include "data/catalog.hpp"
-#include "demo/prepare.hpp"
 #include "engine/before_after.hpp"
 #include "engine/model_factory.hpp"
 #include "engine/protocol.hpp"
@@ -23,42 +21,6 @@
 
 namespace pixelclip::cli {
 namespace {
-
-/// Creates the demo's images and its small CLIP when a run uses them. That takes minutes, so the
-/// weights are checked first.
-void prepare_demo_if_used(Config& config, Purpose purpose, bool own_weights) {
-  const auto sets = sets_of(config, purpose);
-  auto& pretrained = config.model.sem_seg_head.clip_pretrained;
-  const bool wanted =
-      pretrained == "demo" || std::any_of(sets.begin(), sets.end(), [](const std::string& name) {
-        return name.starts_with("demo_");
-      });
-  if (!wanted) return;
-  if (!own_weights && (!config.model.weights.empty() || pretrained != "demo"))
-    check_weights(config);
-  const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
-  prepare_demo(folder);
-  if (pretrained == "demo") pretrained = (folder / "clip.pth").string();
-}
-
-std::shared_ptr<RunOptions> add_run_options(CLI::App& command) {
-  auto options = std::make_shared<RunOptions>();
-  options->prepare = prepare_demo_if_used;
-  command.add_option("--config-file,--config", options->config_file, "YAML file")->required();
-  command.add_option("--num-gpus", options->num_gpus,
-                     "processes on this machine, one a GPU (default 1)");
-  command.add_option("--num-machines", options->num_machines, "machines of the run (default 1)");
-  command.add_option("--machine-rank", options->machine_rank, "this machine's number, from 0");
-  command.add_option("--dist-url", options->dist_url,
-                     "tcp://host:port of machine 0; auto on one machine");
-  add_overrides(command, options->overrides);
-  return options;
-}
-
-/// Ends the command with `status` when it is not 0.
-void finish(int status) {
-  if (status != 0) throw CLI::RuntimeError(status);
-}
 
 int train(Config& config, Comm& comm, bool resume, const Output& output) {
   auto start = starting_point(config, comm, resume);
@@ -166,7 +128,7 @@ void add_train(CLI::App& app) {
       return *only_score ? eval_only(config, comm, options->resume, *output)
                          : train(config, comm, options->resume, *output);
     };
-    finish(run_on_ranks(*options, *only_score ? Purpose::evaluate : Purpose::train, "", body));
+    end_with(run_on_ranks(*options, *only_score ? Purpose::evaluate : Purpose::train, "", body));
   });
 }
 
@@ -177,7 +139,7 @@ void add_eval(CLI::App& app) {
   const auto output = add_output_flags(*command);
   command->callback([options, output] {
     options->argv = arguments();
-    finish(run_on_ranks(*options, Purpose::protocol, "eval", [&](Config& config, Comm& comm) {
+    end_with(run_on_ranks(*options, Purpose::protocol, "eval", [&](Config& config, Comm& comm) {
       return eval_protocol(config, comm, options->resume, *output);
     }));
   });

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "clip/shared_trunk.hpp"
 #include "nn/autocast.hpp"
 #include "nn/functional.hpp"
 
@@ -52,12 +53,25 @@ Tensor DenseEncoder::input(const Tensor& image, int64_t height, int64_t width, i
   return resize_bilinear(x.unsqueeze(0), height, width);  // [1, 3, height, width]
 }
 
-Tensor DenseEncoder::dense(const Tensor& inputs, const at::Generator& random) const {
+std::vector<Tensor> DenseEncoder::dense_by(const Tensor& inputs,
+                                           const std::vector<DenseOptions>& methods) const {
   Tensor other;
-  if (needs_helper(recipe_.options)) other = recipe_.helper->features(inputs);
+  if (std::any_of(methods.begin(), methods.end(), needs_helper))
+    other = recipe_.helper->features(inputs);
   const Autocast autocast(device(), type_);
-  if (recipe_.options == DenseOptions{}) return encoder_->dense(inputs, random).to(torch::kFloat);
-  return encoder_->dense_by(inputs, {recipe_.options}, other)[0].to(torch::kFloat);
+  auto features = encoder_->dense_by(inputs, methods, other);
+  for (auto& x : features) x = x.to(torch::kFloat);
+  return features;
+}
+
+Tensor DenseEncoder::dense(const Tensor& inputs, const at::Generator& random) const {
+  if (recipe_.trunk) {
+    return recipe_.trunk->features(recipe_.member, inputs,
+                                   [&] { return dense_by(inputs, recipe_.trunk->methods()); });
+  }
+  if (recipe_.options != DenseOptions{}) return dense_by(inputs, {recipe_.options})[0];
+  const Autocast autocast(device(), type_);
+  return encoder_->dense(inputs, random).to(torch::kFloat);
 }
 
 std::vector<Tensor> DenseEncoder::dense(const std::vector<Tensor>& inputs, size_t batch) const {

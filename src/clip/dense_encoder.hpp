@@ -60,6 +60,10 @@ class DenseEncoder {
   torch::Device device() const { return statistics_.mean.device(); }
 
  private:
+  /// The same by each of `methods`, with the recipe's helper.
+  std::vector<torch::Tensor> dense_by(const torch::Tensor& inputs,
+                                      const std::vector<DenseOptions>& methods) const;
+
   ImageEncoder encoder_;
   PixelStatistics statistics_;
   std::optional<torch::ScalarType> type_;

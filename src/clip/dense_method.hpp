@@ -59,10 +59,15 @@ class DenseHelper {
   virtual const torch::nn::Module& module() const = 0;
 };
 
+class SharedTrunk;
+
 /// What a dense encoder does: a method and, where it needs one, its helper.
 struct DenseRecipe {
   DenseOptions options;
   std::shared_ptr<const DenseHelper> helper;
+  /// Where this is method `member` of several on one encoder, which share the trunk and the helper.
+  std::shared_ptr<SharedTrunk> trunk = nullptr;
+  size_t member = 0;
 };
 
 }  // namespace pixelclip

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
+
 #include "clip/image_encoder.hpp"
 #include "clip/position_embedding.hpp"
 #include "nn/transformer.hpp"

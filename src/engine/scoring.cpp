@@ -61,7 +61,6 @@ void warn_of_doubles(const std::vector<std::string>& names, const std::string& s
 EvaluateOptions common_options(PixelCLIP& model, const Config& config, Comm& comm) {
   const bool gpu = model->device().is_cuda();
   EvaluateOptions options;
-  options.weights = weights_checksum(model);
   options.threads = at::get_num_threads();  // this rank's share of the cores
   options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size
                                    : gpu                      ? 8
@@ -128,6 +127,34 @@ ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch
   };
 }
 
+SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
+                           const DatasetInfo& info, Comm& comm, const DenseRecipe& recipe,
+                           const std::string& weights) {
+  const Config own = config_for_set(config, info.name);
+  SetScoring scoring{.options = common_options(model, config, comm)};
+  scoring.options.weights = weights;
+  scoring.options.examples = plan.examples;
+  scoring.options.rule = own.test.rule;
+  scoring.options.protocol = protocol_text(own, plan.templates, recipe.helper.get());
+  scoring.options.names = names_for(plan, config, own, info);
+  const auto embed = [&](const std::vector<std::string>& names) {
+    return cached_class_embeddings(model, names, plan.templates,
+                                   fs::path(config.output_dir) / "class_embeddings",
+                                   comm.is_main());
+  };
+  scoring.views = [own](const std::vector<Image>& images) {
+    std::vector<std::vector<View>> views;
+    for (const Image& image : images) views.push_back(views_of(image, own));
+    return views;
+  };
+  scoring.score = [bank = class_bank(scoring.options.names, own.test, embed),
+                   scorer = std::make_shared<ClassScorer>(model, own, recipe)](
+                      const std::vector<std::vector<View>>& views) {
+    return (*scorer)(views, bank);
+  };
+  return scoring;
+}
+
 std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
                                   Comm& comm, const fs::path& output, bool folder_per_set,
                                   const ResultsFunction& after_each) {
@@ -137,16 +164,10 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   model->eval();
   const Catalog catalog(config.datasets);
   for (const auto& set : sets_with_own_keys(config)) catalog.find(set);  // refuses unknown names
-  const auto helper = read_dense_helper(config.model, model->device());
-  const auto embed = [&](const std::vector<std::string>& names) {
-    return cached_class_embeddings(model, names, plan.templates,
-                                   fs::path(config.output_dir) / "class_embeddings",
-                                   comm.is_main());
-  };
+  const auto recipe = dense_recipe(config.model, model->device());
+  const auto weights = weights_checksum(model);
   std::optional<SerialExecutor> gpu;  // alone encodes there
   if (model->device().is_cuda()) gpu.emplace();
-  auto options = common_options(model, config, comm);
-  options.examples = plan.examples;
   std::vector<SetResult> results;
   std::vector<fs::path> folders;
   std::string unfit;
@@ -158,33 +179,29 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
       unfit = why;
       continue;
     }
-    const Config own = config_for_set(config, set);
-    options.rule = own.test.rule;
-    options.protocol = protocol_text(own, plan.templates, helper.get());
+    SetScoring scoring;
     try {
-      options.names = names_for(plan, config, own, info);
+      scoring = prepare_scoring(model, config, plan, info, comm, recipe, weights);
     } catch (const Error& e) {
       if (plan.sets.size() == 1) throw;  // of several sets, those that the list fits are scored
       log::warn("skipping ", set, ": ", e.what());
       unfit = e.what();
       continue;
     }
+    EvaluateOptions& options = scoring.options;
     if (comm.is_main()) {
       warn_of_doubles(options.names, set);
       check_briefly(info, options.names);
     }
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
-    const ClassScorer scorer(model, own, helper);
-    const auto bank = class_bank(options.names, own.test, embed);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
-      std::vector<std::vector<View>> views;
-      for (const Image& image : images) views.push_back(views_of(image, own));
-      if (!gpu) return scorer(views, bank);
+      auto views = scoring.views(images);
+      if (!gpu) return scoring.score(views);
       for (auto& of_image : views) {
         for (View& view : of_image) view.image = view.image.pin_memory();
       }
       std::vector<torch::Tensor> scored;
-      gpu->run([&] { scored = scorer(views, bank); });
+      gpu->run([&] { scored = scoring.score(views); });
       return scored;
     };
     results.push_back(evaluate(info, scores, options));

@@ -36,6 +36,22 @@ ScoringPlan protocol_plan(const Config& config);
 /// Class scores of an image, on the device of the model, with one row of `classes` a class.
 ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes);
 
+/// A set, ready to be scored by one model as one configuration says.
+struct SetScoring {
+  EvaluateOptions options = {};
+  /// The views of images, made by any thread.
+  std::function<std::vector<std::vector<View>>(const std::vector<Image>&)> views = {};
+  /// Their scores. On a GPU, calls must not overlap.
+  std::function<std::vector<torch::Tensor>(const std::vector<std::vector<View>>&)> score = {};
+};
+
+/// `config` with TEST.PER_SET applied, the set's names and embeddings, and the scorer; `recipe`
+/// overrides MODEL.DENSE, `weights` is weights_checksum(model). On a GPU, calls of `scores` must
+/// not overlap. Errors: names that do not fit the labels of the set; see ClassScorer.
+SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
+                           const DatasetInfo& info, Comm& comm, const DenseRecipe& recipe,
+                           const std::string& weights);
+
 using ResultsFunction = std::function<void(const std::vector<SetResult>&)>;
 
 /// Scores the sets of `plan`; predictions and confusion.csv go to `output`/inference (in a folder

@@ -3,25 +3,20 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/parallel.hpp"
-#include "base/scope_exit.hpp"
 #include "base/signal.hpp"
 #include "base/stopwatch.hpp"
 #include "evaluation/examples.hpp"
 #include "evaluation/fingerprint.hpp"
 #include "evaluation/image_worker.hpp"
-#include "evaluation/ordered_queue.hpp"
 #include "evaluation/progress_file.hpp"
+#include "inference/pipeline.hpp"
 #include "nn/torch_threads.hpp"
 #include "text/prompts.hpp"
 
@@ -264,50 +259,29 @@ class Evaluation {
     const int wanted = options_.threads > 0 ? options_.threads : available_cores();
     const auto threads = static_cast<int>(std::clamp<int64_t>(chunks, 1, wanted));
     const TorchThreads torch_threads(1);
-    OrderedQueue<std::vector<std::vector<ImageRecord>>> done(2 * threads);
-    std::atomic<int64_t> next{0};
-    std::atomic<int> active{threads};
-    std::exception_ptr error;
-    std::mutex error_mutex;
-    const auto body = [&] {
-      try {
-        at::init_num_threads();  // applies TorchThreads to this thread
-        ImageWorker worker(set_, workers_);
-        while (!signals::stop_requested()) {
-          const int64_t chunk = next++;
-          if (chunk >= chunks) break;
-          const auto first = open_.begin() + chunk * batch;
-          const auto last = open_.begin() + std::min(count, (chunk + 1) * batch);
-          const std::vector<int64_t> indices(first, last);
-          if (!done.push(chunk, worker(indices, lacking(indices), scores))) break;
-        }
-      } catch (...) {
-        std::lock_guard lock(error_mutex);
-        if (!error) error = std::current_exception();
-        next = chunks;
-      }
-      if (--active == 0) done.close();
-    };
+    std::vector<ImageWorker> workers(threads, ImageWorker(set_, workers_));
+    int64_t given = 0, taken = 0;
     watch_ = {};
-    int64_t taken = 0;
-    {
-      std::vector<std::jthread> pool;
-      // However this scope ends, the threads must not block on a full queue.
-      const ScopeExit closer([&] { done.close(); });
-      for (int t = 0; t < threads; ++t) pool.emplace_back(body);
-      while (auto records = done.pop()) {
-        for (const std::vector<ImageRecord>& of_ways : *records) {
-          const ImageRecord& any = of_ways.front();
-          if (any.state == ImageRecord::State::unreadable) log::warn("left out: ", any.text);
-          for (size_t w = 0; w < tallies_.size(); ++w) {
-            if (tallies_[w]->lacks(any.index)) tallies_[w]->add(of_ways[w]);
-          }
-          show_progress(++taken, count);
+    const auto next = [&]() -> std::optional<std::vector<int64_t>> {
+      if (given == count) return std::nullopt;
+      const auto first = open_.begin() + given;
+      given = std::min(count, given + batch);
+      return std::vector<int64_t>(first, open_.begin() + given);
+    };
+    const auto score = [&](const std::vector<int64_t>& indices, int worker) {
+      return workers[worker](indices, lacking(indices), scores);
+    };
+    run_pipeline(threads, next, score, [&](const std::vector<std::vector<ImageRecord>>& records) {
+      for (const std::vector<ImageRecord>& of_ways : records) {
+        const ImageRecord& any = of_ways.front();
+        if (any.state == ImageRecord::State::unreadable) log::warn("left out: ", any.text);
+        for (size_t w = 0; w < tallies_.size(); ++w) {
+          if (tallies_[w]->lacks(any.index)) tallies_[w]->add(of_ways[w]);
         }
+        show_progress(++taken, count);
       }
-    }
+    });
     log::progress("");
-    if (error) std::rethrow_exception(error);
     complete_ = taken == count;
   }
 

@@ -17,19 +17,36 @@ std::string published_backbone(const ClipArchitecture& architecture) {
   return "";
 }
 
-std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bool dino_masks) {
+namespace {
+
+std::vector<ComparedRow> rows_of(const ClipArchitecture& architecture) {
   const auto backbone = published_backbone(architecture);
   if (backbone.empty()) return {};
   const auto file = find_data_file("datasets/published_results.json");
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) {
-    log::warn("the paper's results are not shown, because there is no ", file.string());
+    log::warn("published results are not shown, because there is no ", file.string());
     return {};
   }
   auto rows = read_compared(file);
+  std::erase_if(rows, [&](const ComparedRow& row) { return row.backbone != backbone; });
+  return rows;
+}
+
+}  // namespace
+
+std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bool dino_masks) {
+  auto rows = rows_of(architecture);
   std::erase_if(rows, [&](const ComparedRow& row) {
-    return row.backbone != backbone || row.masks != (dino_masks ? "DINO" : "SA-1B");
+    return !row.method.empty() || row.masks != (dino_masks ? "DINO" : "SA-1B");
   });
+  return rows;
+}
+
+std::vector<ComparedRow> published_method_rows(const ClipArchitecture& architecture,
+                                               const std::string& method) {
+  auto rows = rows_of(architecture);
+  std::erase_if(rows, [&](const ComparedRow& row) { return row.method != method; });
   return rows;
 }
 

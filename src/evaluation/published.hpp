@@ -16,4 +16,8 @@ std::string published_backbone(const ClipArchitecture& architecture);
 /// training masks: one, or none for another backbone. A missing file is reported in a warning.
 std::vector<ComparedRow> published_rows(const ClipArchitecture& architecture, bool dino_masks);
 
+/// The rows of the same file for a training-free method on this backbone, the best source first.
+std::vector<ComparedRow> published_method_rows(const ClipArchitecture& architecture,
+                                               const std::string& method);
+
 }  // namespace pixelclip

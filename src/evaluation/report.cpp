@@ -72,7 +72,19 @@ std::string remarks(const SetResult& result) {
   return text;
 }
 
-/// Formats aligned columns; the first and last are left-aligned, the others right-aligned.
+void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (const std::string& cell : rows[r]) out << "| " << cell << ' ';
+    out << "|\n";
+    if (r > 0) continue;
+    for (size_t c = 0; c < rows[r].size(); ++c)
+      out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
+    out << "|\n";
+  }
+}
+
+}  // namespace
+
 std::string plain_table(const std::vector<TableRow>& rows) {
   std::vector<size_t> widths(rows.front().size());
   const auto width = [](const std::string& text) {  // of UTF-8
@@ -95,19 +107,6 @@ std::string plain_table(const std::vector<TableRow>& rows) {
   }
   return text;
 }
-
-void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
-  for (size_t r = 0; r < rows.size(); ++r) {
-    for (const std::string& cell : rows[r]) out << "| " << cell << ' ';
-    out << "|\n";
-    if (r > 0) continue;
-    for (size_t c = 0; c < rows[r].size(); ++c)
-      out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
-    out << "|\n";
-  }
-}
-
-}  // namespace
 
 std::string coverage_remark(const SetResult& result) {
   const int64_t meant = expected_of(result) - result.unlabelled;
@@ -175,6 +174,7 @@ std::vector<ComparedRow> read_compared(const fs::path& path) {
       ComparedRow row{.name = entry.at("name").get<std::string>(),
                       .source = entry.at("source").get<std::string>()};
       row.backbone = entry.value("backbone", ""), row.masks = entry.value("masks", "");
+      row.method = entry.value("method", "");
       for (const auto& [set, score] : entry.at("scores").items())
         row.scores.emplace_back(set, score.get<double>());
       rows.push_back(std::move(row));

@@ -50,7 +50,7 @@ std::string coverage_remark(const SetResult& result);
 struct ComparedRow {
   std::string name = {}, source = {};
   std::vector<std::pair<std::string, double>> scores = {};  ///< (set, mIoU)
-  std::string backbone = {}, masks = {};  ///< backbone and training masks, if given
+  std::string backbone = {}, masks = {}, method = {};  ///< backbone and training masks, if given
 };
 /// A JSON list [{name, source, scores: {set: mIoU}}]; a row may also say its backbone and masks.
 /// Errors: anything else, a row without a source.
@@ -63,6 +63,9 @@ std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int dec
 /// source.
 std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results,
                                       const std::vector<ComparedRow>& compared);
+
+/// Columns side by side for the log; the first and the last are texts, the others end flush.
+std::string plain_table(const std::vector<TableRow>& rows);
 
 /// Both tables for the log; the second only where there is something to compare with.
 std::string results_table(const std::vector<SetResult>& results,

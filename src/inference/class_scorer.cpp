@@ -54,11 +54,13 @@ Tensor cosines(const Tensor& features, const Tensor& rows) {
 
 ClassScorer::ClassScorer(PixelCLIP& model, const Config& config,
                          std::shared_ptr<const DenseHelper> helper)
+    : ClassScorer(model, config, dense_recipe(config.model, model->device(), std::move(helper))) {}
+
+ClassScorer::ClassScorer(PixelCLIP& model, const Config& config, DenseRecipe recipe)
     : config_(config.test),
       encoder_(inference_encoder(model, config.model.precision),
                {config.model.clip_pixel_mean, config.model.clip_pixel_std, model->device()},
-               autocast_type(to_string(config.model.precision)),
-               dense_recipe(config.model, model->device(), std::move(helper))),
+               autocast_type(to_string(config.model.precision)), std::move(recipe)),
       // A CPU gains nothing from batches, and alone an image's scores do not depend on others.
       batch_(model->device().is_cpu() ? 1
              : config_.batch_size > 0 ? config_.batch_size

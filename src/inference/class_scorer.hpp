@@ -18,6 +18,8 @@ class ClassScorer {
   /// do not fall on the encoder's grid; a method that the model or the keys do not allow.
   ClassScorer(PixelCLIP& model, const Config& config,
               std::shared_ptr<const DenseHelper> helper = nullptr);
+  /// Encodes by `recipe`, whatever MODEL.DENSE says.
+  ClassScorer(PixelCLIP& model, const Config& config, DenseRecipe recipe);
 
   /// Scores [classes, h, w] of each image, the mean over its views. They are cosines;
   /// probabilities where a threshold or a refinement needs them. With TEST.SCORES pixels, the

@@ -5,14 +5,16 @@
 #include <map>
 
 #include "inference/argmax_tensor.hpp"
+#include "inference/two_threads.hpp"
 #include "inference/windows.hpp"
 #include "nn/functional.hpp"
 
 namespace pixelclip {
 using torch::Tensor;
 
-Tensor score_words(const EncodedImage& image, const Words& words) {
-  const torch::NoGradGuard no_grad;
+namespace {
+
+Tensor word_cosines(const EncodedImage& image, const Words& words) {
   const auto& rows = words.bank.embeddings;
   WindowMean mean(rows.size(0), image.rows, image.columns, rows.options());
   for (const auto& window : image.windows) {
@@ -29,6 +31,16 @@ Tensor score_words(const EncodedImage& image, const Words& words) {
   if (words.bank.background < 0)
     return torch::cat({scores, torch::full_like(scores.slice(0, 0, 1), *words.least_cosine)});
   scores[words.bank.background].clamp_min_(*words.least_cosine);
+  return scores;
+}
+
+}  // namespace
+
+Tensor score_words(const EncodedImage& image, const Words& words) {
+  const torch::NoGradGuard no_grad;
+  Tensor scores;
+  run_with_two_threads(words.bank.embeddings.device(),
+                       [&] { scores = word_cosines(image, words); });
   return scores;
 }
 

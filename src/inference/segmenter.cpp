@@ -15,6 +15,7 @@
 #include "config/config.hpp"
 #include "image/resize.hpp"
 #include "inference/precision.hpp"
+#include "inference/two_threads.hpp"
 #include "inference/views.hpp"
 #include "inference/windows.hpp"
 #include "io/load_into.hpp"
@@ -124,12 +125,13 @@ Tensor Segmenter::pixels(const Image& rgb, int64_t height, int64_t width) const 
   return to_tensor(as_is ? rgb : resize_bilinear(rgb, height, width), format_);
 }
 
-Tensor Segmenter::input(const Tensor& view) const {
-  return encoder_->input(view, resolution_.height, resolution_.width);
-}
-
-EncodedImage Segmenter::encode(const Image& rgb) const {
-  return encode(rgb, rgb.height, rgb.width);
+Tensor Segmenter::inputs(const std::vector<Tensor>& views) const {
+  std::vector<Tensor> resized;
+  run_with_two_threads(encoder_->device(), [&] {
+    for (const auto& view : views)
+      resized.push_back(encoder_->input(view, resolution_.height, resolution_.width));
+  });
+  return torch::cat(resized);
 }
 
 Tensor Segmenter::whole_view(const Image& rgb) const {
@@ -167,35 +169,49 @@ std::vector<Tensor> Segmenter::cut_views(const Image& rgb, EncodedImage& image) 
   return views;
 }
 
-EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) const {
-  if (rgb.height < 1 || rgb.width < 1 || rgb.channels != 3) fail("cannot encode an empty image");
+std::vector<EncodedImage> Segmenter::encode(const std::vector<Source>& images) const {
   const torch::NoGradGuard no_grad;
-  EncodedImage image{height, width, kScoreGrid, kScoreGrid, {}};
-  const auto views = cut_views(rgb, image);
+  std::vector<EncodedImage> result;
+  std::vector<Tensor> views;
+  for (const Source& image : images) {
+    result.push_back({image.height, image.width, kScoreGrid, kScoreGrid, {}});
+    for (auto& view : cut_views(image.rgb, result.back())) views.push_back(std::move(view));
+  }
+  std::vector<EncodedImage::Window*> windows;  // one a view
+  for (EncodedImage& image : result) {
+    for (auto& window : image.windows) windows.push_back(&window);
+  }
   for (size_t first = 0; first < views.size(); first += kBatch) {
     const auto end = std::min(views.size(), first + kBatch);
-    std::vector<Tensor> inputs;
-    for (size_t i = first; i < end; ++i) inputs.push_back(input(views[i]));
-    const auto encoded = encoder_->dense(torch::cat(inputs));  // [B, h, w, C]
+    const auto encoded =
+        encoder_->dense(inputs({views.begin() + first, views.begin() + end}));  // [B, h, w, C]
     const auto norms = resize_bilinear(encoded.permute({0, 3, 1, 2}), kScoreGrid, kScoreGrid)
                            .norm(2, 1)
                            .clamp_min(1e-12);
     for (size_t i = first; i < end; ++i) {
-      image.windows[i].features = encoded[static_cast<int64_t>(i - first)];
-      image.windows[i].norms = norms[static_cast<int64_t>(i - first)];
+      windows[i]->features = encoded[static_cast<int64_t>(i - first)];
+      windows[i]->norms = norms[static_cast<int64_t>(i - first)];
     }
   }
-  return image;
+  return result;
+}
+
+EncodedImage Segmenter::encode(const Image& rgb, int64_t height, int64_t width) const {
+  return encode(std::vector<Source>{{rgb, height, width}}).front();
+}
+
+EncodedImage Segmenter::encode(const Image& rgb) const {
+  return encode(rgb, rgb.height, rgb.width);
 }
 
 Tensor Segmenter::dense(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
-  return encoder_->dense(input(whole_view(rgb))).squeeze(0);
+  return encoder_->dense(inputs({whole_view(rgb)})).squeeze(0);
 }
 
 Tensor Segmenter::pooled(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
-  return encoder_->pooled(input(whole_view(rgb))).squeeze(0);
+  return encoder_->pooled(inputs({whole_view(rgb)})).squeeze(0);
 }
 
 Tensor Segmenter::text(const std::vector<std::string>& names) const {

@@ -44,6 +44,12 @@ class Segmenter {
   EncodedImage encode(const Image& rgb) const;
   /// The same for an image whose pixels were read smaller than it is: labels get height × width.
   EncodedImage encode(const Image& rgb, int64_t height, int64_t width) const;
+  struct Source {
+    const Image& rgb;
+    int64_t height, width;
+  };
+  /// The same for several images, whose windows are encoded together: of use on a GPU.
+  std::vector<EncodedImage> encode(const std::vector<Source>& images) const;
   /// The encoder's dense output [h, w, C] for the whole image at once, not normalised.
   torch::Tensor dense(const Image& rgb) const;
   /// CLIP's ordinary embedding [C] of the whole image, not normalised.
@@ -72,8 +78,8 @@ class Segmenter {
   torch::Tensor whole_view(const Image& rgb) const;
   /// The parts [3, h, w] of an image that are encoded; sets rows, columns and the windows' places.
   std::vector<torch::Tensor> cut_views(const Image& rgb, EncodedImage& image) const;
-  /// A view as the encoder's input: [1, 3, h, w].
-  torch::Tensor input(const torch::Tensor& view) const;
+  /// Views as the encoder's inputs: [B, 3, h, w].
+  torch::Tensor inputs(const std::vector<torch::Tensor>& views) const;
   void read_sizes(const SegmenterOptions& options, const Config& config, bool given);
 
   mutable CLIP clip_{nullptr};

@@ -2,7 +2,6 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "image/codec.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip::cli {
@@ -65,20 +64,6 @@ TEST(FindInputs, NamesPathsThatDoNotExist) {
                                          HasSubstr("matches no picture")));
 }
 
-TEST(ForEachInput, OneErrorDoesNotStopTheOthers) {
-  Inputs inputs;
-  for (const char* name : {"a", "b", "c"}) inputs.items.push_back({name, name, false});
-  inputs.faults = {"d: no such picture"};
-  std::string done;
-  EXPECT_ERROR(for_each_input(inputs,
-                              [&](const Input& input) {
-                                if (input.name == "b") fail("b: is damaged");
-                                done += input.name;
-                              }),
-               HasSubstr("2 of 4 inputs failed"));
-  EXPECT_EQ(done, "ac");
-}
-
 TEST(ReadNames, UnderstandsListsSynonymsFilesAndVocabularies) {
   const TempFolder folder;
   EXPECT_THAT(read_names("dog, grass,sky"), ElementsAre("dog", "grass", "sky"));
@@ -121,16 +106,6 @@ TEST(ReadNames, RefusesFilesThatHoldNone) {
              "d");
   EXPECT_ERROR(read_names((folder / "u16.txt").string()),
                HasSubstr("u16.txt:1: byte 1 is not UTF-8"));
-}
-
-TEST(ReadPicture, ReadsAHugeJpegSmaller) {
-  const TempFolder folder;
-  write_jpeg(folder / "wide.jpg", Image(900, 60000, 3), 50);
-  const Picture picture = read_picture(folder / "wide.jpg", 200);
-  EXPECT_EQ(picture.height, 900);
-  EXPECT_EQ(picture.width, 60000);
-  EXPECT_EQ(picture.rgb.height, 225);
-  EXPECT_EQ(picture.rgb.width, 15000);
 }
 
 }  // namespace

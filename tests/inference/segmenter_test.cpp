@@ -3,9 +3,12 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "inference/argmax_tensor.hpp"
+#include "inference/class_scorer.hpp"
 #include "inference/segmentation.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_writer.hpp"
+#include "nn/torch_threads.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_clip.hpp"
 
@@ -76,6 +79,55 @@ TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
   EXPECT_TRUE(close(at::upsample_bilinear2d(scores.unsqueeze(0), {150, 101}, false).squeeze(0),
                     golden.at("eval.0.sem_seg"), 1e-5));
   EXPECT_TRUE(close(segmenter.dense(image), golden.at("eval.dense").squeeze(0), 1e-5));
+}
+
+TEST_F(SegmenterTest, FindsWhatScoringFinds) {
+  const Segmenter segmenter(options());
+  const Config config = load_config(*folder_ / "small.yaml");
+  PixelCLIP model(config, segmenter.clip()->architecture());
+  model->start_from_clip(state_of(*segmenter.clip()), "clip.pth");
+  model->eval();
+  const Image image = blocks(61, 97);
+  const Words words = segmenter.words({"dog", "cat", "grass", "sky, cloud"});
+  const auto scored = ClassScorer(model, config)({views_of(image, config)}, words.bank).front();
+  const auto found = segment(segmenter.encode(image), words);
+  EXPECT_TRUE(close(found.scores, scored, 1e-5));
+  const auto labels = argmax_upsampled(scored, 61, 97);
+  int64_t equal = 0;
+  for (size_t i = 0; i < labels.ids.size(); ++i) equal += labels.ids[i] == found.labels.ids[i];
+  EXPECT_GE(static_cast<double>(equal), 0.999 * 61 * 97) << "more than ties differ";
+}
+
+TEST_F(SegmenterTest, ImagesEncodedTogetherGiveWhatEachGivesAlone) {
+  const Segmenter segmenter(options());
+  const Image small = blocks(40, 40), long_one = blocks(50, 500), wide = blocks(60, 90);
+  const auto together = segmenter.encode(
+      std::vector<Segmenter::Source>{{small, 40, 40}, {long_one, 50, 500}, {wide, 120, 180}});
+  const Words words = segmenter.words({"dog", "cat"}, {0.01, {"sky"}});
+  const EncodedImage alone[] = {segmenter.encode(small), segmenter.encode(long_one),
+                                segmenter.encode(wide, 120, 180)};
+  ASSERT_EQ(together.size(), 3u);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(together[i].height, alone[i].height);
+    EXPECT_EQ(together[i].columns, alone[i].columns);
+    EXPECT_TRUE(close(score_words(together[i], words), score_words(alone[i], words), 1e-5)) << i;
+  }
+}
+
+TEST_F(SegmenterTest, ResultsDoNotDependOnTheThreadsOfLibTorch) {
+  const Segmenter segmenter(options());
+  const Image image = blocks(61, 97);
+  const Words words = segmenter.words({"dog", "cat", "grass"});
+  const auto with = [&](int threads) {
+    const TorchThreads scope(threads);
+    return segment(segmenter.encode(image), words, threads);
+  };
+  const auto one = with(1);
+  for (const int threads : {2, 3}) {
+    const auto several = with(threads);
+    EXPECT_TRUE(torch::equal(several.scores, one.scores)) << threads;
+    EXPECT_EQ(several.labels.ids, one.labels.ids) << threads;
+  }
 }
 
 TEST_F(SegmenterTest, AClassKeepsItsScoresWhateverTheOtherWordsAre) {

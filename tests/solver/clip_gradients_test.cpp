@@ -46,10 +46,10 @@ TEST(ClipGradients, TheFullModelIsAlwaysClippedByThe2Norm) {
 
 TEST(ClipGradients, TheNormIsOverAllGroupsWhateverTheirRate) {
   SolverConfig solver;
-  solver.optimizer = "SGD";
+  solver.optimizer = OptimizerType::sgd;
   solver.momentum = 0;
   solver.clip_gradients = {
-      .enabled = true, .clip_type = "full_model", .clip_value = 1, .norm_type = 2};
+      .enabled = true, .clip_type = GradientClipping::full_model, .clip_value = 1, .norm_type = 2};
   std::vector<ParameterGroup> groups;
   for (const double rate : {1.0, 0.1, 0.5}) {
     groups.push_back({str(rate), torch::zeros({1}).set_requires_grad(true), rate, 0.0});

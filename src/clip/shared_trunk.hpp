@@ -1,0 +1,43 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "clip/dense_method.hpp"
+
+namespace pixelclip {
+
+/// Several dense methods on one encoder. Each asks for its features of the same inputs, one after
+/// the other; the first to ask computes those of all, so that the blocks before the last run once
+/// for methods that share them. Threads do not share inputs.
+class SharedTrunk {
+ public:
+  explicit SharedTrunk(std::vector<DenseOptions> methods) : methods_(std::move(methods)) {}
+
+  const std::vector<DenseOptions>& methods() const { return methods_; }
+
+  /// Gives the features of `inputs` by each of methods().
+  using Compute = std::function<std::vector<torch::Tensor>()>;
+  /// The features of `inputs` by method `member`: those that another member has computed for equal
+  /// inputs, else what `compute` gives.
+  torch::Tensor features(size_t member, const torch::Tensor& inputs, const Compute& compute);
+
+ private:
+  struct Entry {
+    torch::Tensor inputs;
+    std::vector<torch::Tensor> features;  ///< of each method; undefined once it was taken
+  };
+  static constexpr size_t kMostEntries = 64;  ///< windows of an image kept for each thread
+
+  const std::vector<DenseOptions> methods_;
+  std::mutex mutex_;
+  std::map<std::thread::id, std::deque<Entry>> entries_;
+};
+
+}  // namespace pixelclip
