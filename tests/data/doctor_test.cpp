@@ -105,7 +105,8 @@ TEST(Doctor, Confused0And255AreDetected) {
   EXPECT_THAT(examine_test_set(zero.info).hints,
               Contains(HasSubstr("is 0 meant to be ignored (255)?")));
   const SyntheticSet binary(2, [](int64_t p) { return p < 60 ? 0 : 255; });
-  EXPECT_THAT(examine_test_set(binary.info).problems, Contains(HasSubstr("contain only 0 and 255")));
+  EXPECT_THAT(examine_test_set(binary.info).problems,
+              Contains(HasSubstr("contain only 0 and 255")));
   const SyntheticSet all(2, [](int64_t) { return 255; });
   EXPECT_THAT(examine_test_set(all.info).problems,
               Contains(HasSubstr("no pixel belongs to a class")));
