@@ -44,18 +44,22 @@ void add_compare(CLI::App& app) {
   command
       ->add_option("--methods", flags->plan.methods,
                    "dense methods (docs/methods.md), with commas; default: that of each protocol")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command
       ->add_option("--weights", flags->plan.weights,
                    "weights files, with commas; default: MODEL.WEIGHTS or CLIP_PRETRAINED")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command
       ->add_option("--protocols", flags->plan.protocols,
                    "YAML files of protocols, such as configs/eval/naclip.yaml, with commas; "
                    "default: the configuration's own TEST keys")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--sets", flags->sets, "test sets, with commas; default: TEST.PROTOCOL")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command
       ->add_option("--contested", flags->plan.contested,
                    "images of each set on the page on which the ways disagree most (default 6)")
