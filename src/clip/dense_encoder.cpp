@@ -69,7 +69,7 @@ Tensor DenseEncoder::dense(const Tensor& inputs, const at::Generator& random) co
     return recipe_.trunk->features(recipe_.member, inputs,
                                    [&] { return dense_by(inputs, recipe_.trunk->methods()); });
   }
-  if (recipe_.options != DenseOptions{}) return dense_by(inputs, {recipe_.options})[0];
+  if (!is_default(recipe_.options)) return dense_by(inputs, {recipe_.options})[0];
   const Autocast autocast(device(), type_);
   return encoder_->dense(inputs, random).to(torch::kFloat);
 }

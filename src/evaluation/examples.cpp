@@ -56,6 +56,27 @@ LabelMap shrink(const LabelMap& labels, int64_t height, int64_t width) {
   return small;
 }
 
+/// An image of a set and its labels: at the size of pages, and the size that they have.
+struct PageImage {
+  Image image;
+  LabelMap truth;
+  int64_t height, width;
+
+  /// Predictions of the image at the size of the page.
+  LabelMap shrunk(const SemSegSet& set, const std::string& predictions) const {
+    return shrink(read_predictions(predictions, set.info().prediction_ids, height, width),
+                  image.height, image.width);
+  }
+};
+
+PageImage page_image(const SemSegSet& set, size_t classes, const SemSegItem& item) {
+  const LabelMap truth = set.labels(item, static_cast<int>(classes));
+  Image image = set.read_image(item, truth);
+  const auto [height, width] = page_size(truth.height, truth.width);
+  if (height != truth.height || width != truth.width) image = resize_bilinear(image, height, width);
+  return {std::move(image), shrink(truth, height, width), truth.height, truth.width};
+}
+
 }  // namespace
 
 ExamplePicker::ExamplePicker(const SemSegSet& set, const std::vector<std::string>& names,
@@ -85,17 +106,11 @@ std::vector<Example> ExamplePicker::pick(const ProgressFile& file) const {
   const auto add = [&](const char* kind, size_t at) {
     const auto& [score, index] = order[at];
     const SemSegItem& item = set_.items()[index];
+    PageImage page = page_image(set_, names_.size(), item);
     Example example{.kind = kind, .stem = item.stem, .score = 100 * score};
-    const LabelMap truth = set_.labels(item, static_cast<int>(names_.size()));
-    example.image = set_.read_image(item, truth);
-    const int64_t height = example.image.height, width = example.image.width;
-    const auto [small_height, small_width] = page_size(height, width);
-    example.truth = shrink(truth, small_height, small_width);
-    example.prediction =
-        shrink(read_predictions(file.read(index).text, set_.info().prediction_ids, height, width),
-               small_height, small_width);
-    if (small_height != height || small_width != width)
-      example.image = resize_bilinear(example.image, small_height, small_width);
+    example.prediction = page.shrunk(set_, file.read(index).text);
+    example.image = std::move(page.image);
+    example.truth = std::move(page.truth);
     examples.push_back(std::move(example));
   };
   for (size_t i = 0; i < best; ++i) add("best", i);
@@ -128,18 +143,12 @@ double disagreement(const std::vector<std::string>& predictions) {
 ContestedImage contested_image(const SemSegSet& set, const std::vector<std::string>& names,
                                int64_t index, const std::vector<std::string>& predictions) {
   const SemSegItem& item = set.items()[index];
+  PageImage page = page_image(set, names.size(), item);
   ContestedImage contested{.stem = item.stem};
-  const LabelMap truth = set.labels(item, static_cast<int>(names.size()));
-  const auto [height, width] = page_size(truth.height, truth.width);
-  contested.image = set.read_image(item, truth);
-  if (height != truth.height || width != truth.width)
-    contested.image = resize_bilinear(contested.image, height, width);
-  contested.truth = shrink(truth, height, width);
-  for (const std::string& elements : predictions) {
-    contested.predictions.push_back(
-        shrink(read_predictions(elements, set.info().prediction_ids, truth.height, truth.width),
-               height, width));
-  }
+  for (const std::string& elements : predictions)
+    contested.predictions.push_back(page.shrunk(set, elements));
+  contested.image = std::move(page.image);
+  contested.truth = std::move(page.truth);
   return contested;
 }
 

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <exception>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/scope_exit.hpp"
 #include "base/signal.hpp"
 #include "inference/ordered_queue.hpp"
 
@@ -62,7 +62,7 @@ void run_pipeline(int workers, const Next& next, const Work& work, const Finish&
   {
     std::vector<std::jthread> pool;
     // Whatever ends this scope, the threads must not wait for room.
-    const std::shared_ptr<void> closer(nullptr, [&](void*) { done.close(); });
+    const ScopeExit closer([&] { done.close(); });
     for (int w = 0; w < workers; ++w) pool.emplace_back(body, w);
     while (auto result = done.pop()) finish(std::move(*result));
   }

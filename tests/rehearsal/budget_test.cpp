@@ -65,7 +65,7 @@ TEST(StepBudgetOfVitBase, Is1450Operations) {
 
 TEST(DinoBudget, MasksAreMadeWithoutAWaitAndTheStepReadsTheirAreas) {
   const testing::TempFolder folder;
-  testing::write_tiny_dino(folder / "dino.pth");
+  testing::write_tiny_dino(folder / "dino.pth", 8, 4);
   ModelConfig config;
   config.dino_weights = folder / "dino.pth";
   config.dino_clusters = 4;

@@ -24,7 +24,7 @@ class CommandsOnFakeCuda : public ::testing::Test {
  protected:
   void SetUp() override {
     write_tiny_clip(folder_ / "clip.pth");
-    write_tiny_dino(folder_ / "dino.pth");
+    write_tiny_dino(folder_ / "dino.pth", 8, 4);
     for (int i = 0; i < 2; ++i)
       write_jpeg(folder_ / str("image", i, ".jpg"), synthetic_image(60 + 20 * i, 90, i));
   }

@@ -24,7 +24,7 @@ class TrainingOnFakeCuda : public ::testing::Test {
     folder_ = new TempFolder;
     write_tiny_clip(*folder_ / "vit.pth");
     write_tiny_convnext(*folder_ / "convnext.pth");
-    write_tiny_dino(*folder_ / "dino.pth");
+    write_tiny_dino(*folder_ / "dino.pth", 8, 4);
     for (int i = 0; i < 6; ++i)
       make_sample(*folder_ / "sam", str("sa_", i), 48 + 8 * i, 80 - 4 * i, i + 1);
     write_file(*folder_ / "tiny.yaml", R"(

@@ -12,12 +12,13 @@
 
 namespace pixelclip::testing {
 
-/// Weights of a small DINO with random values: patch 4, 2 × 2 patches, 64 numbers a feature.
-inline StateDict tiny_dino() {
+/// Weights of a small DINO with random values: 64 numbers a feature, patches of `patch` pixels and
+/// positions for grid × grid of them.
+inline StateDict tiny_dino(int64_t patch = 4, int64_t grid = 2) {
   torch::manual_seed(0);
   StateDict weights{{"cls_token", torch::randn({1, 1, 64})},
-                    {"pos_embed", torch::randn({1, 5, 64})},
-                    {"patch_embed.proj.weight", torch::randn({64, 3, 4, 4})},
+                    {"pos_embed", torch::randn({1, 1 + grid * grid, 64})},
+                    {"patch_embed.proj.weight", torch::randn({64, 3, patch, patch})},
                     {"patch_embed.proj.bias", torch::zeros({64})},
                     {"norm.weight", torch::ones({64})},
                     {"norm.bias", torch::zeros({64})}};
@@ -35,8 +36,8 @@ inline StateDict tiny_dino() {
   return weights;
 }
 
-inline fs::path write_tiny_dino(const fs::path& path) {
-  write_torch_file(path, to_value(tiny_dino()));
+inline fs::path write_tiny_dino(const fs::path& path, int64_t patch = 4, int64_t grid = 2) {
+  write_torch_file(path, to_value(tiny_dino(patch, grid)));
   return path;
 }
 
