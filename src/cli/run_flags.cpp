@@ -22,7 +22,7 @@ void prepare_demo_if_used(Config& config, Purpose purpose, bool own_weights) {
       });
   if (!wanted) return;
   if (!own_weights && (!config.model.weights.empty() || pretrained != "demo"))
-    check_weights(config);
+    check_weights(config.model);
   const auto folder = DatasetRoots::find(config.datasets.root).test / "demo";
   prepare_demo(folder);
   if (pretrained == "demo") pretrained = (folder / "clip.pth").string();

@@ -6,6 +6,7 @@
 #include "cli/common_flags.hpp"
 #include "cli/inputs.hpp"
 #include "clip/dense_method.hpp"
+#include "config/config.hpp"
 #include "engine/runtime.hpp"
 
 namespace pixelclip::cli {
@@ -72,7 +73,8 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
 }
 
 Segmenter open_segmenter(const SegmenterOptions& options) {
-  runtime::set_up_gpu_math(load_config(options.config));
+  const Config config = load_config(options.config);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
   set_current_device(find_device(options.device));
   return Segmenter(options);
 }

@@ -145,13 +145,12 @@ struct Sa1bMapper::Scratch {
   BlurScratch augment;
 };
 
-Sa1bMapper::Sa1bMapper(const Config& config, bool pinned)
-    : input_(config.input),
-      mask_resolution_(config.model.mask_resolution),
-      max_masks_(config.model.limit_masks ? config.model.max_masks
-                                          : std::numeric_limits<int64_t>::max()),
-      with_masks_(!config.model.dino),
-      orient_(config.datasets.exif_orientation),
+Sa1bMapper::Sa1bMapper(const InputConfig& input, const ModelConfig& model, bool orient, bool pinned)
+    : input_(input),
+      mask_resolution_(model.mask_resolution),
+      max_masks_(model.limit_masks ? model.max_masks : std::numeric_limits<int64_t>::max()),
+      with_masks_(!model.dino),
+      orient_(orient),
       pinned_(pinned) {
   if (input_.min_size_train.empty()) fail("INPUT.MIN_SIZE_TRAIN is empty: name at least one size");
   if (input_.min_size_train_sampling == SizeSampling::range && input_.min_size_train.size() != 2) {

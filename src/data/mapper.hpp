@@ -4,7 +4,8 @@
 #include <string>
 
 #include "base/random.hpp"
-#include "config/config.hpp"
+#include "config/data_config.hpp"
+#include "config/model_config.hpp"
 #include "data/sa1b.hpp"
 #include "image/codec.hpp"
 #include "modeling/sample.hpp"
@@ -32,8 +33,10 @@ struct MapperTimes {
 /// requests the masks of smaller ones in that frame. Thread-safe.
 class Sa1bMapper {
  public:
-  /// `pinned`: tensors are in page-locked memory, for asynchronous copies to a GPU.
-  explicit Sa1bMapper(const Config& config, bool pinned = false);
+  /// `orient`: images are rotated as EXIF says. `pinned`: tensors are in page-locked memory, for
+  /// asynchronous copies to a GPU.
+  Sa1bMapper(const InputConfig& input, const ModelConfig& model, bool orient = true,
+             bool pinned = false);
 
   /// Depends only on the files and the random stream. Errors name the file: unreadable, damaged,
   /// not SA-1B JSON, masks that differ from the image in size. `times` accumulates if given.

@@ -110,22 +110,25 @@ Sa1bIndex open_training_set(const DatasetsConfig& datasets, bool with_annotation
   return index;
 }
 
-std::unique_ptr<TrainLoader> make_train_loader(const Config& config, uint64_t seed, int rank,
-                                               int world_size, int64_t start, bool pinned,
-                                               std::vector<StreamPlace> places) {
-  const auto index =
-      std::make_shared<const Sa1bIndex>(open_training_set(config.datasets, !config.model.dino));
-  const auto mapper = std::make_shared<const Sa1bMapper>(config, pinned);
-  const LoaderOptions options{.batch_size = config.solver.ims_per_batch / world_size,
-                              .num_workers = static_cast<int>(config.dataloader.num_workers),
-                              .rank = rank,
-                              .world_size = world_size,
-                              .parts = static_cast<int>(config.solver.accumulate_steps),
-                              .group_by_shape = config.dataloader.aspect_ratio_grouping,
-                              .start = start,
-                              .places = std::move(places),
-                              .skip_empty = config.dataloader.filter_empty_annotations,
-                              .max_bad_samples = config.dataloader.max_bad_samples};
+LoaderOptions loader_options(const DataloaderConfig& loader, const SolverConfig& solver, int rank,
+                             int world_size) {
+  return {.batch_size = solver.ims_per_batch / world_size,
+          .num_workers = static_cast<int>(loader.num_workers),
+          .rank = rank,
+          .world_size = world_size,
+          .parts = static_cast<int>(solver.accumulate_steps),
+          .group_by_shape = loader.aspect_ratio_grouping,
+          .skip_empty = loader.filter_empty_annotations,
+          .max_bad_samples = loader.max_bad_samples};
+}
+
+std::unique_ptr<TrainLoader> make_train_loader(const DatasetsConfig& datasets,
+                                               const InputConfig& input, const ModelConfig& model,
+                                               const LoaderOptions& options, uint64_t seed,
+                                               bool pinned) {
+  const auto index = std::make_shared<const Sa1bIndex>(open_training_set(datasets, !model.dino));
+  const auto mapper =
+      std::make_shared<const Sa1bMapper>(input, model, datasets.exif_orientation, pinned);
   return std::make_unique<TrainLoader>(
       [index, mapper](int64_t i, Random random) { return (*mapper)((*index)[i], random); },
       TrainingSampler(index->size(), seed), options);

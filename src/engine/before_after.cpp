@@ -9,10 +9,10 @@
 #include "data/catalog.hpp"
 #include "data/sem_seg.hpp"
 #include "data/train_set.hpp"
-#include "engine/scoring.hpp"
 #include "image/codec.hpp"
 #include "image/rle.hpp"
 #include "inference/argmax_tensor.hpp"
+#include "inference/class_scorer.hpp"
 #include "visualization/sheet.hpp"
 
 namespace pixelclip {
@@ -76,11 +76,13 @@ std::vector<LabelMap> BeforeAfter::label(PixelCLIP& model) const {
   model->eval();
   const SemSegSet set(Catalog(config_.datasets).find(config_.datasets.test.front()));
   const auto classes = model->class_embeddings(names_, class_templates(config_.model));
-  const auto scores = score_function(model, config_, classes);
+  const ClassScorer scorer(model, config_.model, config_.test);
+  const auto bank = one_row_a_class(classes);
   std::vector<LabelMap> result;
   for (const auto& item : first_items(set, config_.test.vis_images)) {
     const auto image = set.read_image(item, set.stored_ids(item));
-    result.push_back(argmax_upsampled(scores(image), image.height, image.width));
+    const auto views = views_of(image, config_.input, config_.test, config_.model.clip_resolution);
+    result.push_back(argmax_upsampled(scorer({views}, bank).front(), image.height, image.width));
   }
   model->train(was_training);
   return result;

@@ -106,7 +106,7 @@ class Comparer {
     if (!weights.empty()) way.config.model.weights = weights;
     way.plan = protocol_plan(way.config);
     way.plan.examples = 0;
-    way.model = &model_of(way.config);
+    way.model = &model_of(way.config.model);
     way.recipe = dense_recipe(way.config.model, way.model->loaded.model->device());
     ComparedWay& shown = way.shown;
     shown.method = to_string(way.config.model.dense.method);
@@ -121,8 +121,8 @@ class Comparer {
     return way;
   }
 
-  Loaded& model_of(const Config& config) {
-    auto& slot = models_[config.model.weights];
+  Loaded& model_of(const ModelConfig& config) {
+    auto& slot = models_[config.weights];
     if (!slot) {
       slot = std::make_unique<Loaded>();
       slot->loaded = load_model(config, comm_.device());

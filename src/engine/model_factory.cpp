@@ -21,15 +21,14 @@ bool holds_dino(const StateDict& weights) {
 }
 
 /// What MODEL.WEIGHTS or, without it, CLIP_PRETRAINED names.
-const std::string& asked_for(const Config& config) {
-  const auto& checkpoint = config.model.weights;
-  return checkpoint.empty() ? config.model.sem_seg_head.clip_pretrained : checkpoint;
+const std::string& asked_for(const ModelConfig& config) {
+  return config.weights.empty() ? config.sem_seg_head.clip_pretrained : config.weights;
 }
 
 /// A wrong number of clusters would only show as a wrong shape; say what to set instead.
-void check_prompts(const Config& config, const StateDict& weights, const std::string& path) {
+void check_prompts(const SemSegHeadConfig& head, const StateDict& weights,
+                   const std::string& path) {
   const auto found = weights.find(kPrompts);
-  const auto& head = config.model.sem_seg_head;
   if (found == weights.end() || found->second.dim() != 3) return;  // the strict load names it
   const auto shape = found->second.sizes();
   if (shape[0] != head.num_classes || shape[1] != head.prompt_length) {
@@ -41,15 +40,16 @@ void check_prompts(const Config& config, const StateDict& weights, const std::st
 
 }  // namespace
 
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights,
+ClipArchitecture checkpoint_architecture(const SemSegHeadConfig& head, const StateDict& weights,
                                          const std::string& source, const Dict& entries) {
-  check_prompts(config, weights, source);
-  return analyze_pixelclip(weights, source, entries, configured_traits(config.model.sem_seg_head));
+  check_prompts(head, weights, source);
+  return analyze_pixelclip(weights, source, entries, configured_traits(head));
 }
 
-PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture) {
-  PixelCLIP model(config, architecture);
-  set_trainable(model, config.model.sem_seg_head.clip_finetune);
+PixelCLIP make_model(const ModelConfig& config, const ClipArchitecture& architecture,
+                     const AmpConfig& amp) {
+  PixelCLIP model(config, architecture, amp);
+  set_trainable(model, config.sem_seg_head.clip_finetune);
   return model;
 }
 
@@ -57,24 +57,24 @@ void load_checkpoint(PixelCLIP& model, const StateDict& weights, const std::stri
   load_into(*model, weights, {.source = source, .may_be_unused = {"dino."}});
 }
 
-LoadedModel load_model(const Config& config, torch::Device device) {
+LoadedModel load_model(const ModelConfig& config, torch::Device device, const AmpConfig& amp) {
   LoadedModel loaded;
   loaded.source = find_weights(asked_for(config));
   const auto name = loaded.source.string();
   const WeightsFile file = read_weights_file(loaded.source);
   const StateDict weights = to_state_dict(file);
-  if (is_pixelclip(weights) && !config.model.weights.empty()) {
-    loaded.architecture = checkpoint_architecture(config, weights, name, file.rest);
+  if (is_pixelclip(weights) && !config.weights.empty()) {
+    loaded.architecture = checkpoint_architecture(config.sem_seg_head, weights, name, file.rest);
     log::info("weights from ", name, ": PixelCLIP, ", loaded.architecture.describe());
-    loaded.model = make_model(config, loaded.architecture);
+    loaded.model = make_model(config, loaded.architecture, amp);
     load_checkpoint(loaded.model, weights, name);
     loaded.dino_masks = holds_dino(weights);
   } else {
     const auto clip = open_clip(file, weights, asked_for(config), loaded.source,
-                                configured_traits(config.model.sem_seg_head));
+                                configured_traits(config.sem_seg_head));
     loaded.architecture = clip.architecture;
     log::info("starting from the CLIP in ", name, ": ", loaded.architecture.describe());
-    loaded.model = make_model(config, loaded.architecture);
+    loaded.model = make_model(config, loaded.architecture, amp);
     loaded.model->start_from_clip(clip.weights, name);
     loaded.plain_clip = true;
   }
@@ -82,23 +82,22 @@ LoadedModel load_model(const Config& config, torch::Device device) {
   return loaded;
 }
 
-PixelCLIP build_model(const Config& config, torch::Device device) {
-  return load_model(config, device).model;
+PixelCLIP build_model(const ModelConfig& config, torch::Device device, const AmpConfig& amp) {
+  return load_model(config, device, amp).model;
 }
 
-void check_weights(const Config& config) {
+void check_weights(const ModelConfig& config) {
   const auto source = find_weights(asked_for(config));
   const WeightsFile file = read_weights_file(source);
   StateDict shapes = by_name(file);
   // Tensors without data: renaming would copy some of them.
   for (auto& [name, tensor] : shapes)
     tensor = torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta));
-  if (is_pixelclip(shapes) && !config.model.weights.empty())
-    check_prompts(config, shapes, source.string());
-  const auto architecture =
-      analyze_clip(file, shapes, asked_for(config), source,
-                   configured_traits(config.model.sem_seg_head), /*say=*/false);
-  check_dense(architecture, dense_options(config.model));
+  if (is_pixelclip(shapes) && !config.weights.empty())
+    check_prompts(config.sem_seg_head, shapes, source.string());
+  const auto architecture = analyze_clip(file, shapes, asked_for(config), source,
+                                         configured_traits(config.sem_seg_head), /*say=*/false);
+  check_dense(architecture, dense_options(config));
 }
 
 }  // namespace pixelclip

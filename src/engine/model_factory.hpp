@@ -3,7 +3,8 @@
 #include <filesystem>
 
 #include "clip/traits.hpp"
-#include "config/config.hpp"
+#include "config/model_config.hpp"
+#include "config/solver_config.hpp"
 #include "modeling/pixelclip.hpp"
 
 namespace pixelclip {
@@ -11,12 +12,13 @@ namespace pixelclip {
 /// The architecture of the student in a PixelCLIP checkpoint; only names and shapes are looked at,
 /// and activation and heads among the `entries` beside the weights. Errors: it holds no CLIP that
 /// can be used, or another number of clusters or tokens than the configuration says.
-ClipArchitecture checkpoint_architecture(const Config& config, const StateDict& weights,
+ClipArchitecture checkpoint_architecture(const SemSegHeadConfig& head, const StateDict& weights,
                                          const std::string& source, const Dict& entries);
 
 /// A model of that architecture with fresh parameters, on the CPU; requires_grad is set where
-/// CLIP_FINETUNE says so.
-PixelCLIP make_model(const Config& config, const ClipArchitecture& architecture);
+/// CLIP_FINETUNE says so. `amp`, here and below, is the precision of training.
+PixelCLIP make_model(const ModelConfig& config, const ClipArchitecture& architecture,
+                     const AmpConfig& amp = {});
 
 /// Loads a PixelCLIP checkpoint's weights. The frozen DINO that training with MODEL.DINO keeps
 /// beside the model (`dino.*`) is ignored; other names that the model lacks are listed in a
@@ -35,11 +37,11 @@ struct LoadedModel {
 /// The model of a run on `device`: from MODEL.WEIGHTS (a PixelCLIP checkpoint or a plain CLIP),
 /// else from CLIP_PRETRAINED. Errors: files missing or unreadable, names or shapes that do not fit,
 /// settings that contradict the weights.
-LoadedModel load_model(const Config& config, torch::Device device);
-PixelCLIP build_model(const Config& config, torch::Device device);
+LoadedModel load_model(const ModelConfig& config, torch::Device device, const AmpConfig& amp = {});
+PixelCLIP build_model(const ModelConfig& config, torch::Device device, const AmpConfig& amp = {});
 
 /// Throws what load_model would throw for files that are missing, unreadable or hold no model of
 /// this configuration, without making the model: for a check before other work.
-void check_weights(const Config& config);
+void check_weights(const ModelConfig& config);
 
 }  // namespace pixelclip

@@ -44,10 +44,10 @@ bool is_of_training(const std::filesystem::path& folder, Purpose purpose) {
 }
 
 /// Errors: the processes cannot all have a device, which would otherwise only show in each of them.
-void check_devices(const Config& config, const RunOptions& options) {
+void check_devices(const std::string& name, const RunOptions& options) {
   const WorldInfo world{.world_size = options.num_gpus * options.num_machines,
                         .local_world_size = options.num_gpus};
-  const auto device = runtime::pick_device(config.model.device, world);
+  const auto device = runtime::pick_device(name, world);
   if (device.is_cuda() && options.num_gpus > gpu_count())
     fail("--num-gpus is ", options.num_gpus, ", but this machine shows ", gpu_count(), " GPU(s)");
 }
@@ -59,7 +59,7 @@ int launch_workers(Config& config, const RunOptions& options, Purpose purpose,
   if (purpose == Purpose::train) scale_to_world(config, processes);
   const auto needed = with_own_weights(config, options, options.machine_rank);
   check(needed, processes, purpose);
-  check_devices(config, options);
+  check_devices(config.model.device, options);
   make_writable_folder(folder);
   if (options.prepare)
     options.prepare(config, purpose, needed.model.weights != config.model.weights);
@@ -71,8 +71,8 @@ int launch_workers(Config& config, const RunOptions& options, Purpose purpose,
 }
 
 /// What to do when a GPU has not enough memory.
-std::string out_of_memory_text(const Config& config, Purpose purpose, const std::exception& error) {
-  const auto& solver = config.solver;
+std::string out_of_memory_text(const SolverConfig& solver, Purpose purpose,
+                               const std::exception& error) {
   const std::string advice =
       purpose == Purpose::train
           ? str("lower SOLVER.IMS_PER_BATCH (", solver.ims_per_batch,
@@ -92,7 +92,8 @@ int run_here(Config& config, const WorldInfo& world, const RunOptions& options, 
   make_writable_folder(folder);
   if (options.prepare)
     options.prepare(config, purpose, needed.model.weights != config.model.weights);
-  runtime::set_up_torch(config, world.local_world_size);
+  runtime::set_up_torch(world.local_world_size);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
   runtime::set_up_log(folder, world.rank);
   if (world.rank == 0) {
     if (purpose != Purpose::train && !is_of_training(folder, purpose))
@@ -112,7 +113,7 @@ int run_here(Config& config, const WorldInfo& world, const RunOptions& options, 
     try {
       return body(config, comm);
     } catch (const c10::OutOfMemoryError& e) {
-      fail(ErrorKind::unavailable, out_of_memory_text(config, purpose, e));
+      fail(ErrorKind::unavailable, out_of_memory_text(config.solver, purpose, e));
     }
   });
 }

@@ -58,10 +58,8 @@ std::string describe(const StepLayout& layout) {
              " part(s) each");
 }
 
-void log_resume_differences(const StepLayout& before, const StepLayout& now, const Config& config,
-                            const RunState& state) {
-  if (config.seed >= 0 && static_cast<uint64_t>(config.seed) != state.seed)
-    log::warn("the run keeps its seed ", state.seed, "; SEED ", config.seed, " is not used");
+void log_resume_differences(const StepLayout& before, const StepLayout& now,
+                            const DataloaderConfig& loader, const RunState& state) {
   if (before == now) return;
   const auto change = str("a step was ", describe(before), " and is now ", describe(now), ": ");
   if (now.images != before.images) {
@@ -69,7 +67,7 @@ void log_resume_differences(const StepLayout& before, const StepLayout& now, con
               ", but steps see other images than in a run without the change");
   } else if (now.ranks * now.parts == before.ranks * before.parts) {
     log::info(change, "only rounding differs");
-  } else if (config.dataloader.aspect_ratio_grouping) {
+  } else if (loader.aspect_ratio_grouping) {
     log::warn(change,
               "the loss is a mean over other parts, and with DATALOADER.ASPECT_RATIO_GROUPING "
               "steps see other images than in a run without the change");
@@ -92,8 +90,9 @@ Value make_checkpoint(const RunState& state, const StepLayout& layout, const Sol
   return checkpoint;
 }
 
-void resume_from(const Value& checkpoint, const std::filesystem::path& path, const Config& config,
-                 const StepLayout& layout, RunState& state, TrainingStep& step) {
+void resume_from(const Value& checkpoint, const std::filesystem::path& path,
+                 const DataloaderConfig& loader, const StepLayout& layout, RunState& state,
+                 TrainingStep& step) {
   const auto& entries = checkpoint.as_dict(path.string());
   if (const auto* iteration = find(entries, {{"iteration"}, {"trainer", "iteration"}}))
     state.iteration = iteration->as_int("iteration") + 1;
@@ -101,7 +100,7 @@ void resume_from(const Value& checkpoint, const std::filesystem::path& path, con
   state.position = state.iteration * layout.images;
   if (const auto* own = entries.find("pixelclip")) {
     const auto before = read_run_state(own->as_dict("pixelclip"), layout, state);
-    log_resume_differences(before, layout, config, state);
+    log_resume_differences(before, layout, loader, state);
   }
   log::info("resuming from ", path.string(), " at iteration ", state.iteration);
 }

@@ -3,7 +3,8 @@
 #include <filesystem>
 
 #include "clip/traits.hpp"
-#include "config/config.hpp"
+#include "config/data_config.hpp"
+#include "config/solver_config.hpp"
 #include "engine/run_state.hpp"
 #include "engine/training_step.hpp"
 #include "modeling/pixelclip.hpp"
@@ -21,7 +22,8 @@ Value make_checkpoint(const RunState& state, const StepLayout& layout, const Sol
 /// are loaded elsewhere. Reads checkpoints of detectron2 and those that kept the optimiser beside
 /// the model. Parts that do not fit start anew, and the log says what differs from that run.
 /// Errors: values of another type.
-void resume_from(const Value& checkpoint, const std::filesystem::path& path, const Config& config,
-                 const StepLayout& layout, RunState& state, TrainingStep& step);
+void resume_from(const Value& checkpoint, const std::filesystem::path& path,
+                 const DataloaderConfig& loader, const StepLayout& layout, RunState& state,
+                 TrainingStep& step);
 
 }  // namespace pixelclip

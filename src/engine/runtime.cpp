@@ -39,18 +39,16 @@ void set_up_log(const std::filesystem::path& folder, int rank) {
   if (rank == 0) log::add_file(folder / "log.txt");
 }
 
-void set_up_gpu_math(const Config& config) {
-  const MatmulPrecision precision = config.float32_precision;
+void set_up_gpu_math(MatmulPrecision precision, bool cudnn_benchmark) {
   auto& context = at::globalContext();
   context.setFloat32MatmulPrecision(precision == MatmulPrecision::unset ? "high"
                                                                         : to_string(precision));
   context.setAllowTF32CuDNN(precision != MatmulPrecision::highest);
-  context.setBenchmarkCuDNN(config.cudnn_benchmark);
+  context.setBenchmarkCuDNN(cudnn_benchmark);
 }
 
-void set_up_torch(const Config& config, int processes) {
+void set_up_torch(int processes) {
   at::set_num_threads(std::max(1, available_cores() / std::max(1, processes)));
-  set_up_gpu_math(config);
   keep_freed_memory();
 }
 

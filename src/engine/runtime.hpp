@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "config/config.hpp"
+#include "config/enumerations.hpp"
 #include "dist/world.hpp"
 #include "nn/device.hpp"
 
@@ -18,11 +18,12 @@ void set_up_log(const std::filesystem::path& folder, int rank);
 
 /// For commands that compute: TF32 on GPUs as FLOAT32_PRECISION says (the default allows it), and
 /// cuDNN's search as CUDNN_BENCHMARK says.
-void set_up_gpu_math(const Config& config = {});
+void set_up_gpu_math(MatmulPrecision precision = MatmulPrecision::unset,
+                     bool cudnn_benchmark = false);
 
-/// For one of `processes` that train or score on this machine: GPU mathematics, its share of the
-/// cores, and freed memory that is kept.
-void set_up_torch(const Config& config, int processes = 1);
+/// For one of `processes` that train or score on this machine: its share of the cores, and freed
+/// memory that is kept.
+void set_up_torch(int processes = 1);
 
 /// The device `name` (as MODEL.DEVICE) of a process, where `gpus` can be used: "cuda" is the GPU of
 /// its local rank. One process without a GPU computes on the CPU, with a warning. Errors: several

@@ -24,12 +24,11 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-/// The class list of a set: the one that TEST.PER_SET names for it in `own`, else the plan's, else
-/// the set's.
-std::vector<std::string> names_for(const ScoringPlan& plan, const Config& config, const Config& own,
-                                   const DatasetInfo& info) {
-  const bool has_own = own.test.class_json != config.test.class_json;
-  const auto& file = has_own ? own.test.class_json : plan.class_json;
+/// The class list of a set: the one of `own`, which is `test` with the keys of TEST.PER_SET, where
+/// they differ; else the plan's, else the set's.
+std::vector<std::string> names_for(const ScoringPlan& plan, const TestConfig& test,
+                                   const TestConfig& own, const DatasetInfo& info) {
+  const auto& file = own.class_json != test.class_json ? own.class_json : plan.class_json;
   if (file.empty()) return class_names(info);
   auto names = read_class_names(file);
   if (info.classes > 0 && static_cast<int>(names.size()) != info.classes) {
@@ -40,9 +39,8 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const Config& config
   return names;
 }
 
-std::vector<ComparedRow> compared_in(const Config& config) {
-  return config.test.compare.empty() ? std::vector<ComparedRow>()
-                                     : read_compared(config.test.compare);
+std::vector<ComparedRow> compared_in(const TestConfig& test) {
+  return test.compare.empty() ? std::vector<ComparedRow>() : read_compared(test.compare);
 }
 
 /// Two classes of one name have equal scores, so the first always wins.
@@ -58,13 +56,11 @@ void warn_of_doubles(const std::vector<std::string>& names, const std::string& s
 }
 
 /// What all sets of a call share.
-EvaluateOptions common_options(PixelCLIP& model, const Config& config, Comm& comm) {
+EvaluateOptions common_options(PixelCLIP& model, int64_t batch_size, Comm& comm) {
   const bool gpu = model->device().is_cuda();
   EvaluateOptions options;
   options.threads = at::get_num_threads();  // this rank's share of the cores
-  options.batch = static_cast<int>(config.test.batch_size > 0 ? config.test.batch_size
-                                   : gpu                      ? 8
-                                                              : 1);
+  options.batch = static_cast<int>(batch_size > 0 ? batch_size : gpu ? 8 : 1);
   options.keep_progress = true;
   options.rank = comm.rank();
   options.world_size = comm.world_size();
@@ -87,7 +83,7 @@ ScoringPlan test_plan(const Config& config) {
   return {.sets = config.datasets.test,
           .class_json = config.model.sem_seg_head.test_class_json,
           .templates = class_templates(config.model),
-          .compared = compared_in(config)};
+          .compared = compared_in(config.test)};
 }
 
 ScoringPlan protocol_plan(const Config& config) {
@@ -97,7 +93,7 @@ ScoringPlan protocol_plan(const Config& config) {
           .class_json = config.test.class_json,
           .templates = templates(file.empty() ? config.test.prompt_ensemble_type : file),
           .examples = static_cast<int>(config.test.report_pictures),
-          .compared = compared_in(config)};
+          .compared = compared_in(config.test)};
 }
 
 std::vector<std::string> check_plan(const Config& config, const ScoringPlan& plan) {
@@ -109,7 +105,7 @@ std::vector<std::string> check_plan(const Config& config, const ScoringPlan& pla
     std::string why;
     if (!on_disk(info, &why)) continue;
     try {
-      const auto names = names_for(plan, config, config_for_set(config, set), info);
+      const auto names = names_for(plan, config.test, config_for_set(config, set).test, info);
       if (first.empty()) first = names;
     } catch (const Error& e) {
       if (plan.sets.size() == 1) throw;
@@ -120,23 +116,16 @@ std::vector<std::string> check_plan(const Config& config, const ScoringPlan& pla
   return first;
 }
 
-ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes) {
-  const auto scorer = std::make_shared<ClassScorer>(model, config);
-  return [scorer, config, bank = one_row_a_class(classes)](const Image& rgb) {
-    return (*scorer)({views_of(rgb, config)}, bank).front();
-  };
-}
-
 SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const ScoringPlan& plan,
                            const DatasetInfo& info, Comm& comm, const DenseRecipe& recipe,
                            const std::string& weights) {
   const Config own = config_for_set(config, info.name);
-  SetScoring scoring{.options = common_options(model, config, comm)};
+  SetScoring scoring{.options = common_options(model, config.test.batch_size, comm)};
   scoring.options.weights = weights;
   scoring.options.examples = plan.examples;
   scoring.options.rule = own.test.rule;
   scoring.options.protocol = protocol_text(own, plan.templates, recipe.helper.get());
-  scoring.options.names = names_for(plan, config, own, info);
+  scoring.options.names = names_for(plan, config.test, own.test, info);
   const auto embed = [&](const std::vector<std::string>& names) {
     return cached_class_embeddings(model, names, plan.templates,
                                    fs::path(config.output_dir) / "class_embeddings",
@@ -144,11 +133,12 @@ SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const Scoring
   };
   scoring.views = [own](const std::vector<Image>& images) {
     std::vector<std::vector<View>> views;
-    for (const Image& image : images) views.push_back(views_of(image, own));
+    for (const Image& image : images)
+      views.push_back(views_of(image, own.input, own.test, own.model.clip_resolution));
     return views;
   };
   scoring.score = [bank = class_bank(scoring.options.names, own.test, embed),
-                   scorer = std::make_shared<ClassScorer>(model, own, recipe)](
+                   scorer = std::make_shared<ClassScorer>(model, own.model, own.test, recipe)](
                       const std::vector<std::vector<View>>& views) {
     return (*scorer)(views, bank);
   };

@@ -33,9 +33,6 @@ ScoringPlan test_plan(const Config& config);
 /// TEST.CLASS_JSON.
 ScoringPlan protocol_plan(const Config& config);
 
-/// Class scores of an image, on the device of the model, with one row of `classes` a class.
-ScoreFunction score_function(PixelCLIP& model, const Config& config, const torch::Tensor& classes);
-
 /// A set, ready to be scored by one model as one configuration says.
 struct SetScoring {
   EvaluateOptions options = {};

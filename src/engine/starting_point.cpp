@@ -34,13 +34,13 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
       start.state = std::move(last->second);
       weights = to_state_dict(start.state, start.source.string());
       const auto source = start.source.string();
-      start.architecture =
-          checkpoint_architecture(config, weights, source, start.state.as_dict(source));
+      start.architecture = checkpoint_architecture(config.model.sem_seg_head, weights, source,
+                                                   start.state.as_dict(source));
     }
   }
   const auto message = resume ? comm.broadcast(to_message(start), "the checkpoint to resume") : "";
   if (message.empty()) {
-    static_cast<LoadedModel&>(start) = load_model(config, comm.device());
+    static_cast<LoadedModel&>(start) = load_model(config.model, comm.device(), config.solver.amp);
     return start;
   }
   if (!comm.is_main()) {
@@ -49,7 +49,7 @@ StartingPoint starting_point(const Config& config, Comm& comm, bool resume) {
     start.source = entries.at("source").get<std::string>();
     start.architecture = architecture_from_text(entries.at("architecture").get<std::string>());
   }
-  start.model = make_model(config, start.architecture);
+  start.model = make_model(config.model, start.architecture, config.solver.amp);
   if (comm.is_main()) load_checkpoint(start.model, weights, start.source.string());
   start.dino_masks = config.model.dino;
   start.model->to(comm.device());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "config/config.hpp"
 #include "dist/comm.hpp"
 #include "engine/model_factory.hpp"
 #include "io/value.hpp"

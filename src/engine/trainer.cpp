@@ -41,9 +41,9 @@ ValueList to_value(const TrainBatch& batch) {
   return samples;
 }
 
-uint64_t seed_of(const Config& config) {
-  return config.seed >= 0 ? static_cast<uint64_t>(config.seed)
-                          : std::random_device{}() & 0x7fffffff;
+/// The seed of a run for SEED.
+uint64_t seed_of(int64_t seed) {
+  return seed >= 0 ? static_cast<uint64_t>(seed) : std::random_device{}() & 0x7fffffff;
 }
 
 }  // namespace
@@ -56,11 +56,14 @@ Trainer::Trainer(const Config& config, StartingPoint start, Comm& comm)
       layout_{.ranks = comm.world_size(),
               .parts = config.solver.accumulate_steps,
               .images = config.solver.ims_per_batch},
-      step_(config, model_, comm),
+      step_(config.solver, model_, comm),
       checkpointer_(config.output_dir, config.solver.checkpoint_keep) {
   if (comm_.is_main()) {
-    state_.seed = seed_of(config_);
-    if (start_.resumed) resume_from(start_.state, start_.source, config_, layout_, state_, step_);
+    state_.seed = seed_of(config_.seed);
+    if (start_.resumed)
+      resume_from(start_.state, start_.source, config_.dataloader, layout_, state_, step_);
+    if (config_.seed >= 0 && static_cast<uint64_t>(config_.seed) != state_.seed)
+      log::warn("the run keeps its seed ", state_.seed, "; SEED ", config_.seed, " is not used");
     start_.state = Value();
   }
   broadcast_state();
@@ -141,8 +144,13 @@ void Trainer::prepare() {
   if (evaluates_) check_best_metric();
   if (state_.iteration < config_.solver.max_iter) {
     if (config_.model.dino) dino_.emplace(config_.model, model_->device());
-    loader_ = make_train_loader(config_, state_.seed, comm_.rank(), comm_.world_size(),
-                                state_.position, model_->device().is_cuda(), state_.places);
+    auto options =
+        loader_options(config_.dataloader, config_.solver, static_cast<int>(comm_.rank()),
+                       static_cast<int>(comm_.world_size()));
+    options.start = state_.position;
+    options.places = state_.places;
+    loader_ = make_train_loader(config_.datasets, config_.input, config_.model, options,
+                                state_.seed, model_->device().is_cuda());
   }
   if (comm_.is_main()) {
     if (!start_.resume) archive_earlier_run(config_.output_dir);

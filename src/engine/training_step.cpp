@@ -55,14 +55,14 @@ class TrainingStep::Clock {
   Stopwatch watch_;
 };
 
-TrainingStep::TrainingStep(const Config& config, PixelCLIP model, Comm& comm)
-    : parts_(config.solver.accumulate_steps),
-      clusters_(config.model.sem_seg_head.num_classes),
+TrainingStep::TrainingStep(const SolverConfig& solver, PixelCLIP model, Comm& comm)
+    : parts_(solver.accumulate_steps),
+      clusters_(model->prompt_tokens().size(0)),
       model_(std::move(model)),
       comm_(comm),
-      optimizer_(parameter_groups(*model_, config.solver), config.solver),
+      optimizer_(parameter_groups(*model_, solver), solver),
       reducer_(trained(optimizer_), comm),
-      scaler_(config.solver.amp.enabled && config.solver.amp.dtype == FloatType::float16) {}
+      scaler_(solver.amp.enabled && solver.amp.dtype == FloatType::float16) {}
 
 StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_t seed,
                              double factor, StepTimes* times) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "config/config.hpp"
+#include "config/solver_config.hpp"
 #include "dist/comm.hpp"
 #include "dist/ddp.hpp"
 #include "modeling/pixelclip.hpp"
@@ -38,7 +38,7 @@ struct StepResult {
 /// of masks that were made there (MODEL.DINO).
 class TrainingStep {
  public:
-  TrainingStep(const Config& config, PixelCLIP model, Comm& comm);
+  TrainingStep(const SolverConfig& solver, PixelCLIP model, Comm& comm);
 
   /// `factor` is the schedule's. A step that is not finite on some rank changes nothing but the
   /// loss scale and the teacher. With `times`, seconds are added to it; on a GPU that slows the

@@ -52,22 +52,23 @@ Tensor cosines(const Tensor& features, const Tensor& rows) {
 
 }  // namespace
 
-ClassScorer::ClassScorer(PixelCLIP& model, const Config& config,
+ClassScorer::ClassScorer(PixelCLIP& model, const ModelConfig& config, const TestConfig& test,
                          std::shared_ptr<const DenseHelper> helper)
-    : ClassScorer(model, config, dense_recipe(config.model, model->device(), std::move(helper))) {}
+    : ClassScorer(model, config, test, dense_recipe(config, model->device(), std::move(helper))) {}
 
-ClassScorer::ClassScorer(PixelCLIP& model, const Config& config, DenseRecipe recipe)
-    : config_(config.test),
-      encoder_(inference_encoder(model, config.model.precision),
-               {config.model.clip_pixel_mean, config.model.clip_pixel_std, model->device()},
-               autocast_type(to_string(config.model.precision)), std::move(recipe)),
+ClassScorer::ClassScorer(PixelCLIP& model, const ModelConfig& config, const TestConfig& test,
+                         DenseRecipe recipe)
+    : test_(test),
+      encoder_(inference_encoder(model, config.precision),
+               {config.clip_pixel_mean, config.clip_pixel_std, model->device()},
+               autocast_type(to_string(config.precision)), std::move(recipe)),
       // A CPU gains nothing from batches, and alone an image's scores do not depend on others.
       batch_(model->device().is_cpu() ? 1
-             : config_.batch_size > 0 ? config_.batch_size
+             : test_.batch_size > 0   ? test_.batch_size
                                       : 8) {
-  check_dense(model->clip()->architecture(), dense_options(config.model));
-  if (config_.scores == ScoreGrid::pixels) return;  // windows may lie anywhere
-  const auto& window = config_.sliding_window;
+  check_dense(model->clip()->architecture(), dense_options(config));
+  if (test_.scores == ScoreGrid::pixels) return;  // windows may lie anywhere
+  const auto& window = test_.sliding_window;
   for (const int64_t side :
        {window.size.height, window.size.width, window.stride.height, window.stride.width}) {
     if (window.enabled && side % encoder_.patch() != 0) {
@@ -84,7 +85,7 @@ Tensor ClassScorer::input(const View& view, const Size2& size) const {
 
 /// Features [h, w, C] of a whole view → [classes, grid].
 Tensor ClassScorer::view_scores(const Tensor& features, Size2 input, const ClassBank& bank) const {
-  const Size2 grid = grid_of(input, keeps_shape(config_));
+  const Size2 grid = grid_of(input, keeps_shape(test_));
   const auto x = resized(features.permute({2, 0, 1}), grid);
   return best_of_rows(cosines(x, bank.embeddings), bank.owner);
 }
@@ -92,7 +93,7 @@ Tensor ClassScorer::view_scores(const Tensor& features, Size2 input, const Class
 /// Overlapping windows of the view, encoded one by one; features or scores averaged on the
 /// encoder's grid.
 Tensor ClassScorer::window_scores(const View& view, const ClassBank& bank) const {
-  const auto& [enabled, size, stride, average, pad] = config_.sliding_window;
+  const auto& [enabled, size, stride, average, pad] = test_.sliding_window;
   const int64_t height = std::max(view.input.height, size.height),
                 width = std::max(view.input.width, size.width);
   const auto image = input(view, {height, width});  // [1, 3, height, width]
@@ -123,11 +124,11 @@ std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>
                                             const ClassBank& bank) const {
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> result;
-  if (config_.scores == ScoreGrid::pixels) {
+  if (test_.scores == ScoreGrid::pixels) {
     for (const auto& views : images) result.push_back(labels(views.front(), bank));
     return result;
   }
-  const bool windows = config_.sliding_window.enabled;
+  const bool windows = test_.sliding_window.enabled;
   std::vector<Tensor> inputs;
   if (!windows) {
     for (const auto& views : images) {
@@ -155,21 +156,21 @@ std::vector<Tensor> ClassScorer::operator()(const std::vector<std::vector<View>>
 Tensor ClassScorer::labels(const View& view, const ClassBank& bank) const {
   const auto image = input(view, view.input);  // [1, 3, h, w]
   const PixelScores scores(encoder_, image, view.full.height, view.full.width, bank.embeddings,
-                           config_.sliding_window, batch_);
-  return pixel_labels(scores, image, bank, config_);
+                           test_.sliding_window, batch_);
+  return pixel_labels(scores, image, bank, test_);
 }
 
 Tensor ClassScorer::finish(Tensor scores, const View& first, const ClassBank& bank) const {
-  const auto& background = config_.background;
+  const auto& background = test_.background;
   const bool by_probability = background.mode == BackgroundMode::threshold && bank.background >= 0;
-  if (!by_probability && config_.refine == Refinement::none) return scores;
+  if (!by_probability && test_.refine == Refinement::none) return scores;
   scores = scores * background.scale;
   if (by_probability) scores[bank.background].fill_(-std::numeric_limits<double>::infinity());
   scores = scores.softmax(0);
   if (by_probability) scores[bank.background].fill_(background.threshold);
-  if (config_.refine == Refinement::none) return scores;
+  if (test_.refine == Refinement::none) return scores;
   const auto image = encoder_.input(first.image, first.input.height, first.input.width);
-  return refine_pamr(resized(scores, first.input), image[0], config_.pamr);
+  return refine_pamr(resized(scores, first.input), image[0], test_.pamr);
 }
 
 }  // namespace pixelclip

@@ -16,10 +16,11 @@ class ClassScorer {
  public:
   /// Encodes as MODEL.DENSE says, with `helper`, or one that it reads itself. Errors: windows that
   /// do not fall on the encoder's grid; a method that the model or the keys do not allow.
-  ClassScorer(PixelCLIP& model, const Config& config,
+  ClassScorer(PixelCLIP& model, const ModelConfig& config, const TestConfig& test,
               std::shared_ptr<const DenseHelper> helper = nullptr);
   /// Encodes by `recipe`, whatever MODEL.DENSE says.
-  ClassScorer(PixelCLIP& model, const Config& config, DenseRecipe recipe);
+  ClassScorer(PixelCLIP& model, const ModelConfig& config, const TestConfig& test,
+              DenseRecipe recipe);
 
   /// Scores [classes, h, w] of each image, the mean over its views. They are cosines;
   /// probabilities where a threshold or a refinement needs them. With TEST.SCORES pixels, the
@@ -36,7 +37,7 @@ class ClassScorer {
   torch::Tensor labels(const View& view, const ClassBank& bank) const;
   torch::Tensor finish(torch::Tensor scores, const View& first, const ClassBank& bank) const;
 
-  const TestConfig config_;
+  const TestConfig test_;
   DenseEncoder encoder_;
   size_t batch_;  ///< inputs encoded at once
 };

@@ -107,17 +107,15 @@ Segmenter::Segmenter(const SegmenterOptions& options)
       recipe);
   description_ = architecture.describe();
   resolution_ = usual_resolution(architecture);
-  read_sizes(options, config, !file.empty());
+  if (!file.empty()) read_sizes(config.input, config.model.clip_resolution);
+  if (options.resolution.height > 0) resolution_ = options.resolution;
 }
 
-void Segmenter::read_sizes(const SegmenterOptions& options, const Config& config, bool given) {
-  if (given) {
-    resolution_ = config.model.clip_resolution;
-    short_side_ = config.input.min_size_test;
-    long_side_ = config.input.max_size_test;
-    format_ = config.input.format;
-  }
-  if (options.resolution.height > 0) resolution_ = options.resolution;
+void Segmenter::read_sizes(const InputConfig& input, Size2 clip_resolution) {
+  resolution_ = clip_resolution;
+  short_side_ = input.min_size_test;
+  long_side_ = input.max_size_test;
+  format_ = input.format;
 }
 
 Tensor Segmenter::pixels(const Image& rgb, int64_t height, int64_t width) const {

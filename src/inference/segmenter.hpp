@@ -80,7 +80,7 @@ class Segmenter {
   std::vector<torch::Tensor> cut_views(const Image& rgb, EncodedImage& image) const;
   /// Views as the encoder's inputs: [B, 3, h, w].
   torch::Tensor inputs(const std::vector<torch::Tensor>& views) const;
-  void read_sizes(const SegmenterOptions& options, const Config& config, bool given);
+  void read_sizes(const InputConfig& input, Size2 clip_resolution);
 
   mutable CLIP clip_{nullptr};
   std::optional<DenseEncoder> encoder_;

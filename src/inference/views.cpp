@@ -39,10 +39,8 @@ Image resize_antialiased(const Image& rgb, int64_t height, int64_t width) {
 }
 
 /// One size of the image; `scale` is its ratio to the usual one.
-View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t longest,
-             double scale) {
-  const auto& test = config.test;
-  const Size2 usual = config.model.clip_resolution;
+View view_of(const Image& rgb, const InputConfig& input_config, const TestConfig& test, Size2 usual,
+             int64_t short_side, int64_t longest, double scale) {
   Size2 input = usual, resized = {rgb.height, rgb.width};
   if (test.scores == ScoreGrid::pixels) {
     const int64_t wanted = test.short_side > 0 ? test.short_side : short_side;
@@ -50,7 +48,7 @@ View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t
       resized = rescaled(rgb, static_cast<double>(wanted), static_cast<double>(longest));
     input = resized;
   } else if (test.sliding_window.enabled) {
-    const int64_t wanted = test.short_side > 0 ? test.short_side : config.input.min_size_test;
+    const int64_t wanted = test.short_side > 0 ? test.short_side : input_config.min_size_test;
     resized = input =
         in_shape(rgb, wanted > 0 ? scale * static_cast<double>(wanted)
                                  : scale * static_cast<double>(std::min(rgb.height, rgb.width)));
@@ -70,7 +68,7 @@ View view_of(const Image& rgb, const Config& config, int64_t short_side, int64_t
   }
   const bool same = resized == Size2{rgb.height, rgb.width};
   const auto resize = test.resize == ImageResize::opencv ? resize_linear : resize_antialiased;
-  return {to_tensor(same ? rgb : resize(rgb, resized.height, resized.width), config.input.format),
+  return {to_tensor(same ? rgb : resize(rgb, resized.height, resized.width), input_config.format),
           input,
           /*flip=*/false,
           {rgb.height, rgb.width}};
@@ -87,16 +85,19 @@ torch::Tensor to_tensor(const Image& rgb, ChannelOrder format) {
       .clone(at::MemoryFormat::Contiguous);
 }
 
-std::vector<View> views_of(const Image& rgb, const Config& config) {
-  const auto& input = config.input;
-  const auto& aug = config.test.aug;
-  if (!aug.enabled) return {view_of(rgb, config, input.min_size_test, input.max_size_test, 1)};
+std::vector<View> views_of(const Image& rgb, const InputConfig& input, const TestConfig& test,
+                           Size2 clip_resolution) {
+  const auto of_size = [&](int64_t short_side, int64_t longest, double scale) {
+    return view_of(rgb, input, test, clip_resolution, short_side, longest, scale);
+  };
+  const auto& aug = test.aug;
+  if (!aug.enabled) return {of_size(input.min_size_test, input.max_size_test, 1)};
   const int64_t usual =
       input.min_size_test > 0 ? input.min_size_test : std::min(rgb.height, rgb.width);
   std::vector<View> views;
   for (const int64_t size : aug.min_sizes) {
-    views.push_back(view_of(rgb, config, size, aug.max_size,
-                            static_cast<double>(size) / static_cast<double>(usual)));
+    views.push_back(
+        of_size(size, aug.max_size, static_cast<double>(size) / static_cast<double>(usual)));
     if (!aug.flip) continue;
     views.push_back(views.back());
     views.back().flip = true;

@@ -30,6 +30,7 @@ torch::Tensor to_tensor(const Image& rgb, ChannelOrder format);
 /// MAX_SIZE_TEST and then to CLIP_RESOLUTION; TEST.AUG adds sizes and mirror images, KEEP_ASPECT
 /// and RULE mmseg keep the image's shape, SLIDING_WINDOW keeps it and more of its pixels; SCORES
 /// pixels keeps it exactly, with SHORT_SIDE as short side and at most MAX_SIZE_TEST as long one.
-std::vector<View> views_of(const Image& rgb, const Config& config);
+std::vector<View> views_of(const Image& rgb, const InputConfig& input, const TestConfig& test,
+                           Size2 clip_resolution);
 
 }  // namespace pixelclip

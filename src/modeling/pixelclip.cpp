@@ -74,11 +74,12 @@ void TeacherEncoderImpl::share_text(const CLIP& student) {
   for (auto& item : named_buffers()) item.value().set_data(text[item.key()].detach());
 }
 
-PixelCLIPImpl::PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture)
-    : config_(config.model), statistics_(config_.clip_pixel_mean, config_.clip_pixel_std) {
+PixelCLIPImpl::PixelCLIPImpl(const ModelConfig& config, const ClipArchitecture& architecture,
+                             const AmpConfig& amp)
+    : config_(config), statistics_(config_.clip_pixel_mean, config_.clip_pixel_std) {
   const auto& head_config = config_.sem_seg_head;
   templates_ = prompt_templates(class_templates(config_), head_config.prompt_length);
-  if (config.solver.amp.enabled) training_type_ = autocast_type(to_string(config.solver.amp.dtype));
+  if (amp.enabled) training_type_ = autocast_type(to_string(amp.dtype));
   inference_type_ = autocast_type(to_string(config_.precision));
   sem_seg_head = register_module(
       "sem_seg_head", SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate),

@@ -6,7 +6,8 @@
 
 #include "clip/clip.hpp"
 #include "clip/dense_encoder.hpp"
-#include "config/config.hpp"
+#include "config/model_config.hpp"
+#include "config/solver_config.hpp"
 #include "modeling/mask_clusters.hpp"
 #include "modeling/prompt_learner.hpp"
 #include "modeling/training_batch.hpp"
@@ -52,7 +53,9 @@ struct TeacherTargets {
 /// have the names of the public checkpoints.
 class PixelCLIPImpl : public torch::nn::Module {
  public:
-  PixelCLIPImpl(const Config& config, const ClipArchitecture& architecture);
+  /// `amp` is the precision of training; MODEL.PRECISION that of inference.
+  PixelCLIPImpl(const ModelConfig& config, const ClipArchitecture& architecture,
+                const AmpConfig& amp = {});
 
   /// As Module::to; moves what the modules do not hold as well, and the teacher's text tensors stay
   /// the student's.

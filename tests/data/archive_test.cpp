@@ -9,6 +9,7 @@
 #include "data/synthetic_tar.hpp"
 #include "data/tar.hpp"
 #include "data/train_set.hpp"
+#include "support/loading.hpp"
 
 namespace pixelclip {
 namespace {
@@ -189,7 +190,7 @@ TEST(Archives, GiveTheSamplesOfTheFiles) {
   EXPECT_EQ(files.checksum(), compact.checksum());
   EXPECT_THAT(tars[0].image, HasSubstr("sa_000000.tar:sa_1.jpg"));
   EXPECT_THAT(compact[0].image, HasSubstr("sa_000000.shard:sa_1.jpg"));
-  const Sa1bMapper mapper(config_of(folder.path()));
+  const Sa1bMapper mapper = mapper_of(config_of(folder.path()));
   for (int64_t i = 0; i < 3; ++i) {
     const auto expected = mapper(files[i], Random(9));
     for (const Sa1bIndex* index : {&tars, &compact}) {
@@ -235,7 +236,7 @@ TEST(Shards, AListMayMixTarFilesAndFoldersOfBothLayouts) {
   config.datasets.shards = (folder / "list.txt").string();
   const Sa1bIndex index = open_training_set(config.datasets);
   ASSERT_EQ(index.size(), 5);
-  const Sa1bMapper mapper(config);
+  const Sa1bMapper mapper = mapper_of(config);
   for (int64_t i = 0; i < index.size(); ++i)
     EXPECT_GT(mapper(index[i], Random(1)).mask_bits.size(0), 0);
 }
@@ -352,7 +353,7 @@ TEST(PrepareSa1b, AnnotationsWithoutAUsableMaskAreNamedAndStayOutOfTheShard) {
   const Sa1bIndex index = open_training_set(config_of(folder / "out").datasets);
   Config whole = config_of(folder / "out");
   whole.input.crop.enabled = false;
-  EXPECT_EQ(Sa1bMapper(whole)(index[1], Random(1)).mask_bits.size(0), 2);
+  EXPECT_EQ(mapper_of(whole)(index[1], Random(1)).mask_bits.size(0), 2);
 }
 
 TEST(Sa1bIndex, HoldsASampleOfATarInLessThan200Bytes) {

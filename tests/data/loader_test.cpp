@@ -6,6 +6,7 @@
 
 #include "base/file.hpp"
 #include "data/synthetic_sa1b.hpp"
+#include "support/loading.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -339,7 +340,7 @@ TEST_F(LoaderOnDisk, BatchesAreBitIdenticalForAnyWorkersAndRanks) {
   std::vector<TrainBatch> expected;
   for (const int workers : {0, 1, 4}) {
     config_.dataloader.num_workers = workers;
-    const auto loader = make_train_loader(config_, 3, 0, 1);
+    const auto loader = loader_of(config_, 3);
     for (int b = 0; b < 9; ++b) {
       TrainBatch batch = loader->next();
       ASSERT_EQ(batch.size(), 4u);
@@ -356,7 +357,7 @@ TEST_F(LoaderOnDisk, BatchesAreBitIdenticalForAnyWorkersAndRanks) {
     }
   }
   for (const int rank : {0, 1}) {
-    const auto loader = make_train_loader(config_, 3, rank, 2);
+    const auto loader = loader_of(config_, 3, rank, 2);
     for (int b = 0; b < 9; ++b) {
       const TrainBatch batch = loader->next();
       ASSERT_EQ(batch.size(), 2u);
@@ -369,7 +370,7 @@ TEST_F(LoaderOnDisk, BatchesAreBitIdenticalForAnyWorkersAndRanks) {
 
 TEST_F(LoaderOnDisk, BadSamplesAreNamedCountedAndLeftOut) {
   config_.dataloader.num_workers = 2;
-  const auto loader = make_train_loader(config_, 3, 0, 1);
+  const auto loader = loader_of(config_, 3);
   ::testing::internal::CaptureStderr();
   std::set<std::string> seen;
   for (int b = 0; b < 15; ++b) {
@@ -385,7 +386,7 @@ TEST_F(LoaderOnDisk, BadSamplesAreNamedCountedAndLeftOut) {
   }
   EXPECT_GE(loader->counts().bad, 15);
   config_.dataloader.max_bad_samples = 0.01;
-  const auto strict = make_train_loader(config_, 3, 0, 1);
+  const auto strict = loader_of(config_, 3);
   EXPECT_ERROR(for (int b = 0; b < 100; ++b) strict->next(), HasSubstr("MAX_BAD_SAMPLES"));
 }
 

@@ -7,6 +7,7 @@
 #include "image/augment.hpp"
 #include "image/resize.hpp"
 #include "io/safetensors.hpp"
+#include "support/loading.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -42,7 +43,7 @@ TEST(Mapper, MeetsTheGoldenGeometry) {
   const fs::path folder = shared_folder() / "golden/data";
   const auto golden = read_safetensors(folder / "sa1b_geometry.safetensors").tensors;
   const auto cases = read_json(folder / "sa1b_geometry.json");
-  const Sa1bMapper mapper(plain_config());
+  const Sa1bMapper mapper = mapper_of(plain_config());
   for (size_t i = 0; i < cases.size(); ++i) {
     const auto& c = cases[i];
     const fs::path image = folder / c["file"].get<std::string>();
@@ -159,7 +160,7 @@ TEST(Mapper, MasksEqualTheNaiveChain) {
     Random geometry_draws(round);
     const auto g = draw_geometry(config.input, height, width, geometry_draws);
     Random draws(round, 1);
-    const TrainSample out = Sa1bMapper(config).map(sample, g, draws);
+    const TrainSample out = mapper_of(config).map(sample, g, draws);
     Rect cut;
     if (config.input.strong_aug) {
       cut = StrongAugment::draw(draws, g.crop.height, g.crop.width).cutout;
@@ -191,7 +192,7 @@ TEST(Mapper, PadsNothingButSamplesTheMasksInALargerFrame) {
   config.input.size_divisibility = 80;  // without effect
   config.input.strong_aug = true;
   config.model.mask_resolution = {80, 80};
-  const TrainSample out = Sa1bMapper(config)(sample, Random(0));
+  const TrainSample out = mapper_of(config)(sample, Random(0));
   ASSERT_EQ(out.image.sizes(), (std::vector<int64_t>{3, 40, 60}));
   ASSERT_EQ(out.image_strong.sizes(), (std::vector<int64_t>{3, 40, 60}));
   EXPECT_EQ(out.source_size, (Size2{40, 60}));
@@ -209,11 +210,11 @@ TEST(Mapper, PadsNothingButSamplesTheMasksInALargerFrame) {
   // A crop that no other can exceed holds nothing back, nor do masks that are stretched.
   config.input.crop.enabled = true;
   config.input.crop.size = {40, 60};
-  EXPECT_FALSE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+  EXPECT_FALSE(mapper_of(config)(sample, Random(0)).masks_in);
   config.input.crop.size = {40, 61};
-  EXPECT_TRUE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+  EXPECT_TRUE(mapper_of(config)(sample, Random(0)).masks_in);
   config.input.pad_masks = false;
-  EXPECT_FALSE(Sa1bMapper(config)(sample, Random(0)).masks_in);
+  EXPECT_FALSE(mapper_of(config)(sample, Random(0)).masks_in);
 }
 
 TEST(Mapper, LimitsMasksOnlyWhenAsked) {
@@ -223,9 +224,9 @@ TEST(Mapper, LimitsMasksOnlyWhenAsked) {
   config.input.min_size_train = {40};
   config.model.max_masks = 2;
   const Sa1bSample sample = sample_of(root.path(), "sa_1");
-  EXPECT_EQ(Sa1bMapper(config)(sample, Random(0)).mask_bits.size(0), 3);
+  EXPECT_EQ(mapper_of(config)(sample, Random(0)).mask_bits.size(0), 3);
   config.model.limit_masks = true;
-  EXPECT_EQ(Sa1bMapper(config)(sample, Random(0)).mask_bits.size(0), 2);
+  EXPECT_EQ(mapper_of(config)(sample, Random(0)).mask_bits.size(0), 2);
 }
 
 TEST(Mapper, WithoutStrongViewOrAnnotationsThoseAreUndefined) {
@@ -234,7 +235,7 @@ TEST(Mapper, WithoutStrongViewOrAnnotationsThoseAreUndefined) {
   Config config = plain_config();
   config.input.min_size_train = {40};
   config.model.dino = true;
-  const TrainSample out = Sa1bMapper(config)({sample_of(root.path(), "sa_1").image, ""}, Random(0));
+  const TrainSample out = mapper_of(config)({sample_of(root.path(), "sa_1").image, ""}, Random(0));
   EXPECT_FALSE(out.image_strong.defined());
   EXPECT_FALSE(out.mask_bits.defined());
   EXPECT_EQ(out.image.sizes(), (std::vector<int64_t>{3, 40, 60}));
@@ -251,7 +252,7 @@ TEST(Mapper, TheRandomStreamDecidesEverything) {
   config.input.crop.size = {48, 48};
   config.input.color_aug_ssd = config.input.strong_aug = true;
   config.model.mask_resolution = {16, 16};
-  const Sa1bMapper mapper(config);
+  const Sa1bMapper mapper = mapper_of(config);
   const Sa1bSample sample = sample_of(root.path(), "sa_1");
   const auto first = mapper(sample, Random(1, 2, 3)), again = mapper(sample, Random(1, 2, 3));
   EXPECT_TRUE(torch::equal(first.image, again.image));
@@ -341,9 +342,9 @@ TEST(Mapper, FastDecodingDiffersLittle) {
                           (folder / "resized_annotations/sa_000000/sa_1.json").string()};
   Config config = plain_config();
   config.input.min_size_train = {160};
-  const auto exact = Sa1bMapper(config)(sample, Random(0));
+  const auto exact = mapper_of(config)(sample, Random(0));
   config.input.fast_decode = true;
-  const auto fast = Sa1bMapper(config)(sample, Random(0));
+  const auto fast = mapper_of(config)(sample, Random(0));
   const auto difference = (exact.image.to(torch::kFloat) - fast.image.to(torch::kFloat)).abs();
   EXPECT_LT(difference.mean().item<double>(), 3.0);
   EXPECT_GT(difference.max().item<double>(), 0.0);
@@ -355,9 +356,9 @@ TEST(Mapper, TheFormatOrdersTheChannels) {
   make_sample(root.path(), "sa_1", 40, 60, 1);
   Config config = plain_config();
   config.input.strong_aug = config.input.color_aug_ssd = true;
-  const auto rgb = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
+  const auto rgb = mapper_of(config)(sample_of(root.path(), "sa_1"), Random(3));
   config.input.format = ChannelOrder::bgr;
-  const auto bgr = Sa1bMapper(config)(sample_of(root.path(), "sa_1"), Random(3));
+  const auto bgr = mapper_of(config)(sample_of(root.path(), "sa_1"), Random(3));
   EXPECT_TRUE(torch::equal(bgr.image.flip(0), rgb.image));
   EXPECT_TRUE(torch::equal(bgr.image_strong.flip(0), rgb.image_strong));
 }
@@ -366,7 +367,7 @@ TEST(Mapper, BadFilesAreErrorsThatNameThem) {
   const TempFolder root;
   make_sample(root.path(), "sa_1", 40, 60, 1);
   const Sa1bSample sample = sample_of(root.path(), "sa_1");
-  const Sa1bMapper mapper(plain_config());
+  const Sa1bMapper mapper = mapper_of(plain_config());
   const std::string jpeg = read_text(sample.image), json = read_text(sample.annotation);
 
   write_text(sample.annotation, json.substr(0, json.size() / 2));

@@ -8,6 +8,7 @@
 #include "data/mapper.hpp"
 #include "data/synthetic_sa1b.hpp"
 #include "data/train_set.hpp"
+#include "support/loading.hpp"
 
 namespace {
 std::atomic<int64_t> allocations{0};
@@ -55,7 +56,7 @@ TEST(Memory, NothingIsAllocatedForAMask) {
   }
   const Config config = small_config(root.path());
   const Sa1bIndex index = open_training_set(config.datasets);
-  const Sa1bMapper mapper(config);
+  const Sa1bMapper mapper = mapper_of(config);
   std::vector<int64_t> used;
   for (int round = 0; round < 2; ++round) {  // the first one fills the working memory
     used.clear();
@@ -75,7 +76,7 @@ TEST(Memory, NothingIsAllocatedForAMask) {
 TEST(Memory, IsConstantFromEpochToEpoch) {
   const TempFolder root;
   for (int i = 0; i < 12; ++i) make_sample(root.path(), str("sa_", i), 60 + 5 * i, 80, i);
-  const auto loader = make_train_loader(small_config(root.path()), 3, 0, 1);
+  const auto loader = loader_of(small_config(root.path()), 3);
   const auto epochs = [&](int count) {
     for (int b = 0; b < 3 * count; ++b) loader->next();
     return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd);

@@ -4,6 +4,7 @@
 #include "data/mapper.hpp"
 #include "data/synthetic_coco.hpp"
 #include "data/train_set.hpp"
+#include "support/loading.hpp"
 
 /// Training on masks that are not SA-1B's: images of ids, DATASETS.CUSTOM.
 namespace pixelclip {
@@ -60,7 +61,7 @@ Config own_masks_config(CustomDataset set) {
 /// Masks of every sample, by the image's file name.
 std::map<std::string, int64_t> masks_of(const Config& config) {
   const Sa1bIndex index = open_training_set(config.datasets, !config.model.dino);
-  const Sa1bMapper mapper(config);
+  const Sa1bMapper mapper = mapper_of(config);
   std::map<std::string, int64_t> masks;
   for (int64_t i = 0; i < index.size(); ++i) {
     const auto sample = mapper(index[i], Random(1));
@@ -231,11 +232,11 @@ TEST(CustomSets, TheFoldersOfMasksThatSamsScriptWritesAreRead) {
   }
   const Sa1bIndex index = open_training_set(own_masks_config(set).datasets);
   EXPECT_EQ(index.left_out(), 1);
-  const TrainSample sample = Sa1bMapper(own_masks_config(set))(index[0], Random(1));
+  const TrainSample sample = mapper_of(own_masks_config(set))(index[0], Random(1));
   EXPECT_EQ(sample.masks_left_out, 1);
   EXPECT_THAT(sample.why_left_out, HasSubstr("2.png"));
   write_label_png(folder / "masks/a/1.png", LabelMap{9, 9, std::vector<int32_t>(81, 255)});
-  EXPECT_ERROR(Sa1bMapper(own_masks_config(set))(index[0], Random(1)),
+  EXPECT_ERROR(mapper_of(own_masks_config(set))(index[0], Random(1)),
                AllOf(HasSubstr("1.png"), HasSubstr("9×9")));
 }
 

@@ -5,6 +5,7 @@
 #include "data/mapper.hpp"
 #include "data/synthetic_sa1b.hpp"
 #include "data/train_set.hpp"
+#include "support/loading.hpp"
 
 /// Every kind of odd or broken training sample has one defined outcome.
 namespace pixelclip {
@@ -38,8 +39,8 @@ class OddSamples : public ::testing::Test {
     return root_ / "annotations" / fs::path(name).replace_extension(".json");
   }
   TrainSample made(const std::string& name) const {
-    return Sa1bMapper(config_)({(root_ / "images" / name).string(), annotation_of(name).string()},
-                               Random(1));
+    return mapper_of(config_)({(root_ / "images" / name).string(), annotation_of(name).string()},
+                              Random(1));
   }
   void expect_usable(const std::string& name) const {
     const TrainSample sample = made(name);
@@ -123,7 +124,7 @@ TEST_F(OddSamples, AJpegThatIsCutIsBadAndOneWithoutEndMarkGoodWhateverCropIsDraw
   put("longer.jpg", longer, annotation);
   put("whole.jpg", whole, annotation);
   config_.input.min_size_train = {120};
-  const Sa1bMapper mapper(config_);
+  const Sa1bMapper mapper = mapper_of(config_);
   const auto sample = [&](const std::string& name, uint64_t seed) {
     return mapper({(root_ / "images" / name).string(), annotation_of(name).string()}, Random(seed))
         .image;
@@ -189,7 +190,7 @@ TEST_F(OddSamples, TheLoaderCountsAndNamesAnnotationsThatItLeavesOutAlone) {
   put("good.jpg", jpeg(), masks());
   config_.solver.ims_per_batch = 2;
   config_.datasets.crowd_regions = CrowdRegions::leave_out;
-  const auto loader = make_train_loader(config_, 5, 0, 1);
+  const auto loader = loader_of(config_, 5);
   ::testing::internal::CaptureStderr();
   for (int epoch = 0; epoch < 3; ++epoch) loader->next();
   const std::string log = ::testing::internal::GetCapturedStderr();
@@ -213,7 +214,7 @@ TEST_F(OddSamples, TheLoaderLeavesOutCountsAndNamesThemOnce) {
   config_.dataloader.max_bad_samples = 1;
   for (const int workers : {0, 3}) {
     config_.dataloader.num_workers = workers;
-    const auto loader = make_train_loader(config_, 5, 0, 1);
+    const auto loader = loader_of(config_, 5);
     ::testing::internal::CaptureStderr();
     for (int epoch = 0; epoch < 4; ++epoch) {
       for (const TrainSample& sample : loader->next())

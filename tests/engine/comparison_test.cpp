@@ -37,7 +37,7 @@ TEST(Compare, EachWayEqualsItsOwnEvaluation) {
   for (size_t m = 0; m < methods.size(); ++m) {
     const TempFolder alone;
     const Config own = golden_config(alone, methods[m]);
-    auto model = build_model(own, torch::kCPU);
+    auto model = build_model(own.model, torch::kCPU);
     const auto expected =
         score_sets(model, own, protocol_plan(own), comm, own.output_dir, true).front();
     const SetResult& got = report.sets[0].comparison.results[m];

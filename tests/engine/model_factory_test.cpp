@@ -23,7 +23,7 @@ class ModelFactory : public ::testing::Test {
     config_.model.sem_seg_head.num_classes = 3;
     config_.model.sem_seg_head.clip_pretrained =
         testing::write_tiny_clip(folder_ / "clip.pth").string();
-    weights_ = state_of(*build_model(config_, torch::kCPU));
+    weights_ = state_of(*build_model(config_.model, torch::kCPU));
     for (auto& [name, tensor] : weights_) tensor = tensor.detach().clone();
     config_.model.weights = (folder_ / "model.pth").string();
   }
@@ -31,7 +31,7 @@ class ModelFactory : public ::testing::Test {
     Dict file{{{"model", to_value(weights_)}}};
     for (const auto& [key, text] : record) file.set(key, text);
     write_torch_file(folder_ / "model.pth", file);
-    return build_model(config_, torch::kCPU);
+    return build_model(config_.model, torch::kCPU);
   }
   Activation activation_of(const PixelCLIP& model) const {
     return model->clip()->architecture().vit->activation;
@@ -85,7 +85,7 @@ TEST_F(ModelFactory, TakesAFolderAsHuggingFacePublishesModelsForItsWeights) {
   write_text(model / "model.safetensors.index.json",
              str(R"({"metadata": {}, "weight_map": {)", map, "}}"));
   config_.model.weights = model.string();
-  const auto loaded = load_model(config_, torch::kCPU);
+  const auto loaded = load_model(config_.model, torch::kCPU);
   EXPECT_TRUE(loaded.plain_clip);
   EXPECT_TRUE(
       torch::equal(state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj"),

@@ -58,14 +58,10 @@ TEST(Runtime, SeveralProcessesWithoutGpusNeedTheCpuAsDevice) {
 
 TEST(Runtime, SetsTheMathematicsOfGpusAsTheConfigurationSays) {
   const auto& context = at::globalContext();
-  Config config;
-  config.float32_precision = MatmulPrecision::highest;
-  runtime::set_up_gpu_math(config);
+  runtime::set_up_gpu_math(MatmulPrecision::highest);
   EXPECT_EQ(context.float32MatmulPrecision(), at::Float32MatmulPrecision::HIGHEST);
   EXPECT_FALSE(context.allowTF32CuDNN());
-  config.float32_precision = MatmulPrecision::unset;
-  config.cudnn_benchmark = true;
-  runtime::set_up_gpu_math(config);
+  runtime::set_up_gpu_math(MatmulPrecision::unset, /*cudnn_benchmark=*/true);
   EXPECT_EQ(context.float32MatmulPrecision(), at::Float32MatmulPrecision::HIGH);
   EXPECT_TRUE(context.allowTF32CuDNN());
   EXPECT_TRUE(context.benchmarkCuDNN());

@@ -42,7 +42,7 @@ struct GoldenRun {
     keys.insert(keys.end(), more.begin(), more.end());
     config =
         load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml", keys);
-    model = build_model(config, torch::kCPU);
+    model = build_model(config.model, torch::kCPU);
   }
 
   SetResult score() {
@@ -189,10 +189,14 @@ TEST(Scoring, ClassEmbeddingsAreCachedAndADamagedFileIsReplaced) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
 }
 
+std::vector<View> views_as(const Config& config, const Image& image) {
+  return views_of(image, config.input, config.test, config.model.clip_resolution);
+}
+
 TEST(Views, TheDefaultIsOneViewResizedAsDetectron2Does) {
   Config config = load_config(
       "", {"INPUT.MIN_SIZE_TEST", "64", "INPUT.MAX_SIZE_TEST", "80", "INPUT.FORMAT", "RGB"});
-  const auto views = views_of(Image(100, 200, 3), config);
+  const auto views = views_as(config, Image(100, 200, 3));
   ASSERT_EQ(views.size(), 1u);
   EXPECT_THAT(views[0].image.sizes().vec(), ElementsAre(3, 40, 80));
   EXPECT_EQ(views[0].input, (Size2{320, 320}));
@@ -207,33 +211,33 @@ TEST(Protocol, TheDefaultsTextIsWithoutKeysThatWereAddedLater) {
 TEST(Views, PixelScoresKeepTheImagesShapeExactly) {
   const auto config = load_config("", {"TEST.SCORES", "pixels", "TEST.SHORT_SIDE", "336",
                                        "INPUT.MAX_SIZE_TEST", "2048", "TEST.RESIZE", "opencv"});
-  const auto view = views_of(Image(375, 500, 3), config).front();
+  const auto view = views_as(config, Image(375, 500, 3)).front();
   EXPECT_EQ(view.input, (Size2{336, 448}));
   EXPECT_EQ(view.full, (Size2{375, 500}));
   EXPECT_THAT(view.image.sizes().vec(), ElementsAre(3, 336, 448));
-  EXPECT_EQ(views_of(Image(333, 500, 3), config).front().input, (Size2{336, 505}));
-  EXPECT_EQ(views_of(Image(100, 1000, 3), config).front().input, (Size2{205, 2048}));
+  EXPECT_EQ(views_as(config, Image(333, 500, 3)).front().input, (Size2{336, 505}));
+  EXPECT_EQ(views_as(config, Image(100, 1000, 3)).front().input, (Size2{205, 2048}));
 }
 
 TEST(Views, SizesShapesAndMirrorImages) {
   Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "TEST.AUG.ENABLED", "True",
                                    "TEST.AUG.MIN_SIZES", "[320, 640]"});
   const Image image(300, 600, 3);
-  auto views = views_of(image, config);
+  auto views = views_as(config, image);
   ASSERT_EQ(views.size(), 4u);
   EXPECT_EQ(views[0].input, (Size2{160, 160}));
   EXPECT_TRUE(views[1].flip);
   EXPECT_EQ(views[2].input, (Size2{320, 320}));
   config.test.keep_aspect = true;
-  views = views_of(image, config);
+  views = views_as(config, image);
   EXPECT_EQ(views[2].input, (Size2{320, 640}));
   EXPECT_THAT(views[2].image.sizes().vec(), ElementsAre(3, 320, 640));
   config.test.sliding_window.enabled = true;
-  EXPECT_EQ(views_of(image, config)[2].input, (Size2{640, 1280}));
+  EXPECT_EQ(views_as(config, image)[2].input, (Size2{640, 1280}));
   config.test.short_side = 448;
-  EXPECT_EQ(views_of(image, config)[2].input, (Size2{448, 896}));
+  EXPECT_EQ(views_as(config, image)[2].input, (Size2{448, 896}));
   config.test.aug.flip = false;
-  EXPECT_EQ(views_of(image, config).size(), 2u);
+  EXPECT_EQ(views_as(config, image).size(), 2u);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "image/codec.hpp"
 #include "io/torch_file.hpp"
 #include "solver/lr_scheduler.hpp"
+#include "support/loading.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -199,8 +200,8 @@ std::vector<StepResult> eight_steps(const TinyWorld& world,
   Comm comm;
   auto start = starting_point(config, comm, /*resume=*/false);
   start.model->train();
-  TrainingStep step(config, start.model, comm);
-  const auto loader = make_train_loader(config, 7, 0, 1, {}, /*pinned=*/false);
+  TrainingStep step(config.solver, start.model, comm);
+  const auto loader = loader_of(config, 7);
   std::vector<StepResult> results;
   for (int64_t i = 0; i < 8; ++i) {
     results.push_back(step.run(loader->next(), i, 7, learning_rate_factor(config.solver, i)));

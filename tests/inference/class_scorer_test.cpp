@@ -25,7 +25,7 @@ struct Small {
         VitOptions{.width = 64, .layers = 2, .patch = 16, .grid = 2, .embedding = 32};
     architecture.text = {
         .width = 64, .layers = 1, .heads = 1, .context = 16, .vocabulary = 49408, .embedding = 32};
-    model = PixelCLIP(config, architecture);
+    model = PixelCLIP(config.model, architecture);
     model->eval();
     for (int i = 0; i < 3; ++i)
       images.push_back(torch::randint(0, 256, {3, 70 + i, 90}, torch::kByte));
@@ -34,7 +34,7 @@ struct Small {
   }
 
   std::vector<Tensor> scores(const std::vector<std::vector<View>>& pictures) {
-    return ClassScorer(model, config)(pictures, bank);
+    return ClassScorer(model, config.model, config.test)(pictures, bank);
   }
   Tensor score(const View& view) { return scores({{view}}).front(); }
   /// PixelCLIP §3.4 step by step.
@@ -52,7 +52,7 @@ struct Small {
   }
   std::string rejection() {
     try {
-      ClassScorer(model, config);
+      ClassScorer(model, config.model, config.test);
     } catch (const Error& e) {
       return e.what();
     }

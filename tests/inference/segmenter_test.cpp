@@ -84,12 +84,15 @@ TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
 TEST_F(SegmenterTest, FindsWhatScoringFinds) {
   const Segmenter segmenter(options());
   const Config config = load_config(*folder_ / "small.yaml");
-  PixelCLIP model(config, segmenter.clip()->architecture());
+  PixelCLIP model(config.model, segmenter.clip()->architecture());
   model->start_from_clip(state_of(*segmenter.clip()), "clip.pth");
   model->eval();
   const Image image = blocks(61, 97);
   const Words words = segmenter.words({"dog", "cat", "grass", "sky, cloud"});
-  const auto scored = ClassScorer(model, config)({views_of(image, config)}, words.bank).front();
+  const auto scored =
+      ClassScorer(model, config.model, config.test)(
+          {views_of(image, config.input, config.test, config.model.clip_resolution)}, words.bank)
+          .front();
   const auto found = segment(segmenter.encode(image), words);
   EXPECT_TRUE(close(found.scores, scored, 1e-5));
   const auto labels = argmax_upsampled(scored, 61, 97);

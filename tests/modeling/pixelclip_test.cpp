@@ -24,17 +24,17 @@ ClipArchitecture small_architecture(bool convnext) {
   return architecture;
 }
 
-Config small_config() {
-  Config config;
-  config.model.clip_resolution = {32, 32};
-  config.model.mask_resolution = {16, 16};
-  config.model.sem_seg_head.num_classes = 8;
-  config.model.sem_seg_head.prompt_length = 4;
+ModelConfig small_config() {
+  ModelConfig config;
+  config.clip_resolution = {32, 32};
+  config.mask_resolution = {16, 16};
+  config.sem_seg_head.num_classes = 8;
+  config.sem_seg_head.prompt_length = 4;
   return config;
 }
 
 /// A model that starts from random CLIP weights.
-PixelCLIP small_model(const Config& config, bool convnext, uint64_t seed = 1) {
+PixelCLIP small_model(const ModelConfig& config, bool convnext, uint64_t seed = 1) {
   torch::manual_seed(seed);
   CLIP clip(small_architecture(convnext));
   torch::NoGradGuard no_grad;
@@ -88,7 +88,7 @@ TEST(Teacher, ItsTextTensorsAreTheStudentsAlsoAfterAMove) {
 TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   torch::NoGradGuard no_grad;
   auto config = small_config();
-  config.model.drop_path_rate = 0.6;
+  config.drop_path_rate = 0.6;
   const auto image = torch::randint(0, 256, {3, 32, 32}, torch::kUInt8);
   const TrainBatch batch(4, sample_of(image));
   auto model = small_model(config, /*convnext=*/true);
@@ -104,7 +104,7 @@ TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   const auto student = model->student_features(model->upload(batch), stream(3));
   EXPECT_TRUE(torch::equal(student, taught(3)));
 
-  config.model.teacher_drop_path = false;
+  config.teacher_drop_path = false;
   model = small_model(config, /*convnext=*/true);
   model->train();
   EXPECT_TRUE(close(taught(3), still, 1e-6));
@@ -164,7 +164,7 @@ TEST(Decoder, ItsInitializationDoesNotChangeTheRandomStream) {
 TEST(Batches, ArePaddedAfterNormalisationToTheLargestOrTheFrame) {
   torch::NoGradGuard no_grad;
   auto config = small_config();
-  config.model.clip_pixel_mean = {120, 110, 100};
+  config.clip_pixel_mean = {120, 110, 100};
   auto model = small_model(config, /*convnext=*/false);
   model->train();
   const auto padded = [](const Tensor& image, int64_t height, int64_t width) {
@@ -202,7 +202,7 @@ TEST(ClassEmbeddings, InFloat16DifferByItsRoundingAlone) {
   const std::vector<std::string> names = {"cat", "sky, cloud", "traffic light"},
                                  sentences = {"a {}.", "the {}"};
   const auto exact = model->class_embeddings(names, sentences);
-  config.model.text_precision = FloatType::float16;
+  config.text_precision = FloatType::float16;
   model = small_model(config, /*convnext=*/false);
   const auto rounded = model->class_embeddings(names, sentences);
   EXPECT_EQ(rounded.scalar_type(), torch::kFloat);

@@ -59,7 +59,7 @@ class ScoringOnFakeCuda : public ::testing::Test {
                                      "(\"own\",)"};
     keys.insert(keys.end(), changes.begin(), changes.end());
     const Config config = load_config("", keys);
-    auto model = build_model(config, torch::Device(device));
+    auto model = build_model(config.model, torch::Device(device));
     Comm alone;
     fake_cuda::reset_counts();
     return score_sets(model, config, test_plan(config), alone, config.output_dir, false).front();

@@ -23,7 +23,7 @@ Config config_of(const StepSettings& settings) {
 
 PixelCLIP model_of(const Config& config, const StepSettings& settings) {
   torch::manual_seed(1);
-  PixelCLIP model(config, settings.architecture);
+  PixelCLIP model(config.model, settings.architecture, config.solver.amp);
   set_trainable(model, settings.finetune);
   {
     torch::NoGradGuard no_grad;
@@ -65,7 +65,7 @@ StepSettings convnext_base(bool narrow) {
 Steps::Steps(const StepSettings& settings)
     : config_(config_of(settings)),
       model_(model_of(config_, settings)),
-      step_(config_, model_, comm_) {}
+      step_(config_.solver, model_, comm_) {}
 
 TrainBatch Steps::batch(int64_t images, int64_t masks) const {
   const auto& [height, width] = config_.model.clip_resolution;

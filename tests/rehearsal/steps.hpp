@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include "config/config.hpp"
 #include "engine/training_step.hpp"
 #include "rehearsal/fake_cuda.hpp"
 

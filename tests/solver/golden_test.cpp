@@ -53,7 +53,7 @@ struct Golden {
                                        "MODEL.CLIP_RESOLUTION",
                                        kind == "vit" ? "(96, 96)" : "(128, 128)"};
     config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/" + yaml, overrides);
-    model = PixelCLIP(config, clip_architecture(weights, kPrefix));
+    model = PixelCLIP(config.model, clip_architecture(weights, kPrefix), config.solver.amp);
     load_into(*model, weights);
     set_trainable(model, config.model.sem_seg_head.clip_finetune);
   }
@@ -81,7 +81,7 @@ struct Golden {
 Tensor sem_seg(Golden& golden, const Tensor& image, const Tensor& classes, int64_t height,
                int64_t width) {
   const auto size = golden.config.model.clip_resolution;
-  const ClassScorer scorer(golden.model, golden.config);
+  const ClassScorer scorer(golden.model, golden.config.model, golden.config.test);
   const auto scores = scorer({{{image, size}}}, one_row_a_class(classes)).front();
   return at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0];
 }

@@ -16,6 +16,7 @@
 #include "cli/bench/report.hpp"
 #include "cli/bench/scratch_folder.hpp"
 #include "cli/output.hpp"
+#include "config/config.hpp"
 #include "engine/runtime.hpp"
 #include "evaluation/evaluate.hpp"
 #include "image/codec.hpp"
@@ -134,7 +135,8 @@ void score_plainly(const ClassScorer& scorer, const Config& config, const ClassB
                    const SemSegSet& set) {
   auto counts = torch::zeros({151 * 151}, torch::kInt64);
   for (const SemSegItem& item : set.items()) {
-    const auto views = views_of(read_rgb(item.image), config);
+    const auto views =
+        views_of(read_rgb(item.image), config.input, config.test, config.model.clip_resolution);
     const LabelMap truth = set.labels(item, 150);
     const auto scores = scorer({views}, bank).front();
     const auto labels =
@@ -150,11 +152,11 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
   const DatasetInfo info = make_set(scratch.path(), bench.images);
   Config config = load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560",
                                    "INPUT.FORMAT", "RGB", "MODEL.DEVICE", bench.device});
-  runtime::set_up_gpu_math(config);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
   const torch::Device device = runtime::pick_device(config.model.device);
   set_current_device(device);
   const SeededInit seeded(0);
-  PixelCLIP model(config,
+  PixelCLIP model(config.model,
                   ClipArchitecture{.vit = VitOptions(), .convnext = {}, .text = TextOptions()});
   model->eval();
   model->to(device);
@@ -165,18 +167,20 @@ void bench_images(BenchReport& report, const EvalBench& bench) {
   const SemSegSet set(info);
   std::mutex gpu;
   const TorchThreads threads(available_cores());
-  const double plain = images / median_time(rounds, [&] {
-                         score_plainly(ClassScorer(model, config), config, bank, set);
-                       });
+  const double plain =
+      images / median_time(rounds, [&] {
+        score_plainly(ClassScorer(model, config.model, config.test), config, bank, set);
+      });
   report.add("plain", plain, "images/s",
              str("ViT-B/16, 320×320, 150 classes: one image after the other in LibTorch"));
   for (const FloatType type : {FloatType::float32, FloatType::bfloat16}) {
     config.model.precision = type;
     const std::string precision = to_string(type);
-    const ClassScorer scorer(model, config);
+    const ClassScorer scorer(model, config.model, config.test);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       std::vector<std::vector<View>> views;
-      for (const Image& image : images) views.push_back(views_of(image, config));
+      for (const Image& image : images)
+        views.push_back(views_of(image, config.input, config.test, config.model.clip_resolution));
       std::unique_lock lock(gpu, std::defer_lock);
       if (device.is_cuda()) lock.lock();
       return scorer(views, bank);

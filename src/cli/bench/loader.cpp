@@ -12,6 +12,7 @@
 #include "cli/bench/synthetic_samples.hpp"
 #include "cli/output.hpp"
 #include "cli/overrides.hpp"
+#include "config/config.hpp"
 #include "data/mapper.hpp"
 #include "data/train_set.hpp"
 #include "image/codec.hpp"
@@ -77,7 +78,9 @@ Round median_round(const Sa1bIndex& index, const Sa1bMapper& mapper, const Loade
 double rate(Config config, int workers, int64_t samples) {
   config.dataloader.num_workers = workers;
   config.solver.ims_per_batch = 8;
-  const auto loader = make_train_loader(config, /*seed=*/0, 0, 1);
+  const auto loader =
+      make_train_loader(config.datasets, config.input, config.model,
+                        loader_options(config.dataloader, config.solver), /*seed=*/0);
   loader->next();
   const Stopwatch watch;
   const int64_t batches = std::max<int64_t>(1, samples / 8);
@@ -94,7 +97,7 @@ void run(const LoaderBench& bench) {
     config.datasets.sam_root = synthetic.path().string();
   }
   const Sa1bIndex index = open_training_set(config.datasets, !config.model.dino);
-  const Sa1bMapper mapper(config);
+  const Sa1bMapper mapper(config.input, config.model, config.datasets.exif_orientation);
   const Round round = median_round(index, mapper, bench);
   const double each = 1e3 / static_cast<double>(bench.samples);
 

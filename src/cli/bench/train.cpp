@@ -19,6 +19,7 @@
 #include "cli/output.hpp"
 #include "cli/overrides.hpp"
 #include "config/class_names.hpp"
+#include "config/config.hpp"
 #include "data/train_set.hpp"
 #include "dist/gpu.hpp"
 #include "engine/runtime.hpp"
@@ -77,7 +78,7 @@ PixelCLIP random_model(const Config& config, bool convnext, torch::Device device
   } else {
     architecture.vit = VitOptions();
   }
-  PixelCLIP model(config, architecture);
+  PixelCLIP model(config.model, architecture, config.solver.amp);
   set_trainable(model, config.model.sem_seg_head.clip_finetune);
   torch::nn::init::normal_(model->prompt_tokens(), 0, 0.02);
   model->to(device);
@@ -121,13 +122,16 @@ void run(const TrainBench& bench) {
     config.datasets.train = {"sam_resized"};
     config.datasets.sam_root = synthetic.path().string();
   }
-  runtime::set_up_torch(config);
+  runtime::set_up_torch();
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
   const auto device = runtime::pick_device(config.model.device);
   set_current_device(device);
   auto model = random_model(config, bench.backbone == "convnext_base", device);
   Comm alone;
-  TrainingStep step(config, model, alone);
-  const auto loader = make_train_loader(config, 0, 0, 1, 0, model->device().is_cuda());
+  TrainingStep step(config.solver, model, alone);
+  const auto loader = make_train_loader(config.datasets, config.input, config.model,
+                                        loader_options(config.dataloader, config.solver),
+                                        /*seed=*/0, model->device().is_cuda());
   step.run(loader->next(), 0, 0, 1.0);  // warms memory and caches up
 
   const bool gpu = device.is_cuda();
