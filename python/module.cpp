@@ -1,12 +1,15 @@
 #include <torch/csrc/utils/pybind.h>
 
+#include <ATen/Parallel.h>
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/error.hpp"
@@ -62,25 +65,41 @@ py::array_t<T> array_of(std::vector<T> values, std::vector<py::ssize_t> shape) {
   return view(*kept, std::move(shape), owner);
 }
 
-std::shared_ptr<const Encoded> encode(const Segmenter& segmenter, Image rgb, int64_t height,
-                                      int64_t width) {
-  EncodedImage image = segmenter.encode(rgb, height, width);
-  return std::make_shared<const Encoded>(Encoded{std::move(image), std::move(rgb)});
+using Pixels = py::array_t<uint8_t, py::array::c_style>;  // [height, width, 3]
+using Encodings = std::vector<std::shared_ptr<const Encoded>>;
+
+/// Files are read at the size that the encoder needs; arrays are copied, since an overlay needs them
+/// later. Called without the interpreter's lock.
+ShownImage read_image(const Segmenter& segmenter, const std::variant<fs::path, Pixels>& image) {
+  if (const auto* file = std::get_if<fs::path>(&image))
+    return read_shown_image(*file, segmenter.short_side());
+  const Pixels& pixels = std::get<Pixels>(image);
+  ShownImage shown{Image(pixels.shape(0), pixels.shape(1), 3), pixels.shape(0), pixels.shape(1)};
+  std::copy_n(pixels.data(), shown.rgb.pixels.size(), shown.rgb.pixels.begin());
+  return shown;
 }
 
-std::shared_ptr<const Encoded> encode_array(
-    const Segmenter& segmenter, const py::array_t<uint8_t, py::array::c_style>& pixels) {
-  Image rgb(pixels.shape(0), pixels.shape(1), 3);
-  const uint8_t* from = pixels.data();
+/// Images are read by LibTorch's threads and encoded `kTogether` at once, which bounds the memory of
+/// their resized pixels.
+Encodings encode(const Segmenter& segmenter,
+                 const std::vector<std::variant<fs::path, Pixels>>& images) {
+  constexpr size_t kTogether = 8;
   const py::gil_scoped_release free;
-  std::copy_n(from, rgb.pixels.size(), rgb.pixels.begin());
-  const int64_t height = rgb.height, width = rgb.width;
-  return encode(segmenter, std::move(rgb), height, width);
-}
-
-std::shared_ptr<const Encoded> encode_file(const Segmenter& segmenter, const fs::path& file) {
-  ShownImage image = read_shown_image(file, segmenter.short_side());
-  return encode(segmenter, std::move(image.rgb), image.height, image.width);
+  Encodings result;
+  for (size_t first = 0; first < images.size(); first += kTogether) {
+    std::vector<ShownImage> read(std::min(kTogether, images.size() - first));
+    at::parallel_for(0, static_cast<int64_t>(read.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) read[i] = read_image(segmenter, images[first + i]);
+    });
+    std::vector<Segmenter::Source> sources;
+    for (const ShownImage& image : read) sources.push_back({image.rgb, image.height, image.width});
+    auto encoded = segmenter.encode(sources);
+    for (size_t i = 0; i < read.size(); ++i) {
+      result.push_back(std::make_shared<const Encoded>(
+          Encoded{std::move(encoded[i]), std::move(read[i].rgb)}));
+    }
+  }
+  return result;
 }
 
 /// Features of the windows: [h, w, C] of a whole image, [windows, h, w, C] else.
@@ -283,8 +302,7 @@ PYBIND11_MODULE(_native, module) {
              return std::make_unique<Segmenter>(options);
            }),
            release())
-      .def("encode_array", &encode_array)
-      .def("encode_file", &encode_file, release())
+      .def("encode", &encode)
       .def("segment", &segment_image, release())
       .def("text", &Segmenter::text, release())
       .def(

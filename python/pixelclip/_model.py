@@ -90,15 +90,14 @@ class Model:
 
         image: a path (turned by its EXIF orientation), a PIL image (likewise), an array of uint8
             [height, width, 3] in RGB, or a tensor of uint8 [height, width, 3] or [3, height, width]. A list
-            or tuple of images gives a list.
+            or tuple of images is encoded in batches of 8 and gives a list.
         Raises TypeError and ValueError for an array of another type or shape, NotFoundError and
         InvalidInputError for a file.
         """
-        if isinstance(image, (list, tuple)):
-            return [self.encode(one) for one in image]
-        if is_path(image):
-            return EncodedImage(self, self._native.encode_file(os.fspath(image)))
-        return EncodedImage(self, self._native.encode_array(pixels_of(image)))
+        many = isinstance(image, (list, tuple))
+        images = [os.fspath(one) if is_path(one) else pixels_of(one) for one in (image if many else [image])]
+        encoded = [EncodedImage(self, native) for native in self._native.encode(images)]
+        return encoded if many else encoded[0]
 
     def text(self, names: Sequence[str], *, per_template: bool = False) -> torch.Tensor:
         """Embeddings of names, on the model's device.

@@ -157,7 +157,18 @@ class Images(unittest.TestCase):
             self.assertEqual((image.height, image.width), (60, 90))
         batch = self.model.encode([pixels, pixels[:, :50]])
         self.assertEqual([image.width for image in batch], [90, 50])
-        self.assertTrue(torch.equal(batch[0].features, expected))
+        self.assertTrue(torch.allclose(batch[0].features, expected, rtol=1e-5, atol=1e-6))
+        self.assertEqual(self.model.encode([]), [])
+
+    def test_a_list_of_more_than_one_batch_keeps_its_order(self):
+        images = [noise()[:, : 20 + i] for i in range(19)]
+        encoded = self.model.encode(images)
+        self.assertEqual([image.width for image in encoded], [20 + i for i in range(19)])
+        for i in (0, 8, 18):
+            alone = self.model.encode(images[i]).features
+            self.assertTrue(torch.allclose(encoded[i].features, alone, rtol=1e-5, atol=1e-6))
+        with self.assertRaisesRegex(pixelclip.NotFoundError, "absent.jpg"):
+            self.model.encode([images[0], "absent.jpg"])
 
     @unittest.skipUnless(PIL, "Pillow is not installed")
     def test_a_pil_image_is_turned_by_its_orientation_as_a_file_is(self):
