@@ -52,7 +52,7 @@ grep -q 'unpacking .*ninja-build.*libwebp-dev into .deps/debian' "$log" || give_
 grep -q 'download.* libwebp7=1.2 libwebp-dev=1.2$' "$folder/asked" || give_up "asked for: $(cat "$folder/asked")"
 lib=$folder/tree/.deps/debian/usr/lib/x86_64-linux-gnu
 [ -e "$lib/libblas.so.3" ] || give_up "alternatives should be linked"
-[ "$(readlink "$lib/libwebp.so")" = /usr/lib/x86_64-linux-gnu/libwebp.so.7 ] || give_up "installed libraries should be linked"
+[ "$(readlink "$lib/libwebp.so.7")" = /usr/lib/x86_64-linux-gnu/libwebp.so.7 ] || give_up "installed libraries should be linked"
 
 : >"$folder/asked"
 setup || give_up "a second call should do nothing"

@@ -78,9 +78,11 @@ unpack_packages() {
     for library in "$folder"/blas/lib*.so* "$folder"/lapack/lib*.so*; do
       [ ! -e "$library" ] || ln -sf "$library" "$folder/"
     done
-    # Links of -dev packages to libraries that are installed.
+    # Links of -dev packages to libraries that are installed. CMake packages name the library itself, such as
+    # libfmt.so.9.1.0.
     for link in "$folder"/lib*.so; do
-      [ -e "$link" ] || ln -sf "/usr/lib/${folder##*/}/$(basename "$(readlink "$link")")" "$link"
+      [ ! -e "$link" ] || continue
+      for library in "/usr/lib/${folder##*/}/${link##*/}".*; do ln -sf "$library" "$folder/"; done
     done
   done
   echo "$*" >"$marker"
