@@ -23,6 +23,8 @@ if(PIXELCLIP_SANITIZE)
   if(PIXELCLIP_SANITIZE MATCHES "undefined")  # LibTorch has no types to compare with
     target_compile_options(pixelclip_options INTERFACE -fno-sanitize=vptr -fno-sanitize-recover=undefined)
   endif()
+  # GCC warns of its own instrumentation.
+  target_compile_options(pixelclip_options INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
   target_link_options(pixelclip_options INTERFACE -fsanitize=${PIXELCLIP_SANITIZE})
 endif()
 

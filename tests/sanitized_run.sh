@@ -1,5 +1,5 @@
 #!/bin/sh
-# The program's work under sanitizers, on a small demo world: sh tests/sanitized_run.sh [asan|tsan]
+# Tests of the readers and the program's work on a small demo world under sanitizers: sh tests/sanitized_run.sh [asan|tsan]
 # asan: addresses and undefined behaviour (the default); tsan: races. The first report of a sanitizer ends it.
 # LibTorch itself is not built with them: leaks (it keeps memory to the end) and types across its border are not looked at.
 set -eu
@@ -8,7 +8,7 @@ preset=${1:-asan}
 build=build-$preset
 sh tools/setup.sh -n
 [ -e "$build/build.ninja" ] || cmake --preset "$preset" >/dev/null
-ninja -C "$build" pixelclip
+ninja -C "$build" pixelclip io_test image_test data_test
 
 folder=$(mktemp -d)
 server=
@@ -56,6 +56,7 @@ train() { # WHAT STATUSES OUTPUT ARGUMENTS...
   step "$what" "$statuses" $pixelclip train --config-file "$folder/config.yaml" "$@" OUTPUT_DIR "$folder/$output"
 }
 
+for layer in io image data; do step "tests of $layer" 0 $build/tests/${layer}_test; done
 step "demo world and small CLIP" 0 $pixelclip demo --photos 128 --scenes 16 --validation 6
 train "training with evaluations" 0 out
 train "resuming" 0 out --resume SOLVER.MAX_ITER 5

@@ -22,7 +22,7 @@ git ls-files '*.sh' | while read -r script; do sh -n "$script"; done
 if command -v hadolint >/dev/null; then hadolint Dockerfile; fi
 case "${1:-}" in
   --tidy)
-    base=$(git merge-base HEAD "${2:-origin/main}") || { echo "style: there is no ${2:-origin/main} to compare with" >&2; exit 1; }
+    base=$(git merge-base HEAD "${2:-origin/main}") || { echo "style: there is no ${2:-origin/main} to compare with" >&2; exit 2; }
     changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp')
     ;;
   --tidy-all) changed=$(git ls-files 'src/*.cpp') ;;
