@@ -8,6 +8,7 @@
 #include "engine/protocol.hpp"
 #include "engine/text_cache.hpp"
 #include "io/torch_file.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -26,7 +27,7 @@ struct GoldenRun {
   explicit GoldenRun(const TempFolder& folder, std::vector<std::string> more = {}) {
     const auto golden = shared_folder() / "golden";
     std::vector<std::string> keys = {"MODEL.DEVICE",
-                                     "cpu",
+                                     testing::device(),
                                      "MODEL.WEIGHTS",
                                      golden / "vit/model.pth",
                                      "MODEL.SEM_SEG_HEAD.NUM_CLASSES",
@@ -40,9 +41,8 @@ struct GoldenRun {
                                      "OUTPUT_DIR",
                                      folder / "out"};
     keys.insert(keys.end(), more.begin(), more.end());
-    config =
-        load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/pixelclip_vit_base.yaml", keys);
-    model = build_model(config.model, torch::kCPU);
+    config = load_config(testing::test_files() / "configs/pixelclip_vit_base.yaml", keys);
+    model = build_model(config.model, torch::Device(testing::device()));
   }
 
   SetResult score() {

@@ -9,6 +9,7 @@
 #include "io/safetensors.hpp"
 #include "io/torch_writer.hpp"
 #include "nn/torch_threads.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_clip.hpp"
 
@@ -50,7 +51,7 @@ class SegmenterTest : public ::testing::Test {
     result.weights = weights_.string();
     result.config = *folder_ / "small.yaml";
     result.templates = "single";
-    result.device = "cpu";
+    result.device = testing::device();
     return result;
   }
 
@@ -67,7 +68,7 @@ TEST(Segmenter, ScoresWhatThePublicImplementationScores) {
   options.weights = (shared_folder() / "golden/vit/model.pth").string();
   options.config = folder / "golden.yaml";
   options.templates = "single";
-  options.device = "cpu";
+  options.device = testing::device();
   const Segmenter segmenter(options);
   const auto golden = read_safetensors(shared_folder() / "golden/vit/expected.safetensors").tensors;
   const auto pixels = golden.at("in.image.0").permute({1, 2, 0}).contiguous();

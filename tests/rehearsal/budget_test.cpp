@@ -2,7 +2,7 @@
 
 #include "modeling/dino.hpp"
 #include "rehearsal/steps.hpp"
-#include "rehearsal/weights.hpp"
+#include "support/tiny_dino.hpp"
 
 // What a training step may ask of a GPU. The layers are as many as in ViT-B/16 and ConvNeXt-B, but
 // narrow; the operations are the same.

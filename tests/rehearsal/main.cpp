@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     pixelclip::fake_cuda::report(argc > 2);
     return 0;
   }
+  setenv("PIXELCLIP_TEST_DEVICE", "cuda", /*overwrite=*/1);
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

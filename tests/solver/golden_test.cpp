@@ -7,6 +7,7 @@
 #include "modeling/pixelclip.hpp"
 #include "solver/lr_scheduler.hpp"
 #include "solver/optimizer.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -25,7 +26,7 @@ struct Case {
   bool small;
 
   fs::path folder() const {
-    return small ? fs::path(PIXELCLIP_SOURCE_DIR) / "tests/golden" / kind
+    return small ? testing::test_files() / "tests/golden" / kind
                  : testing::shared_folder() / "golden" / kind;
   }
   bool missing() const { return !small && testing::shared_folder().empty(); }
@@ -52,10 +53,11 @@ struct Golden {
                                        "0",
                                        "MODEL.CLIP_RESOLUTION",
                                        kind == "vit" ? "(96, 96)" : "(128, 128)"};
-    config = load_config(std::string(PIXELCLIP_SOURCE_DIR) + "/configs/" + yaml, overrides);
+    config = load_config(testing::test_files() / "configs" / yaml, overrides);
     model = PixelCLIP(config.model, clip_architecture(weights, kPrefix), config.solver.amp);
     load_into(*model, weights);
     set_trainable(model, config.model.sem_seg_head.clip_finetune);
+    model->to(torch::Device(testing::device()));
   }
 
   const Tensor& operator[](const std::string& name) const { return tensors.at(name); }
@@ -156,7 +158,7 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
       EXPECT_TRUE(close(targets.logits, golden["train.step0.logits"], 1e-5));
       EXPECT_TRUE(close(q, golden["train.step0.q"], 1e-5));
       if (golden.tensors.count("train.step0.target")) {
-        EXPECT_TRUE(torch::equal(merged, golden["train.step0.target"]));
+        EXPECT_TRUE(torch::equal(merged.cpu(), golden["train.step0.target"]));
       }
       for (const auto& group : optimizer.groups()) {
         const auto expected = golden.tensors.find("grad0." + group.name);

@@ -16,6 +16,7 @@
 #include "cli/bench/report.hpp"
 #include "cli/bench/scratch_folder.hpp"
 #include "cli/bench/synthetic_samples.hpp"
+#include "cli/bench/timeline.hpp"
 #include "cli/output.hpp"
 #include "cli/overrides.hpp"
 #include "config/class_names.hpp"
@@ -37,7 +38,7 @@ struct TrainBench {
   std::vector<std::string> overrides;
   int64_t images = 2, masks = 60, steps = 3;
   bool own_data = false;
-  std::string json;
+  std::string json, timeline;
 };
 
 constexpr int64_t kImages = 16, kSide = 1024;
@@ -163,6 +164,12 @@ void run(const TrainBench& bench) {
     step.run(counted_batch, iteration, 0, 1.0);
     return counter.counts();
   }();
+  if (!bench.timeline.empty()) {
+    write_timeline(bench.timeline, gpu, [&] {
+      step.run(loader->next(), iteration + 1, 0, 1.0);
+      if (gpu) torch::cuda::synchronize(device.index());
+    });
+  }
 
   BenchReport report("train " + bench.backbone);
   report.add("images_per_second", static_cast<double>(config.solver.ims_per_batch) / seconds,
@@ -215,6 +222,9 @@ void add_bench_train(CLI::App& bench) {
       ->check(CLI::Range(1, 100000));
   command->add_flag("--own-data", options->own_data,
                     "load DATASETS.TRAIN instead of synthetic images");
+  command->add_option("--timeline", options->timeline,
+                      "write when each operation of one more step ran to this file, for "
+                      "chrome://tracing or ui.perfetto.dev");
   command->add_option("--json", options->json, "write the figures to this file, - to print them");
   const auto output = add_quiet_flag(*command);
   add_overrides(*command, options->overrides);

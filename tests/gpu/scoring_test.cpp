@@ -1,9 +1,11 @@
 #include <torch/utils.h>
 
+#include "config/config.hpp"
 #include "data/synthetic_sa1b.hpp"
 #include "engine/model_factory.hpp"
+#include "engine/runtime.hpp"
 #include "engine/scoring.hpp"
-#include "rehearsal/fake_cuda.hpp"
+#include "gpu/gpu.hpp"
 #include "support/tiny_clip.hpp"
 
 namespace pixelclip::testing {
@@ -12,7 +14,7 @@ namespace {
 constexpr int kImages = 16;
 
 /// A test set of images of several sizes, and a tiny CLIP.
-class ScoringOnFakeCuda : public ::testing::Test {
+class ScoringOnAGpu : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TempFolder;
@@ -47,6 +49,8 @@ class ScoringOnFakeCuda : public ::testing::Test {
                                      "48",
                                      "INPUT.FORMAT",
                                      "RGB",
+                                     "FLOAT32_PRECISION",
+                                     "highest",
                                      "MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON",
                                      "",
                                      "OUTPUT_DIR",
@@ -59,18 +63,18 @@ class ScoringOnFakeCuda : public ::testing::Test {
                                      "(\"own\",)"};
     keys.insert(keys.end(), changes.begin(), changes.end());
     const Config config = load_config("", keys);
+    runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
     auto model = build_model(config.model, torch::Device(device));
     Comm alone;
-    fake_cuda::reset_counts();
     return score_sets(model, config, test_plan(config), alone, config.output_dir, false).front();
   }
 
   static TempFolder* folder_;
 };
-TempFolder* ScoringOnFakeCuda::folder_ = nullptr;
+TempFolder* ScoringOnAGpu::folder_ = nullptr;
 
-TEST_F(ScoringOnFakeCuda, EveryOptionGivesTheCpusLabels) {
-  const size_t before = fake_cuda::violations().size();
+TEST_F(ScoringOnAGpu, EveryOptionGivesTheCpusLabels) {
+  const size_t before = misuses();
   for (const std::vector<std::string>& keys : std::initializer_list<std::vector<std::string>>{
            {},
            {"TEST.RULE", "mmseg"},
@@ -88,8 +92,7 @@ TEST_F(ScoringOnFakeCuda, EveryOptionGivesTheCpusLabels) {
            {"MODEL.PRECISION", "bfloat16"},
            {"MODEL.TEXT_PRECISION", "float16"}}) {
     const std::string what = keys.empty() ? "defaults" : keys[0] + " " + keys[1];
-    const auto actual = score("cuda", keys).confusion.counts();
-    EXPECT_GT(fake_cuda::counts().operations, 0) << what;
+    const auto actual = score(device(), keys).confusion.counts();
     const auto expected = score("cpu", keys).confusion.counts();
     int64_t moved = 0, all = 0;
     for (size_t i = 0; i < expected.size(); ++i) {
@@ -100,19 +103,17 @@ TEST_F(ScoringOnFakeCuda, EveryOptionGivesTheCpusLabels) {
     const double share = what.find("float16") == std::string::npos ? 0.001 : 0.1;
     EXPECT_LE(moved, share * 2 * static_cast<double>(all)) << what;
   }
-  const auto all = fake_cuda::violations();  // also those that other tests made on purpose
-  EXPECT_EQ(all.size(), before) << (all.size() > before ? all.back() : "");
+  EXPECT_EQ(misuses(), before);
 }
 
-TEST_F(ScoringOnFakeCuda, TheHostWaitsTwiceABatchAtMost) {
-  score("cuda", {});  // keeps the class names' embeddings
-  score("cuda", {"TEST.BATCH_SIZE", "16"});
-  const auto one = fake_cuda::counts();
-  score("cuda", {"TEST.BATCH_SIZE", "4"});
-  const auto four = fake_cuda::counts();
+TEST_F(ScoringOnAGpu, TheHostWaitsTwiceABatchAtMost) {
+  if (!kFakeGpu) GTEST_SKIP() << "only a fake GPU counts the waits of all threads";
+  score(device(), {});  // keeps the class names' embeddings
+  const auto waits = [](const char* batch) {
+    return waits_in([&] { score(device(), {"TEST.BATCH_SIZE", batch}); });
+  };
   // What the batches have in common, such as the class names, cancels out.
-  EXPECT_LE(four.synchronisations - one.synchronisations, 2 * 3);
-  std::cout << "operations for an image: " << one.operations / kImages << "\n";
+  EXPECT_LE(waits("4") - waits("16"), 2 * 3);
 }
 
 }  // namespace
