@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compares this program's encoders, text tower and tokeniser at true size (ViT-B/16, convnext_base_w_320,
 # random weights) with open_clip's, which gets a virtual environment of its own, and with what ONNX Runtime makes of
-# `pixelclip export`.
+# `pixelclip export`. What `pixelclip convert --to` writes is loaded in open_clip and transformers.
 # usage: tests/true_size.sh
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ if [ ! -e "$venv/done" ]; then
   fi
   touch "$venv/done"
 fi
-"$venv/bin/pip" install --quiet --disable-pip-version-check onnxruntime==1.32.0
+"$venv/bin/pip" install --quiet --disable-pip-version-check onnxruntime==1.32.0 transformers==5.24.0
 sh tools/setup.sh clip_test
 sh tools/setup.sh export_test
 folder=$(mktemp -d)
