@@ -129,6 +129,27 @@ done
 sh run.sh $vit 1 "$folder/out" $tiny >"$log" 2>&1 || give_up "the second run.sh failed"
 grep -q 'nothing to train' "$log" || give_up "the second run.sh should have nothing to train"
 
+# tune searches on half of a set and writes a configuration for eval.sh.
+# shellcheck disable=SC2086
+{
+  small="$tiny DATASETS.ROOT $folder/sets"
+  refuses 'did you mean method' $pixelclip tune --config-file $vit --set voc_2012_test_sem_seg --keys metod $small OUTPUT_DIR "$folder/tuned"
+  $pixelclip tune --config-file $vit --set voc_2012_test_sem_seg --images 8 --keys method,templates --rounds 1 $small \
+    OUTPUT_DIR "$folder/tuned" >"$log" 2>&1 || give_up "tune failed"
+  grep -q 'belongs to TEST.PROTOCOL' "$log" || give_up "tune should warn of a set that is reported"
+  for file in tuned.yaml tuning.json tuning.md results.json report.html; do
+    [ -s "$folder/tuned/$file" ] || give_up "tune should write $file"
+  done
+  sh eval.sh "$folder/tuned/tuned.yaml" 1 "$folder/tuned" $small TEST.PROTOCOL '("voc_2012_test_sem_seg",)' >"$log" 2>&1 ||
+    give_up "eval.sh of the tuned configuration failed"
+  if grep -q TUNED_ON "$folder/tuned/tuned.yaml"; then
+    grep -q 'images of this set chose the configuration' "$folder/tuned/eval/results.md" || give_up "results.md should mark the set that was searched"
+  fi
+  $pixelclip compare --config-file $vit --methods pixelclip,vanilla,naclip --sets voc_2012_test_sem_seg $small OUTPUT_DIR "$folder/compared" >"$log" 2>&1 ||
+    give_up "compare failed"
+  [ "$(grep -c '^| ' "$folder/compared/results.md")" = 4 ] || give_up "compare should write a row a method"
+}
+
 # A signal to run.sh reaches the training, which saves; nothing is scored.
 # shellcheck disable=SC2086
 sh run.sh $vit 1 "$folder/stopped" $tiny SOLVER.MAX_ITER 100000 >"$log" 2>&1 &

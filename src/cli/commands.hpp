@@ -25,6 +25,7 @@ void add_segment(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_train(CLI::App& app);
+void add_tune(CLI::App& app);
 
 /// This process's arguments, argv[0] included.
 std::vector<std::string> arguments();

@@ -54,8 +54,9 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options,
     const InputImage& image = images.front();
     std::unique_lock lock(gpu, std::defer_lock);
     if (!segmenter.encoder().device().is_cpu()) lock.lock();
-    return {[&tensors, name = image.name, dense = segmenter.dense(image.image.rgb).to(torch::kCPU),
-             pooled = segmenter.pooled(image.image.rgb).to(torch::kCPU)] {
+    const auto features = segmenter.dense_and_pooled(image.image.rgb);
+    return {[&tensors, name = image.name, dense = features.first.to(torch::kCPU),
+             pooled = features.second.to(torch::kCPU)] {
       tensors["dense." + name] = dense;
       tensors["pooled." + name] = pooled;
     }};

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
     cli::add_train(app);
     cli::add_eval(app);
     cli::add_compare(app);
+    cli::add_tune(app);
     cli::add_demo(app);
     cli::add_segment(app);
     cli::add_serve(app);

@@ -149,6 +149,11 @@ std::vector<torch::Tensor> ImageEncoderImpl::dense_by(const torch::Tensor& image
   return std::vector<torch::Tensor>(methods.size(), dense(images));
 }
 
+std::pair<torch::Tensor, torch::Tensor> ImageEncoderImpl::dense_and_pooled(
+    const torch::Tensor& images, const DenseOptions& method, const torch::Tensor& helper) {
+  return {dense_by(images, {method}, helper)[0], pooled(images)};
+}
+
 void check_dense(const ClipArchitecture& architecture, const DenseOptions& options) {
   require_attention(options, architecture.vit.has_value());
 }

@@ -138,6 +138,14 @@ Tensor ConvNextImpl::dense(const Tensor& images, const at::Generator& random) {
   return project(features(images, random));
 }
 
+std::pair<Tensor, Tensor> ConvNextImpl::dense_and_pooled(const Tensor& images,
+                                                         const DenseOptions& method,
+                                                         const Tensor& helper) {
+  if (!is_default(method)) return ImageEncoderImpl::dense_and_pooled(images, method, helper);
+  const auto x = features(images, {});
+  return {project(x), project(x.mean({1, 2}))};
+}
+
 Tensor ConvNextImpl::pooled(const Tensor& images) {
   return project(features(images, {}).mean({1, 2}));
 }

@@ -47,6 +47,9 @@ class ConvNextImpl : public ImageEncoderImpl {
   explicit ConvNextImpl(const ConvNextOptions& options);
 
   torch::Tensor dense(const torch::Tensor& images, const at::Generator& random) override;
+  std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(
+      const torch::Tensor& images, const DenseOptions& method,
+      const torch::Tensor& helper = {}) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
   int64_t patch() const override { return 32; }
 

@@ -67,7 +67,7 @@ std::vector<Tensor> DenseEncoder::dense_by(const Tensor& inputs,
 Tensor DenseEncoder::dense(const Tensor& inputs, const at::Generator& random) const {
   if (recipe_.trunk) {
     return recipe_.trunk->features(recipe_.member, inputs,
-                                   [&] { return dense_by(inputs, recipe_.trunk->methods()); });
+                                   [&](const auto& methods) { return dense_by(inputs, methods); });
   }
   if (!is_default(recipe_.options)) return dense_by(inputs, {recipe_.options})[0];
   const Autocast autocast(device(), type_);
@@ -89,6 +89,14 @@ std::vector<Tensor> DenseEncoder::dense(const std::vector<Tensor>& inputs, size_
     }
   }
   return features;
+}
+
+std::pair<Tensor, Tensor> DenseEncoder::dense_and_pooled(const Tensor& inputs) const {
+  Tensor other;
+  if (needs_helper(recipe_.options)) other = recipe_.helper->features(inputs);
+  const Autocast autocast(device(), type_);
+  const auto [dense, pooled] = encoder_->dense_and_pooled(inputs, recipe_.options, other);
+  return {dense.to(torch::kFloat), pooled.to(torch::kFloat)};
 }
 
 Tensor DenseEncoder::pooled(const Tensor& inputs) const {

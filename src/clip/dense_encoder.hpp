@@ -48,6 +48,8 @@ class DenseEncoder {
   /// The same of each of several inputs [1, 3, H, W]: [h, w, C]. Inputs of one size are encoded
   /// together, at most `batch` at once.
   std::vector<torch::Tensor> dense(const std::vector<torch::Tensor>& inputs, size_t batch) const;
+  /// dense() and pooled() of the same inputs; the blocks that both need run once.
+  std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(const torch::Tensor& inputs) const;
   /// CLIP's ordinary embedding: inputs [B, 3, H, W] → [B, C], not normalised.
   torch::Tensor pooled(const torch::Tensor& inputs) const;
 

@@ -3,6 +3,7 @@
 #include <ATen/core/Generator.h>
 #include <torch/nn/module.h>
 
+#include <utility>
 #include <vector>
 
 #include "clip/dense_method.hpp"
@@ -22,6 +23,9 @@ class ImageEncoderImpl : public torch::nn::Module {
   virtual std::vector<torch::Tensor> dense_by(const torch::Tensor& images,
                                               const std::vector<DenseOptions>& methods,
                                               const torch::Tensor& helper = {});
+  /// dense_by() one method, and pooled(); what both need is computed once.
+  virtual std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(
+      const torch::Tensor& images, const DenseOptions& method, const torch::Tensor& helper = {});
   /// CLIP's ordinary image embedding: [B, C], not normalised.
   virtual torch::Tensor pooled(const torch::Tensor& images) = 0;
   /// Side of what a position of dense() stands for, pixels: H / h.

@@ -56,6 +56,20 @@ std::vector<Tensor> VisionTransformerImpl::dense_by(const Tensor& images,
   return features;
 }
 
+std::pair<Tensor, Tensor> VisionTransformerImpl::dense_and_pooled(const Tensor& images,
+                                                                  const DenseOptions& method,
+                                                                  const Tensor& helper) {
+  const int64_t height = images.size(2) / options_.patch, width = images.size(3) / options_.patch;
+  const bool resized = height != options_.grid || width != options_.grid;
+  if (resized && position_rule(method) != PositionRule::plain)  // the blocks see other positions
+    return ImageEncoderImpl::dense_and_pooled(images, method, helper);
+  const auto x = transformer->before_last(embed(images, PositionRule::plain));
+  const auto last = apply_last_block(transformer->last(), {x, height, width}, method, helper);
+  const auto y = transformer->last().forward(x, /*causal=*/false);
+  return {torch::matmul(ln_post(last.x), proj).view({images.size(0), last.height, last.width, -1}),
+          torch::matmul(ln_post(y.select(1, 0)), proj)};
+}
+
 Tensor VisionTransformerImpl::pool(const Tensor& embedded) {
   const auto y = transformer(embedded, /*causal=*/false);
   return torch::matmul(ln_post(y.select(1, 0)), proj);

@@ -31,6 +31,9 @@ class VisionTransformerImpl : public ImageEncoderImpl {
   std::vector<torch::Tensor> dense_by(const torch::Tensor& images,
                                       const std::vector<DenseOptions>& methods,
                                       const torch::Tensor& helper = {}) override;
+  std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(
+      const torch::Tensor& images, const DenseOptions& method,
+      const torch::Tensor& helper = {}) override;
   torch::Tensor pooled(const torch::Tensor& images) override;
   int64_t patch() const override { return options_.patch; }
   /// The pooled embedding of some patches alone, for faster training: `patches` [B, n] are their

@@ -20,7 +20,21 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
       config::assign_all(keys, file, config.passed_over);
     }
   }
-  config::assign_overrides(keys, overrides, config.passed_over);
+  return with_overrides(std::move(config), overrides);
+}
+
+Config with_overrides(Config config, const std::vector<std::string>& overrides) {
+  config::Keys collector;
+  config.visit(collector);
+  config::assign_overrides(collector.take(), overrides, config.passed_over);
+  const auto is_key = [&](const std::string& name) {
+    for (size_t i = 0; i < overrides.size(); i += 2) {
+      if (overrides[i] == name) return true;
+    }
+    return false;
+  };
+  if (is_key("TEST.PER_SET")) return config;
+  for (size_t i = 0; i < overrides.size(); i += 2) remove_from_per_set(config, overrides[i]);
   return config;
 }
 
@@ -56,6 +70,7 @@ void apply_to_protocol(Config& config, const std::vector<std::string>& overrides
   }
   if (given("MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON") && !given("TEST.CLASS_JSON")) {
     test.class_json = config.model.sem_seg_head.test_class_json;
+    if (!given("TEST.PER_SET")) remove_from_per_set(config, "TEST.CLASS_JSON");
   }
 }
 

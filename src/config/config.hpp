@@ -58,6 +58,10 @@ struct Config {
 Config load_config(const std::filesystem::path& path,
                    const std::vector<std::string>& overrides = {});
 
+/// `config` with overrides applied as load_config applies them to a file. TEST.PER_SET does not
+/// change keys that they set, unless they set it too.
+Config with_overrides(Config config, const std::vector<std::string>& overrides);
+
 /// Logs the number of ignored detectron2 keys in one line, lists them at debug level, and warns of
 /// those that are set to have an effect although neither this program nor the public PixelCLIP
 /// reads them.
@@ -73,6 +77,8 @@ void apply_to_protocol(Config& config, const std::vector<std::string>& overrides
 /// The configuration with what TEST.PER_SET says of `set`. Errors: an entry that is no name and
 /// pairs of keys of TEST and values, a key or value that load_config would refuse.
 Config config_for_set(const Config& config, const std::string& set);
+/// Removes `key` from the entries of TEST.PER_SET, and entries that then hold none.
+void remove_from_per_set(Config& config, const std::string& key);
 /// The sets that TEST.PER_SET names.
 std::vector<std::string> sets_with_own_keys(const Config& config);
 

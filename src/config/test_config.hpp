@@ -109,6 +109,7 @@ struct TestConfig {
   std::string compare = "";
   int64_t vis_images = 0;
   std::vector<std::string> per_set = {};
+  std::string tuned_on = "";
 
   void visit(config::Keys& key) {
     using namespace config;
@@ -157,7 +158,10 @@ struct TestConfig {
         "JSON file of results to compare with: [{name, source, scores: {set: mIoU}}]");
     key("PER_SET", per_set,
         "keys of TEST that differ for a set, such as \"cityscapes_fine_sem_seg_val TEST.SHORT_SIDE "
-        "560\": its name, then KEY VALUE …");
+        "560\": its name, then KEY VALUE …; the same keys on the command line win");
+    key("TUNED_ON", tuned_on,
+        "\"SET: …\", the images that chose this configuration, written by `pixelclip tune`; enters "
+        "the fingerprint, and scores of that set are marked");
     key("VIS_IMAGES", vis_images, "validation images to draw before and after training",
         at_least(0));
   }

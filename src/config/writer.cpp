@@ -88,14 +88,12 @@ std::string value_text(const Key& key) {
   return std::visit(text, key.target);
 }
 
-}  // namespace config
+namespace {
 
-std::string to_yaml(const Config& config) {
-  Config copy = config;
-  config::Keys collector;
-  copy.visit(collector);
+/// Keys and values as nested sections.
+std::string sections(const std::vector<Key>& keys) {
   std::string text, section;
-  for (const config::Key& key : collector.take()) {
+  for (const Key& key : keys) {
     const size_t dot = key.name.rfind('.');
     const std::string its_section = dot == std::string::npos ? "" : key.name.substr(0, dot);
     // Headers of the sections that this key opens; one that is still open is not repeated.
@@ -109,10 +107,33 @@ std::string to_yaml(const Config& config) {
         text += str(std::string(2 * depth, ' '), its_section.substr(start, end - start), ":\n");
     }
     section = its_section;
-    text += str(std::string(2 * depth, ' '), key.name.substr(dot + 1), ": ",
-                config::value_text(key), "\n");
+    text += str(std::string(2 * depth, ' '), key.name.substr(dot + 1), ": ", value_text(key), "\n");
   }
   return text;
+}
+
+std::vector<Key> all_keys(Config& config) {
+  Keys collector;
+  config.visit(collector);
+  return collector.take();
+}
+
+}  // namespace
+}  // namespace config
+
+std::string to_yaml(const Config& config) {
+  Config copy = config;
+  return config::sections(config::all_keys(copy));
+}
+
+std::string to_yaml_where_other(const Config& config, const Config& base) {
+  Config copy = config, base_copy = base;
+  const auto keys = config::all_keys(copy), base_keys = config::all_keys(base_copy);
+  std::vector<config::Key> other;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (config::value_text(keys[i]) != config::value_text(base_keys[i])) other.push_back(keys[i]);
+  }
+  return config::sections(other);
 }
 
 }  // namespace pixelclip

@@ -8,6 +8,8 @@ namespace pixelclip {
 
 /// All keys with their values; load_config of this text gives the same Config.
 std::string to_yaml(const Config& config);
+/// The keys whose values differ from those of `base`, for a file with it as `_BASE_`.
+std::string to_yaml_where_other(const Config& config, const Config& base);
 
 namespace config {
 

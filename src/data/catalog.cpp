@@ -420,6 +420,8 @@ bool on_disk(const DatasetInfo& info, std::string* why) {
 }
 
 std::vector<std::string> class_names(const DatasetInfo& info) {
+  if (info.kind != DatasetKind::sem_seg)
+    fail("data set ", info.name, " has no class labels: it is for training, not for evaluation");
   const auto names = info.names.empty() ? read_class_names(info.class_json) : info.names;
   if (info.classes > 0 && static_cast<int>(names.size()) != info.classes) {
     fail(info.class_json.string(), ": it names ", names.size(), " classes, but the labels of ",

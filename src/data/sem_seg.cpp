@@ -89,6 +89,13 @@ SemSegSet::SemSegSet(const DatasetInfo& info) : info_(info) {
   report_ = std::move(pairs.report);
 }
 
+void SemSegSet::keep(int64_t count, const Accepts& among) {
+  if (count > 0 && count < static_cast<int64_t>(items_.size())) items_.resize(count);
+  if (!among) return;
+  std::erase_if(items_, [&](const SemSegItem& item) { return !among(item); });
+  report_.expected = static_cast<int64_t>(items_.size());
+}
+
 LabelMap SemSegSet::stored_ids(const SemSegItem& item) const {
   const auto& merged = merged_[item.source];
   if (merged) return merged->paint(item.stem);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,10 @@ class SemSegSet {
   const DatasetInfo& info() const { return info_; }
   const std::vector<SemSegItem>& items() const { return items_; }
   const PairReport& report() const { return report_; }
+  /// Leaves out all but the first `count` items (0: all), and of these the ones that `among` does
+  /// not accept (empty: accepts all).
+  using Accepts = std::function<bool(const SemSegItem&)>;
+  void keep(int64_t count, const Accepts& among);
 
   /// The labels of an item as classes, with the set's id map applied; ignored pixels are
   /// info().ignore. `classes` is the number of classes that may occur. Thread-safe. Errors: an

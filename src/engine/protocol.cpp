@@ -122,6 +122,7 @@ std::string protocol_text(const Config& config, const std::vector<std::string>& 
   add_dense(text, model);
   if (helper) text["HELPER"] = checksum(parameters_of(helper->module()), {});
   if (!config.datasets.exif_orientation) text["EXIF_ORIENTATION"] = false;
+  if (!test.tuned_on.empty()) text["TUNED_ON"] = test.tuned_on;
   text["templates"] = templates;
   return text.dump(1);
 }

@@ -39,6 +39,13 @@ std::vector<std::string> names_for(const ScoringPlan& plan, const TestConfig& te
   return names;
 }
 
+/// The templates of a set: those that TEST.PER_SET names for it in `own`, else the plan's.
+std::vector<std::string> templates_for(const ScoringPlan& plan, const TestConfig& test,
+                                       const TestConfig& own) {
+  const auto& type = own.prompt_ensemble_type;
+  return type == test.prompt_ensemble_type ? plan.templates : templates(type);
+}
+
 std::vector<ComparedRow> compared_in(const TestConfig& test) {
   return test.compare.empty() ? std::vector<ComparedRow>() : read_compared(test.compare);
 }
@@ -124,10 +131,11 @@ SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const Scoring
   scoring.options.weights = weights;
   scoring.options.examples = plan.examples;
   scoring.options.rule = own.test.rule;
-  scoring.options.protocol = protocol_text(own, plan.templates, recipe.helper.get());
+  const auto own_templates = templates_for(plan, config.test, own.test);
+  scoring.options.protocol = protocol_text(own, own_templates, recipe.helper.get());
   scoring.options.names = names_for(plan, config.test, own.test, info);
   const auto embed = [&](const std::vector<std::string>& names) {
-    return cached_class_embeddings(model, names, plan.templates,
+    return cached_class_embeddings(model, names, own_templates,
                                    fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
@@ -196,6 +204,10 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     };
     results.push_back(evaluate(info, scores, options));
     results.back().plain_clip = plan.plain_clip;
+    if (("; " + config.test.tuned_on).find("; " + set + ":") != std::string::npos) {
+      results.back().note = "images of this set chose the configuration";
+      if (comm.is_main()) log::warn(set, ": ", results.back().note, " (TEST.TUNED_ON)");
+    }
     folders.push_back(options.predictions);
     if (comm.is_main()) {
       write_confusion(options.predictions / "confusion.csv", results.back());

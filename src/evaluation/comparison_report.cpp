@@ -53,81 +53,80 @@ OrderedJson to_json(const ComparisonReport& report) {
   return {{"ways", std::move(ways)}};
 }
 
-void write_rows(std::ostream& out, const std::vector<TableRow>& rows, bool markdown) {
-  for (size_t r = 0; r < rows.size(); ++r) {
-    for (size_t c = 0; c < rows[r].size(); ++c) {
-      std::string text = rows[r][c];
-      if (markdown) {
-        out << "| " << text << ' ';
-        continue;
-      }
-      if (text.find_first_of(",\"\n") != std::string::npos) {
-        for (size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2)
-          text.insert(at, 1, '"');
-        text = '"' + text + '"';
-      }
-      out << (c ? "," : "") << text;
-    }
-    out << (markdown ? "|\n" : "\n");
-    if (!markdown || r > 0) continue;
-    for (size_t c = 0; c < rows[r].size(); ++c) out << (c ? "|--:" : "|---");
-    out << "|\n";
+/// The least and the largest of some values; NaN counts for neither.
+struct Span {
+  double low = INFINITY, high = -INFINITY;
+
+  void add(double value) {
+    if (!std::isnan(value)) low = std::min(low, value), high = std::max(high, value);
   }
+  double length() const { return high >= low ? high - low : std::nan(""); }
+};
+
+/// A cell shaded by its place in the span, the largest value in bold; `below` stands under it.
+std::string shaded_cell(double value, const Span& span, const std::string& below = "") {
+  const bool best = value == span.high && span.length() > 0;
+  const double share = span.length() > 0 ? (value - span.low) / span.length() : 0;
+  return str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\"",
+             std::isnan(value) ? ""
+                               : str(" style=\"background:color-mix(in srgb, var(--bar) ",
+                                     shown(45 * share, 0), "%, transparent)\""),
+             ">", best ? "<b>" : "", shown(value, 1), best ? "</b>" : "", below, "</td>");
 }
 
-/// Scores as cells shaded by their place between the worst and the best of their column.
+/// Numbers the sources of published scores in the order of their use.
+class Sources {
+ public:
+  int number_of(const std::string& source) {
+    const auto at = std::find(sources_.begin(), sources_.end(), source);
+    if (at != sources_.end()) return static_cast<int>(at - sources_.begin()) + 1;
+    sources_.push_back(source);
+    return static_cast<int>(sources_.size());
+  }
+  std::string list() const {
+    if (sources_.empty()) return "";
+    std::string out =
+        "<p class=\"kind\">Published scores of the same method and backbone:</p><ol "
+        "class=\"kind\">";
+    for (const auto& source : sources_) out += "<li>" + escaped(source) + "</li>";
+    return out + "</ol>";
+  }
+
+ private:
+  std::vector<std::string> sources_;
+};
+
+/// A row a way: its score on each set, and the published one below it with its source.
 std::string score_table(const ComparisonReport& report) {
   std::vector<std::string> heads = {"way"};
   for (const ComparedSet& set : report.sets) heads.push_back(set.set);
   heads.push_back("mean");
-  std::string out = open_table("scores", "", table_head(heads, {"way"}));
   const auto score = [&](size_t way, size_t column) {
     return column < report.sets.size() ? headline(report.sets[column].comparison.results[way])
                                        : mean_score(report, way);
   };
+  std::vector<Span> spans(heads.size() - 1);
+  for (size_t w = 0; w < report.ways.size(); ++w) {
+    for (size_t c = 0; c < spans.size(); ++c) spans[c].add(score(w, c));
+  }
+  Sources sources;
+  std::string out = open_table("scores", " first", table_head(heads, {"way"}));
   for (size_t w = 0; w < report.ways.size(); ++w) {
     out += str("<tr><td class=\"text\">", escaped(report.ways[w].name), "</td>");
-    for (size_t c = 0; c <= report.sets.size(); ++c) {
-      double low = INFINITY, high = -INFINITY;
-      for (size_t other = 0; other < report.ways.size(); ++other) {
-        const double value = score(other, c);
-        if (!std::isnan(value)) low = std::min(low, value), high = std::max(high, value);
-      }
-      const double value = score(w, c);
-      const double share = high > low ? (value - low) / (high - low) : 0;
-      const auto [published, source] = c < report.sets.size()
-                                           ? published_score(report.ways[w], report.sets[c].set)
-                                           : PublishedScore{};
-      out += str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\"",
-                 std::isnan(share) ? ""
-                                   : str(" style=\"background:color-mix(in srgb, var(--bar) ",
-                                         shown(45 * share, 0), "%, transparent)\""),
-                 ">", value == high ? "<b>" : "", shown(value, 1), value == high ? "</b>" : "",
-                 std::isnan(published) ? ""
-                                       : str(" <small title=\"", escaped(source), "\">(",
-                                             shown(published, 1), ")</small>"),
-                 "</td>");
+    for (size_t c = 0; c < spans.size(); ++c) {
+      const auto published = c < report.sets.size()
+                                 ? published_score(report.ways[w], report.sets[c].set)
+                                 : PublishedScore();
+      out += shaded_cell(score(w, c), spans[c],
+                         std::isnan(published.score)
+                             ? ""
+                             : str("<small class=\"paper\" title=\"", escaped(published.source),
+                                   "\">published ", shown(published.score, 1), " <sup>",
+                                   sources.number_of(published.source), "</sup></small>"));
     }
     out += "</tr>";
   }
-  return out + "</tbody></table></div>";
-}
-
-std::string sources_list(const ComparisonReport& report) {
-  std::string out;
-  for (const ComparedWay& way : report.ways) {
-    std::set<std::string> sources;
-    for (const ComparedSet& set : report.sets) {
-      const auto published = published_score(way, set.set);
-      if (!std::isnan(published.score)) sources.insert(published.source);
-    }
-    for (const auto& source : sources)
-      out += str("<li>", escaped(way.name), ": ", escaped(source), "</li>");
-  }
-  return out.empty() ? ""
-                     : str("<details><summary>Sources of the published scores in brackets"
-                           "</summary><ul>",
-                           out, "</ul></details>");
+  return out + "</tbody></table></div>" + sources.list();
 }
 
 /// IoU of each class by each way, with the span between the best and the worst way.
@@ -138,31 +137,41 @@ std::string class_differences(const ComparisonReport& report, const ComparedSet&
   struct Row {
     std::string name;
     std::vector<double> ious;
-    double span;
+    Span span;
   };
   std::vector<Row> rows;
-  const auto& results = set.comparison.results;
   for (size_t c = 0; c < set.class_names.size(); ++c) {
-    Row row{set.class_names[c], {}, 0};
-    double low = INFINITY, high = -INFINITY;
-    for (const SetResult& result : results) {
+    Row row{set.class_names[c], {}, {}};
+    for (const SetResult& result : set.comparison.results) {
       row.ious.push_back(score_of(result.scores, "IoU-" + result.names[c]));
-      if (std::isnan(row.ious.back())) continue;
-      low = std::min(low, row.ious.back()), high = std::max(high, row.ious.back());
+      row.span.add(row.ious.back());
     }
-    row.span = high >= low ? high - low : std::nan("");
     rows.push_back(std::move(row));
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return !std::isnan(a.span) && (std::isnan(b.span) || a.span > b.span);
+    const double first = a.span.length(), second = b.span.length();
+    return !std::isnan(first) && (std::isnan(second) || first > second);
   });
-  std::string out = open_table("classes of " + set.set, " tall", table_head(heads));
+  std::string out = open_table("classes of " + set.set, " tall first", table_head(heads));
   for (const Row& row : rows) {
     out += str("<tr><td>", escaped(row.name), "</td>");
-    for (const double iou : row.ious) out += cell(iou, 1);
-    out += cell(row.span, 1) + "</tr>";
+    for (const double iou : row.ious) out += shaded_cell(iou, row.span);
+    out += cell(row.span.length(), 1) + "</tr>";
   }
   return out + "</tbody></table></div>";
+}
+
+/// The share of the labelled pixels that a way labels right, for a caption.
+std::string share_right(const LabelMap& labels, const LabelMap& truth, int32_t classes) {
+  int64_t all = 0, right = 0;
+  for (size_t i = 0; i < truth.ids.size(); ++i) {
+    if (truth.ids[i] < 0 || truth.ids[i] >= classes) continue;
+    ++all;
+    right += labels.ids[i] == truth.ids[i];
+  }
+  if (all == 0) return "";
+  return str(", ", shown(100.0 * static_cast<double>(right) / static_cast<double>(all), 0),
+             " % right");
 }
 
 std::string contested_card(const ComparisonReport& report, const ComparedSet& set,
@@ -175,7 +184,9 @@ std::string contested_card(const ComparisonReport& report, const ComparedSet& se
   for (size_t w = 0; w < contested.predictions.size(); ++w) {
     const LabelMap& labels = contested.predictions[w];
     seen.insert(labels.ids.begin(), labels.ids.end());
-    panels += panel(painted_labels(contested.image, labels, colors), escaped(report.ways[w].name),
+    panels += panel(painted_labels(contested.image, labels, colors),
+                    report.ways[w].name +
+                        share_right(labels, contested.truth, static_cast<int32_t>(colors.size())),
                     contested.stem);
   }
   std::string legend;
@@ -183,7 +194,7 @@ std::string contested_card(const ComparisonReport& report, const ComparedSet& se
     if (id >= 0 && id < static_cast<int32_t>(colors.size()))
       legend += swatch(colors[id], set.class_names[id]);
   }
-  return str("<article><header><span>", escaped(contested.stem), "</span><b>",
+  return str("<article><header><span>", escaped(contested.stem), "</span><b>disagreement on ",
              shown(contested.share, 1), " % of the pixels</b></header><div class=\"panels\">",
              panels, "</div><ul class=\"legend\">", legend, "</ul></article>");
 }
@@ -199,8 +210,8 @@ std::string set_section(const ComparisonReport& report, const ComparedSet& set, 
       out +=
           str("<p class=\"warning\">", escaped(report.ways[w].name), ": ", escaped(remark), "</p>");
   }
-  out +=
-      "<h3>Classes, by the difference between the ways (IoU)</h3>" + class_differences(report, set);
+  out += "<h3>IoU of each class, by the difference between the ways</h3>" +
+         class_differences(report, set);
   if (set.comparison.contested.empty()) return out + "</section>";
   out += "<h3>Images on which the ways disagree most</h3><div class=\"examples\">";
   for (const ContestedImage& contested : set.comparison.contested)
@@ -208,9 +219,28 @@ std::string set_section(const ComparisonReport& report, const ComparedSet& set, 
   return out + "</div></section>";
 }
 
+/// The way with the best mean, and how much was scored.
+std::string figures(const ComparisonReport& report) {
+  size_t best = 0;
+  for (size_t w = 1; w < report.ways.size(); ++w) {
+    const double mean = mean_score(report, w);
+    if (std::isnan(mean_score(report, best)) || mean > mean_score(report, best)) best = w;
+  }
+  int64_t images = 0;
+  for (const ComparedSet& set : report.sets) images += set.comparison.results.front().scored;
+  const auto figure = [](const std::string& value, const std::string& name) {
+    return str("<li><b>", escaped(value), "</b><span>", name, "</span></li>");
+  };
+  return str("<ul class=\"figures\">", figure(report.ways[best].name, "best mean"),
+             figure(shown(mean_score(report, best), 2), "its mean of mIoU"),
+             figure(str(images), "images"), "</ul>");
+}
+
 HtmlPage page_of(const ComparisonReport& report) {
-  HtmlPage page{.title = "Dense CLIP, compared",
-                .subject = str(report.ways.size(), " ways, ", report.sets.size(), " sets")};
+  HtmlPage page{.title = report.title,
+                .subject = report.subject.empty()
+                               ? str(report.ways.size(), " ways, ", report.sets.size(), " sets")
+                               : report.subject};
   page.links.emplace_back("results", "results");
   for (size_t i = 0; i < report.sets.size(); ++i)
     page.links.emplace_back(str("set-", i), report.sets[i].set);
@@ -223,11 +253,9 @@ HtmlPage page_of(const ComparisonReport& report) {
     }
   }
   page.links.emplace_back("measured", "how it was measured");
-  page.body =
-      str("<section id=\"results\"><h2>mIoU</h2>", score_table(report),
-          "<p class=\"kind\">Percent; in brackets the published score of the same method and "
-          "backbone. Darker is better within a column.</p>",
-          sources_list(report), "</section>");
+  page.body = str(
+      "<section id=\"results\"><h2>mIoU</h2>", figures(report), score_table(report),
+      "<p class=\"kind\">Percent; shaded from the worst to the best of each column.</p></section>");
   for (size_t i = 0; i < report.sets.size(); ++i)
     page.body += set_section(report, report.sets[i], i);
   page.body += str("<section id=\"measured\"><h2>How it was measured</h2>",
@@ -268,9 +296,8 @@ void write_comparison(const fs::path& folder, const ComparisonReport& report) {
   write_atomically(folder / "results.json",
                    [&](std::ostream& out) { out << to_json(report).dump(1) << '\n'; });
   const auto rows = comparison_table(report);
-  write_atomically(folder / "results.csv",
-                   [&](std::ostream& out) { write_rows(out, rows, false); });
-  write_atomically(folder / "results.md", [&](std::ostream& out) { write_rows(out, rows, true); });
+  write_atomically(folder / "results.csv", [&](std::ostream& out) { write_csv(out, rows); });
+  write_atomically(folder / "results.md", [&](std::ostream& out) { write_markdown(out, rows); });
   write_html_page(folder / "report.html", page_of(report));
 }
 

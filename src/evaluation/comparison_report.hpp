@@ -25,6 +25,7 @@ struct ComparedSet {
 struct ComparisonReport {
   std::vector<ComparedWay> ways = {};
   std::vector<ComparedSet> sets = {};
+  std::string title = "Dense CLIP, compared", subject = {};  ///< Of the page.
 };
 
 /// A published score of a way on a set; NaN without one.

@@ -210,8 +210,8 @@ class Evaluation {
     if (options_.world_size > 1 && !options_.all_reduce) {
       fail("an evaluation on ", options_.world_size, " ranks needs all_reduce to add their counts");
     }
-    const auto& all = set_.items();
-    listed_ = options_.limit > 0 ? std::min<size_t>(options_.limit, all.size()) : all.size();
+    set_.keep(options_.limit, options_.among);
+    listed_ = static_cast<int64_t>(set_.items().size());
     if (listed_ == 0) {
       fail("data set ", info.name,
            " has no pair of image and labels: ", set_.report().summary(info.name, 0),

@@ -20,14 +20,15 @@ struct EvaluateOptions {
   /// empty: neither is written.
   std::filesystem::path predictions = {};
   TestRule rule = TestRule::pixelclip;  ///< TEST.RULE; pixelclip: the rule of the set
-  std::string protocol = {};     ///< Other settings that the scores depend on: templates, sizes …
-  std::string weights = {};      ///< Checksum of the weights; ends the fingerprint.
-  int threads = 0;               ///< Images processed at once; 0: all cores.
-  int batch = 1;                 ///< Maximum number of images per call of the score function.
-  int64_t limit = 0;             ///< Score only the first images of the set; 0: all.
-  int examples = 0;              ///< Best, worst and random images kept for the report.
-  bool keep_progress = false;    ///< Keep the progress files until forget_progress().
-  int rank = 0, world_size = 1;  ///< This rank scores items rank, rank + world_size, …
+  std::string protocol = {};  ///< Other settings that the scores depend on: templates, sizes …
+  std::string weights = {};   ///< Checksum of the weights; ends the fingerprint.
+  int threads = 0;            ///< Images processed at once; 0: all cores.
+  int batch = 1;              ///< Maximum number of images per call of the score function.
+  int64_t limit = 0;          ///< Score only the first images of the set; 0: all.
+  SemSegSet::Accepts among = {};  ///< Of these, only the ones that it accepts; empty: all.
+  int examples = 0;               ///< Best, worst and random images kept for the report.
+  bool keep_progress = false;     ///< Keep the progress files until forget_progress().
+  int rank = 0, world_size = 1;   ///< This rank scores items rank, rank + world_size, …
   /// Sums a tensor of counts over all ranks in place; needed when world_size > 1. Only matrices and
   /// counts are exchanged; each rank writes its predictions, and rank 0 joins them.
   std::function<void(torch::Tensor&)> all_reduce = {};
@@ -69,8 +70,9 @@ struct Comparison {
 
 /// Scores a set in several ways, each image and its labels read once. Ways differ in names, rule,
 /// protocol, weights and `predictions`, where each keeps its own progress: a way that was scored
-/// before is not scored again. Threads, batch, limit and ranks are those of the first. `contested`
-/// images are kept for the report, where all ways keep predictions. Errors: as evaluate().
+/// before is not scored again. Threads, batch, limit, among and ranks are those of the first.
+/// `contested` images are kept for the report, where all ways keep predictions. Errors: as
+/// evaluate().
 Comparison evaluate_ways(const DatasetInfo& info, const WaysScoreFunction& scores,
                          const std::vector<EvaluateOptions>& ways, int contested = 0);
 

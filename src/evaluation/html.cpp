@@ -76,10 +76,8 @@ std::string text_table(const std::string& label, const std::vector<TableRow>& ro
   for (const TableRow& row : rows | std::views::drop(1)) {
     out += "<tr>";
     for (size_t c = 0; c < row.size(); ++c) {
-      char* end = nullptr;
-      const double value = std::strtod(row[c].c_str(), &end);
-      const bool numeric = c > 0 && !texts.count(rows.front()[c]) && end != row[c].c_str() &&
-                           (*end == '\0' || *end == ' ');
+      const bool numeric = c > 0 && !texts.count(rows.front()[c]) && is_number(row[c]);
+      const double value = std::strtod(row[c].c_str(), nullptr);
       out += numeric ? str("<td data-v=\"", std::isnan(value) ? "" : shown(value, 6), "\">",
                            escaped(row[c]), "</td>")
                      : str("<td class=\"text\">", rows.front()[c] == "fingerprint" ? "<code>" : "",
@@ -113,7 +111,7 @@ std::string panel(const Image& image, const std::string& caption, const std::str
   return str("<figure><button aria-label=\"enlarge ", escaped(caption + " of " + of),
              "\"><img alt=\"", escaped(of + ": " + caption), "\" width=\"", image.width,
              "\" height=\"", image.height, "\" src=\"data:image/jpeg;base64,",
-             base64(encode_jpeg(image, 85)), "\"></button><figcaption>", caption,
+             base64(encode_jpeg(image, 85)), "\"></button><figcaption>", escaped(caption),
              "</figcaption></figure>");
 }
 

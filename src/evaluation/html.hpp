@@ -32,7 +32,8 @@ std::string cell(double value, int decimals, const std::string& unit = "");
 std::string table_head(const std::vector<std::string>& heads,
                        const std::set<std::string>& texts = {});
 
-/// The start of a table that scrolls where it finds no room; `kind` is "" or " tall".
+/// The start of a table that scrolls where it finds no room; `kind` is "", " tall" or " first"
+/// (the first column stays), or both.
 std::string open_table(const std::string& label, const std::string& kind, const std::string& head);
 
 /// Rows of texts, the first the head, as a table; numbers sort as such.

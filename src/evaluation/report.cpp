@@ -66,47 +66,14 @@ std::string remarks(const SetResult& result) {
     if (!remark.empty()) text += str(text.empty() ? "" : ", ", remark);
   };
   add(coverage_remark(result));
+  add(result.note);
   if (!result.complete) add("stopped early");
   if (result.failed > 0) add(str(result.failed, " unreadable"));
   if (result.unpaired > 0) add(str(result.unpaired, " without their other half"));
   return text;
 }
 
-void write_markdown(std::ostream& out, const std::vector<TableRow>& rows) {
-  for (size_t r = 0; r < rows.size(); ++r) {
-    for (const std::string& cell : rows[r]) out << "| " << cell << ' ';
-    out << "|\n";
-    if (r > 0) continue;
-    for (size_t c = 0; c < rows[r].size(); ++c)
-      out << (c == 0 || c + 1 == rows[r].size() ? "|---" : "|--:");
-    out << "|\n";
-  }
-}
-
 }  // namespace
-
-std::string plain_table(const std::vector<TableRow>& rows) {
-  std::vector<size_t> widths(rows.front().size());
-  const auto width = [](const std::string& text) {  // of UTF-8
-    return static_cast<size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-  };
-  for (const TableRow& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width(row[c]));
-  }
-  std::string text;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    std::string line, rule;
-    for (size_t c = 0; c < widths.size(); ++c) {
-      const std::string pad(widths[c] - width(rows[r][c]), ' '), gap = c ? "  " : "";
-      line += gap + (c == 0 || c + 1 == widths.size() ? rows[r][c] + pad : pad + rows[r][c]);
-      rule += gap + std::string(widths[c], '-');
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n' + (r == 0 ? rule + '\n' : "");
-  }
-  return text;
-}
 
 std::string coverage_remark(const SetResult& result) {
   const int64_t meant = expected_of(result) - result.unlabelled;
@@ -229,19 +196,21 @@ void write_results(const fs::path& folder, const std::vector<SetResult>& results
       write_markdown(out << "\nMost confused in " << result.set << ":\n\n", rows);
     }
   });
-  write_atomically(folder / "results.csv", [&](std::ostream& out) {
-    out << "set,mIoU,fwIoU,mACC,pACC,scored,listed,unlabelled,unpaired,unreadable,complete,"
-           "fingerprint,expected\n";
-    for (const SetResult& result : results) {
-      out << result.set << ',' << number(headline(result), 6);
-      for (const char* name : {"fwIoU", "mACC", "pACC"}) {
-        out << ',' << number(score_of(result.scores, name), 6);
-      }
-      out << ',' << result.scored << ',' << result.listed << ',' << result.unlabelled << ','
-          << result.unpaired << ',' << result.failed << ',' << (result.complete ? "yes" : "no")
-          << ',' << result.fingerprint << ',' << expected_of(result) << '\n';
-    }
-  });
+  std::vector<TableRow> rows = {{"set", "mIoU", "fwIoU", "mACC", "pACC", "scored", "listed",
+                                 "unlabelled", "unpaired", "unreadable", "complete", "fingerprint",
+                                 "expected"}};
+  for (const SetResult& result : results) {
+    TableRow row = {result.set, number(headline(result), 6)};
+    for (const char* name : {"fwIoU", "mACC", "pACC"})
+      row.push_back(number(score_of(result.scores, name), 6));
+    for (const int64_t count :
+         {result.scored, result.listed, result.unlabelled, result.unpaired, result.failed})
+      row.push_back(str(count));
+    row.insert(row.end(),
+               {result.complete ? "yes" : "no", result.fingerprint, str(expected_of(result))});
+    rows.push_back(std::move(row));
+  }
+  write_atomically(folder / "results.csv", [&](std::ostream& out) { write_csv(out, rows); });
 }
 
 void write_single_result(const fs::path& path, const SetResult& result) {
@@ -253,26 +222,16 @@ void write_single_result(const fs::path& path, const SetResult& result) {
 }
 
 void write_confusion(const fs::path& path, const SetResult& result) {
-  const auto write_name = [](std::ostream& out, const std::string& name) {
-    if (name.find_first_of(",\"\n") == std::string::npos)
-      out << name;
-    else
-      out << std::quoted(name, '"', '"');
-  };
-  write_atomically(path, [&](std::ostream& out) {
-    const int classes = result.confusion.classes();
-    out << "predicted \\ true";
-    for (const std::string& name : result.names) {
-      out << ',';
-      write_name(out, name);
-    }
-    out << ",ignored\n";
-    for (int p = 0; p < classes; ++p) {
-      write_name(out, result.names[p]);
-      for (int t = 0; t <= classes; ++t) out << ',' << result.confusion.at(p, t);
-      out << '\n';
-    }
-  });
+  const int classes = result.confusion.classes();
+  std::vector<TableRow> rows = {{"predicted \\ true"}};
+  rows[0].insert(rows[0].end(), result.names.begin(), result.names.end());
+  rows[0].push_back("ignored");
+  for (int p = 0; p < classes; ++p) {
+    TableRow row = {result.names[p]};
+    for (int t = 0; t <= classes; ++t) row.push_back(str(result.confusion.at(p, t)));
+    rows.push_back(std::move(row));
+  }
+  write_atomically(path, [&](std::ostream& out) { write_csv(out, rows); });
 }
 
 std::vector<ConfusedPair> most_confused(const Confusion& confusion, int count) {

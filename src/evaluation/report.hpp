@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "evaluation/confusion.hpp"
+#include "evaluation/table.hpp"
 #include "image/image.hpp"
 
 namespace pixelclip {
@@ -34,7 +35,9 @@ struct SetResult {
   int64_t expected = 0;  ///< Images that belong to the set, listed or not; 0: unknown.
   /// "path: reason" of the unreadable images; of all ranks if predictions are written.
   std::vector<std::string> unreadable = {};
-  bool complete = true;     ///< False when the evaluation was stopped before its end.
+  bool complete = true;  ///< False when the evaluation was stopped before its end.
+  /// What readers must know of the images: that some of them chose the configuration, or empty.
+  std::string note = {};
   bool plain_clip = false;  ///< Measured on CLIP's own weights, before any training.
   double seconds = 0;
   /// Checksum of the protocol and, after "-", of the weights. Results with equal first parts were
@@ -56,16 +59,12 @@ struct ComparedRow {
 /// Errors: anything else, a row without a source.
 std::vector<ComparedRow> read_compared(const std::filesystem::path& path);
 
-using TableRow = std::vector<std::string>;
 /// Headings, then a row a set: its headline score, fwIoU, mACC, pACC, counts, fingerprint, remarks.
 std::vector<TableRow> result_rows(const std::vector<SetResult>& results, int decimals = 2);
 /// Headings (the sets), then the headline scores of this run and of each of `compared`, with its
 /// source.
 std::vector<TableRow> comparison_rows(const std::vector<SetResult>& results,
                                       const std::vector<ComparedRow>& compared);
-
-/// Columns side by side for the log; the first and the last are texts, the others end flush.
-std::string plain_table(const std::vector<TableRow>& rows);
 
 /// Both tables for the log; the second only where there is something to compare with.
 std::string results_table(const std::vector<SetResult>& results,

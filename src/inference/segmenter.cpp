@@ -207,6 +207,12 @@ Tensor Segmenter::dense(const Image& rgb) const {
   return encoder_->dense(inputs({whole_view(rgb)})).squeeze(0);
 }
 
+std::pair<Tensor, Tensor> Segmenter::dense_and_pooled(const Image& rgb) const {
+  const torch::NoGradGuard no_grad;
+  const auto [dense, pooled] = encoder_->dense_and_pooled(inputs({whole_view(rgb)}));
+  return {dense.squeeze(0), pooled.squeeze(0)};
+}
+
 Tensor Segmenter::pooled(const Image& rgb) const {
   const torch::NoGradGuard no_grad;
   return encoder_->pooled(inputs({whole_view(rgb)})).squeeze(0);

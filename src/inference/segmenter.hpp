@@ -54,6 +54,8 @@ class Segmenter {
   torch::Tensor dense(const Image& rgb) const;
   /// CLIP's ordinary embedding [C] of the whole image, not normalised.
   torch::Tensor pooled(const Image& rgb) const;
+  /// Both, encoded once.
+  std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(const Image& rgb) const;
 
   /// Text embeddings [T, N, C] of class names (synonyms with ", " between them), each normalised.
   /// The newest few thousand names are remembered. Errors: an empty or too long name.

@@ -201,6 +201,27 @@ TEST(VisionTransformer, PoolsTheChosenPatchesAlone) {
       close(vit.pooled_of_patches(images, torch::tensor({{0, 9}, {3, 15}})), before, 1e-3));
 }
 
+TEST(ImageEncoders, GiveDenseAndPooledEmbeddingsTogether) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(3);
+  ClipArchitecture vit, convnext;
+  vit.vit = VitOptions{.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 32};
+  convnext.convnext = ConvNextOptions{.depths = {1, 1, 1, 1}, .widths = {8, 8, 16, 16}};
+  for (const auto& architecture : {vit, convnext}) {
+    auto encoder = make_image_encoder(architecture);
+    encoder->eval();
+    for (const int64_t width : {32, 64}) {
+      const auto images = torch::randn({2, 3, 32, width});
+      for (const auto method : {DenseMethod::pixelclip, DenseMethod::naclip}) {
+        if (!architecture.vit && method != DenseMethod::pixelclip) continue;
+        const auto [dense, pooled] = encoder->dense_and_pooled(images, {.method = method});
+        EXPECT_TRUE(close(dense, encoder->dense_by(images, {{.method = method}})[0], 1e-6));
+        EXPECT_TRUE(close(pooled, encoder->pooled(images), 1e-5));
+      }
+    }
+  }
+}
+
 TEST(ResizePositions, KeepsTheClassTokenAndTheGridItWasMadeFor) {
   const auto positions = torch::randn({17, 8});
   EXPECT_TRUE(torch::equal(resize_positions(positions, 4, 4), positions));

@@ -247,6 +247,19 @@ TEST_F(ConfigFile, TheEffectiveConfigReadsBackTheSame) {
   EXPECT_FALSE(again.test.aug.flip);
 }
 
+TEST_F(ConfigFile, WhatDiffersFromABaseIsAFileOnTopOfIt) {
+  const auto base = load_config("", {"TEST.SHORT_SIDE", "448"});
+  const auto config = with_overrides(
+      base, {"TEST.SLIDING_WINDOW.SIZE", "(32, 64)", "TEST.SYNONYMS", "max", "MODEL.DENSE.METHOD",
+             "naclip", "SEED", "3", "TEST.SLIDING_WINDOW.ENABLED", "True"});
+  const auto text = to_yaml_where_other(config, base);
+  EXPECT_EQ(text,
+            "MODEL:\n  DENSE:\n    METHOD: \"naclip\"\n"
+            "TEST:\n  SLIDING_WINDOW:\n    ENABLED: True\n    SIZE: [32, 64]\n"
+            "  SYNONYMS: \"max\"\nSEED: 3\n");
+  EXPECT_EQ(to_yaml_where_other(base, base), "");
+}
+
 TEST_F(ConfigFile, OwnDataSetsAreRead) {
   const auto sets =
       read(

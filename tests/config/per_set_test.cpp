@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/file.hpp"
 #include "config/check.hpp"
 #include "config/config.hpp"
 #include "support/support.hpp"
@@ -25,6 +26,29 @@ TEST(PerSet, ChangesKeysOfTestForOneSetAlone) {
   EXPECT_EQ(config_for_set(config, "b").test.short_side, 560);
   EXPECT_EQ(config_for_set(config, "c").test.short_side, config.test.short_side);
   EXPECT_EQ(load_config("", {"TEST.PER_SET", "[]"}).test.per_set.size(), 0u);
+}
+
+TEST(PerSet, LosesToTheSameKeyOnTheCommandLine) {
+  const testing::TempFolder folder;
+  write_text(folder / "c.yaml",
+             "TEST: {PER_SET: ['a TEST.SHORT_SIDE 448 TEST.RULE mmseg', 'b TEST.SHORT_SIDE 560', "
+             "'c TEST.CLASS_JSON datasets/coco.json']}\n");
+  const auto side = [&](const std::vector<std::string>& overrides, const char* set) {
+    return config_for_set(load_config(folder / "c.yaml", overrides), set).test.short_side;
+  };
+  EXPECT_EQ(side({}, "a"), 448);
+  EXPECT_EQ(side({"TEST.SHORT_SIDE", "320"}, "a"), 320);
+  EXPECT_EQ(side({"TEST.SHORT_SIDE", "320"}, "b"), 320);
+  const auto config = load_config(folder / "c.yaml", {"TEST.SHORT_SIDE", "320"});
+  EXPECT_EQ(config_for_set(config, "a").test.rule, TestRule::mmseg) << "other keys of the set stay";
+  EXPECT_THAT(config.test.per_set, ::testing::SizeIs(2)) << "an entry without keys is left out";
+  EXPECT_EQ(side({"TEST.SHORT_SIDE", "320", "TEST.PER_SET", "['a TEST.SHORT_SIDE 64']"}, "a"), 64)
+      << "an entry on the command line means one set alone";
+  const std::vector<std::string> list = {"MODEL.SEM_SEG_HEAD.TEST_CLASS_JSON",
+                                         "datasets/ade150.json"};
+  auto own = load_config(folder / "c.yaml", list);
+  apply_to_protocol(own, list);
+  EXPECT_EQ(config_for_set(own, "c").test.class_json, "datasets/ade150.json");
 }
 
 TEST(PerSet, SaysWhatIsWrongWithAnEntry) {
@@ -68,23 +92,42 @@ TEST(PresetsOfSets, AreThoseOfThePublicConfigurations) {
   const char *voc21 = "voc_2012_test_background_sem_seg", *voc20 = "voc_2012_test_sem_seg",
              *context60 = "context_60_test_sem_seg", *object = "coco_2017_test_object_sem_seg",
              *stuff = "coco_2017_test_stuff_all_sem_seg", *city = "cityscapes_fine_sem_seg_val",
-             *ade = "ade20k_150_test_sem_seg";
-  const SetProtocol expected[] = {{"sclip", voc21, 336, 224, 112, 0.1, 65},
-                                  {"sclip", context60, 336, 224, 112, 0.1, 50},
-                                  {"sclip", stuff, 448, 224, 112, 0, 40},
-                                  {"sclip", city, 560, 224, 112, 0, 40},
-                                  {"naclip", voc21, 336, 0, 0, 0.1, 40},
-                                  {"naclip", voc20, 336, 0, 0, 0, 40},
-                                  {"naclip", object, 336, 224, 112, 0.1, 40},
-                                  {"naclip", city, 560, 224, 112, 0, 40},
-                                  {"clearclip", voc21, 448, 448, 224, 0.5, 50},
-                                  {"clearclip", object, 448, 448, 224, 0.4, 50},
-                                  {"clearclip", city, 448, 224, 224, 0, 50},
-                                  {"clearclip", context60, 448, 448, 224, 0.15, 50},
-                                  {"proxyclip", voc21, 336, 336, 112, 0.2, 40},
-                                  {"proxyclip", object, 336, 336, 112, 0.25, 40},
-                                  {"proxyclip", city, 448, 224, 112, 0, 40},
-                                  {"proxyclip", ade, 448, 336, 112, 0, 40}};
+             *context59 = "context_59_test_sem_seg", *ade = "ade20k_150_test_sem_seg";
+  const SetProtocol expected[] = {
+      {"sclip", voc21, 336, 224, 112, 0.1, 65},
+      {"sclip", context60, 336, 224, 112, 0.1, 50},
+      {"sclip", object, 336, 224, 112, 0.1, 50},
+      {"sclip", voc20, 336, 224, 112, 0, 40},
+      {"sclip", context59, 336, 224, 112, 0, 40},
+      {"sclip", stuff, 448, 224, 112, 0, 40},
+      {"sclip", city, 560, 224, 112, 0, 40},
+      {"sclip", ade, 336, 224, 112, 0, 40},
+      {"naclip", voc21, 336, 0, 0, 0.1, 40},
+      {"naclip", context60, 336, 224, 112, 0.1, 40},
+      {"naclip", object, 336, 224, 112, 0.1, 40},
+      {"naclip", voc20, 336, 0, 0, 0, 40},
+      {"naclip", context59, 336, 224, 112, 0, 40},
+      {"naclip", stuff, 336, 224, 112, 0, 40},
+      {"naclip", city, 560, 224, 112, 0, 40},
+      {"naclip", ade, 336, 224, 112, 0, 40},
+      {"clearclip", voc21, 448, 448, 224, 0.5, 50},
+      {"clearclip", context60, 448, 448, 224, 0.15, 50},
+      {"clearclip", object, 448, 448, 224, 0.4, 50},
+      {"clearclip", voc20, 448, 448, 224, 0, 50},
+      {"clearclip", context59, 448, 448, 224, 0, 50},
+      {"clearclip", stuff, 448, 448, 224, 0, 50},
+      {"clearclip", city, 448, 224, 224, 0, 50},
+      {"clearclip", ade, 448, 448, 224, 0, 50},
+      {"proxyclip", voc21, 336, 336, 112, 0.2, 40},
+      {"proxyclip", context60, 336, 336, 112, 0.15, 40},
+      {"proxyclip", object, 336, 336, 112, 0.25, 40},
+      {"proxyclip", voc20, 336, 336, 112, 0, 40},
+      {"proxyclip", context59, 336, 336, 112, 0, 40},
+      {"proxyclip", stuff, 336, 336, 112, 0, 40},
+      {"proxyclip", city, 448, 224, 112, 0, 40},
+      {"proxyclip", ade, 448, 336, 112, 0, 40},
+      {"proxyclip", "ade20k_full_sem_seg_freq_val_all", 448, 336, 112, 0, 40},
+      {"proxyclip", "context_459_test_sem_seg", 448, 336, 112, 0, 40}};
   for (const auto& [preset, set, short_side, crop, stride, threshold, scale] : expected) {
     const auto config = load_config(testing::fs::path(PIXELCLIP_SOURCE_DIR) / "configs/eval" /
                                     (std::string(preset) + ".yaml"));
@@ -101,6 +144,14 @@ TEST(PresetsOfSets, AreThoseOfThePublicConfigurations) {
     EXPECT_EQ(test.prompt_ensemble_type, "imagenet") << name;
     const bool words = std::string(set) == voc21 || std::string(set) == object;
     EXPECT_EQ(test.background.words.empty(), !words || std::string(preset) == "clearclip") << name;
+    EXPECT_EQ(test.background.area,
+              std::string(preset) == "sclip" && words && std::string(set) == voc21 ? 0.1 : 0)
+        << name;
+    EXPECT_EQ(test.refine == Refinement::pamr, std::string(preset) == "naclip") << name;
+    const int64_t pad = std::string(preset) == "clearclip"   ? 16
+                        : std::string(preset) == "proxyclip" ? 56
+                                                             : 0;
+    EXPECT_EQ(test.sliding_window.pad, pad) << name;
   }
 }
 

@@ -85,9 +85,13 @@ TEST(SharedTrunk, ComputesOnceForAllMembersAndAgainForOtherInputs) {
     const auto inputs = torch::full({1, 3, 2, 2}, value);
     return trunk
         .features(member, inputs,
-                  [&] {
+                  [&](const std::vector<DenseOptions>& methods) {
                     ++computed;
-                    return std::vector{torch::full({1}, value), torch::full({1}, value + 10)};
+                    std::vector<torch::Tensor> features;
+                    for (const DenseOptions& method : methods)
+                      features.push_back(
+                          torch::full({1}, value + (method.method == DenseMethod::kk ? 10 : 0)));
+                    return features;
                   })
         .item<double>();
   };
@@ -99,6 +103,10 @@ TEST(SharedTrunk, ComputesOnceForAllMembersAndAgainForOtherInputs) {
   EXPECT_EQ(computed, 2);
   EXPECT_EQ(ask(1, 2), 12) << "each member takes its features once";
   EXPECT_EQ(computed, 3);
+  trunk.want({1});
+  EXPECT_EQ(ask(1, 3), 13);
+  EXPECT_EQ(ask(1, 3), 13) << "nothing was kept for a member that is not wanted";
+  EXPECT_EQ(computed, 5);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/file.hpp"
 #include "support/support.hpp"
@@ -93,6 +94,18 @@ TEST(Report, AScoreOfPartOfASetIsMarkedInTheTable) {
   EXPECT_EQ(
       read_json(folder / "eval/results.json")["ade20k_150_test_sem_seg"]["evaluation"]["expected"],
       1449);
+}
+
+TEST(Report, TablesAlignColumnsOfNumbersToTheRight) {
+  const std::vector<TableRow> rows = {{"set", "mIoU", "remarks", "mean"},
+                                      {"a", "12.30 (14.0)", "7 of them", "nan"},
+                                      {"b", "–", "some, \"odd\"", "4"}};
+  std::ostringstream markdown, csv;
+  write_markdown(markdown, rows);
+  EXPECT_THAT(markdown.str(), HasSubstr("|---|--:|---|--:|\n"));
+  write_csv(csv, rows);
+  EXPECT_THAT(csv.str(), HasSubstr("b,–,\"some, \"\"odd\"\"\",4\n"));
+  EXPECT_THAT(plain_table(rows), HasSubstr("b               –  some, \"odd\"     4\n"));
 }
 
 TEST(Report, CopypasteLinesAreDetectron2s) {

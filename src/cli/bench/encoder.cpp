@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -121,7 +122,8 @@ Times measure(ImageEncoder& encoder, const Tensor& images, const std::vector<Pro
   return {best, sum, square.work() / best_square};
 }
 
-/// Times of dense methods beside the default's; all take turns, and the best of the rounds counts.
+/// Times of dense methods over the default's. Each is timed between two runs of the default, so
+/// that a load that changes meets both alike; the median of the rounds counts.
 void run_methods(const EncoderBench& bench, BenchReport& report) {
   constexpr int64_t kSide = 320, kHelperGrid = kSide / 8;  // as DINO ViT-B/8's
   const VitOptions vit;
@@ -129,20 +131,29 @@ void run_methods(const EncoderBench& bench, BenchReport& report) {
   encoder->eval();
   const auto images = torch::randn({bench.batch, 3, kSide, kSide});
   const auto helper = torch::randn({bench.batch, 768, kHelperGrid, kHelperGrid});
-  std::vector<DenseOptions> methods = {{}};
-  for (const auto& name : bench.methods) methods.push_back({.method = dense_method(name)});
-  std::vector<double> best(methods.size(), std::numeric_limits<double>::infinity());
-  for (int round = 0; round <= bench.rounds; ++round) {  // round 0 warms up
-    for (size_t i = 0; i < methods.size(); ++i) {
-      const Stopwatch watch;
-      encoder->dense_by(images, {methods[i]}, helper);
-      if (round > 0) best[i] = std::min(best[i], watch.seconds());
+  const auto seconds = [&](const DenseOptions& options) {
+    const Stopwatch watch;
+    encoder->dense_by(images, {options}, helper);
+    return watch.seconds();
+  };
+  for (const auto& name : bench.methods) {
+    const DenseOptions method{.method = dense_method(name)};
+    std::vector<double> ratios;
+    seconds(method);  // warms up
+    double before = seconds({});
+    for (int round = 0; round < bench.rounds; ++round) {
+      const double own = seconds(method), after = seconds({});
+      ratios.push_back(own / std::sqrt(before * after));
+      before = after;
     }
-  }
-  for (size_t i = 1; i < methods.size(); ++i) {
-    report.add(pixelclip::str("vit_", bench.methods[i - 1]), best[i] / best[0], "",
-               pixelclip::str(bench.methods[i - 1],
-                              ": time over pixelclip's, ViT-B/16 at 320×320, float32"));
+    std::sort(ratios.begin(), ratios.end());
+    const auto quantile = [&](double share) {
+      return ratios[static_cast<size_t>(share * static_cast<double>(ratios.size() - 1) + 0.5)];
+    };
+    report.add(pixelclip::str("vit_", name), quantile(0.5), "",
+               pixelclip::str(name, ": time over pixelclip's, ViT-B/16 at 320×320, float32"));
+    report.add(pixelclip::str("vit_", name, "_low"), quantile(0.25), "", "  lower quartile");
+    report.add(pixelclip::str("vit_", name, "_high"), quantile(0.75), "", "  upper quartile");
   }
 }
 
@@ -207,7 +218,9 @@ void add_bench_encoder(CLI::App& bench) {
   command->add_option("--batch", options->batch, "images at once")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command->add_option("--rounds", options->rounds, "rounds, the best counts")
+  command
+      ->add_option("--rounds", options->rounds,
+                   "rounds; the best counts, or with --method the median")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--json", options->json, "write the figures to this file, - to print them");

@@ -1,9 +1,11 @@
 #include "cli/bench/eval.hpp"
 
+#include <malloc.h>
 #include <torch/utils.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <mutex>
 
@@ -79,24 +81,44 @@ LabelMap synthetic_labels(int64_t classes, int64_t height, int64_t width) {
   return truth;
 }
 
+/// Resident memory in MiB: now ("VmRSS") or at most so far ("VmHWM").
+double memory(const std::string& what) {
+  std::ifstream lines("/proc/self/status");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(what + ":")) return std::stod(line.substr(what.size() + 1)) / 1024;
+  }
+  return 0;
+}
+
+/// The memory in MiB that `work` takes at most beyond what is taken before it.
+double memory_of(const std::function<void()>& work) {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << 5;  // VmHWM begins anew
+  const double before = memory("VmRSS");
+  work();
+  return memory("VmHWM") - before;
+}
+
 /// The fused step against LibTorch's upsampling, argmax and bincount, one thread each.
 void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t height, int64_t width,
                  bool noise) {
   const auto scores = synthetic_scores(classes, noise);
   const LabelMap truth = synthetic_labels(classes, height, width);
   LabelMap labels;
-  const double fused = median_time(rounds, [&] {
+  const auto fused_step = [&] {
     labels = argmax_upsampled(scores.const_data_ptr<float>(), static_cast<int>(classes), 64, 64,
                               height, width, 1);
     Confusion(static_cast<int>(classes)).add(labels, truth, 255);
-  });
+  };
   const auto true_ids = torch::tensor(truth.ids, torch::kInt64).clamp_max(classes);
   Tensor expected;
-  const double plain = median_time(rounds, [&] {
+  const auto plain_step = [&] {
     expected =
         at::upsample_bilinear2d(scores.unsqueeze(0), {height, width}, false)[0].argmax(0).flatten();
     torch::bincount(expected * (classes + 1) + true_ids, {}, (classes + 1) * (classes + 1));
-  });
+  };
+  const double fused_memory = memory_of(fused_step), plain_memory = memory_of(plain_step);
+  const double fused = median_time(rounds, fused_step), plain = median_time(rounds, plain_step);
   const double equal = (torch::tensor(labels.ids, torch::kInt64) == expected)
                            .to(torch::kDouble)
                            .mean()
@@ -108,6 +130,8 @@ void bench_fused(BenchReport& report, int rounds, int64_t classes, int64_t heigh
              what + ": upsampling, argmax and confusion in one step");
   report.add("plain_" + key, plain * 1e3, "ms", "  LibTorch's upsampling, argmax and bincount");
   report.add("ratio_" + key, plain / fused, "times", "  faster");
+  report.add("fused_memory_" + key, fused_memory, "MiB", "  memory of the fused step");
+  report.add("plain_memory_" + key, plain_memory, "MiB", "  memory of LibTorch's operations");
   report.add("equal_" + key, 100 * equal, "%", "  labels that are equal");
 }
 
@@ -262,6 +286,8 @@ void run(const EvalBench& bench) {
   for (const bool noise : {false, true}) {
     bench_fused(report, bench.rounds, 150, 480, 640, noise);
     bench_fused(report, bench.rounds, 171, 480, 640, noise);
+    bench_fused(report, bench.rounds, 459, 480, 640, noise);
+    bench_fused(report, bench.rounds, 847, 480, 640, noise);
     bench_fused(report, bench.rounds, 19, 1024, 2048, noise);
   }
   if (bench.images > 0) bench_images(report, bench);
