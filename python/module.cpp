@@ -68,8 +68,8 @@ py::array_t<T> array_of(std::vector<T> values, std::vector<py::ssize_t> shape) {
 using Pixels = py::array_t<uint8_t, py::array::c_style>;  // [height, width, 3]
 using Encodings = std::vector<std::shared_ptr<const Encoded>>;
 
-/// Files are read at the size that the encoder needs; arrays are copied, since an overlay needs them
-/// later. Called without the interpreter's lock.
+/// Files are read at the size that the encoder needs; arrays are copied, since an overlay needs
+/// them later. Called without the interpreter's lock.
 ShownImage read_image(const Segmenter& segmenter, const std::variant<fs::path, Pixels>& image) {
   if (const auto* file = std::get_if<fs::path>(&image))
     return read_shown_image(*file, segmenter.short_side());
@@ -79,8 +79,8 @@ ShownImage read_image(const Segmenter& segmenter, const std::variant<fs::path, P
   return shown;
 }
 
-/// Images are read by LibTorch's threads and encoded `kTogether` at once, which bounds the memory of
-/// their resized pixels.
+/// Images are read by LibTorch's threads and encoded `kTogether` at once, which bounds the memory
+/// of their resized pixels.
 Encodings encode(const Segmenter& segmenter,
                  const std::vector<std::variant<fs::path, Pixels>>& images) {
   constexpr size_t kTogether = 8;
@@ -95,8 +95,8 @@ Encodings encode(const Segmenter& segmenter,
     for (const ShownImage& image : read) sources.push_back({image.rgb, image.height, image.width});
     auto encoded = segmenter.encode(sources);
     for (size_t i = 0; i < read.size(); ++i) {
-      result.push_back(std::make_shared<const Encoded>(
-          Encoded{std::move(encoded[i]), std::move(read[i].rgb)}));
+      result.push_back(
+          std::make_shared<const Encoded>(Encoded{std::move(encoded[i]), std::move(read[i].rgb)}));
     }
   }
   return result;

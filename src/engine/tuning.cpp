@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -73,8 +74,11 @@ class Tuner {
     if (comm_.is_main())
       log::info(plan_.set, ": searching on ", halves.searched, " images, ", halves.held_out,
                 " are held out");
-    result_.complete = score({start_}, "start", 0);
-    result_.search_before = result_.search_after = known_[text_of(start_)].score;
+    result_.complete = score({start_});
+    TuningTrial first{.round = 0, .axis = "start", .chosen = true};
+    std::tie(first.score, first.fingerprint) = known_[text_of(start_)];
+    result_.search_before = result_.search_after = first.score;
+    result_.trials.push_back(std::move(first));
     for (int round = 1; round <= plan_.rounds && result_.complete; ++round) {
       if (!search_all(round)) break;
     }
@@ -90,14 +94,10 @@ class Tuner {
   }
 
  private:
-  struct Known {
-    double score = 0;
-    std::string fingerprint;
-  };
-
   /// What the scores of the set depend on.
   std::string text_of(const Config& config) const {
-    return protocol_text(config_for_set(config, plan_.set), protocol_plan(config).templates);
+    const Config own = config_for_set(config, plan_.set);
+    return protocol_text(own, protocol_plan(own).templates);
   }
 
   bool changed() const { return text_of(result_.tuned) != text_of(start_); }
@@ -109,7 +109,7 @@ class Tuner {
   }
 
   /// Scores configurations on the images of the search; false after a signal.
-  bool score(const std::vector<Config>& configs, const std::string& axis, int round) {
+  bool score(const std::vector<Config>& configs) {
     std::vector<Way> ways;
     for (const Config& config : configs)
       ways.push_back({Fingerprint().add(text_of(config)).hex(), config});
@@ -123,12 +123,6 @@ class Tuner {
       if (!result.complete) return false;
       known_[text_of(configs[i])] = {headline(result), result.fingerprint};
     }
-    if (round == 0)
-      result_.trials.push_back({.round = 0,
-                                .axis = axis,
-                                .score = headline(comparison.results[0]),
-                                .chosen = true,
-                                .fingerprint = comparison.results[0].fingerprint});
     return true;
   }
 
@@ -165,20 +159,20 @@ class Tuner {
       const auto text = text_of(config);
       if (std::find(texts.begin(), texts.end(), text) != texts.end()) continue;  // changes nothing
       texts.push_back(text);
-      TuningTrial trial{.round = round, .axis = axis.name, .keys = joined_words(choice)};
-      const bool known = known_.contains(text);
-      if (!known) trial.refusal = refusal(config);
-      if (!known && trial.refusal.empty()) unknown.push_back(config);
-      if (!known) candidates.emplace_back(std::move(config), std::move(trial));
-      // A configuration scored before was not better than the best so far.
+      if (known_.contains(text)) continue;  // was not better than the best so far
+      TuningTrial trial{.round = round,
+                        .axis = axis.name,
+                        .keys = joined_words(choice),
+                        .refusal = refusal(config)};
+      if (trial.refusal.empty()) unknown.push_back(config);
+      candidates.emplace_back(std::move(config), std::move(trial));
     }
-    if (!unknown.empty() && !score(unknown, axis.name, round)) return false;
+    if (!unknown.empty() && !score(unknown)) return false;
     const Config* best = nullptr;
     TuningTrial* best_trial = nullptr;
     for (auto& [config, trial] : candidates) {
       if (!trial.refusal.empty()) continue;
-      const Known& known = known_.at(text_of(config));
-      trial.score = known.score, trial.fingerprint = known.fingerprint;
+      std::tie(trial.score, trial.fingerprint) = known_.at(text_of(config));
       if (!(trial.score > result_.search_after)) continue;
       result_.search_after = trial.score;
       best = &config, best_trial = &trial;
@@ -223,7 +217,8 @@ class Tuner {
   ModelPool pool_;
   Config start_;
   std::vector<TuningAxis> axes_;
-  std::map<std::string, Known> known_;  ///< by what scores depend on
+  /// Scores on the images of the search and fingerprints, by text_of.
+  std::map<std::string, std::pair<double, std::string>> known_;
   TuningResult result_;
 };
 
