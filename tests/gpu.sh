@@ -24,7 +24,7 @@ small_libraries() { # PROGRAM...
 
 pack() { # ARCHIVE
   [ $packed = no ] || fail "this is an archive's script; --pack works in the source tree"
-  archive=$1
+  archive=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") || fail "there is no folder $(dirname "$1")"
   cd "$here"
   sh tools/setup.sh gpu_test
   staging=$(mktemp -d)
@@ -164,10 +164,10 @@ all_stages() {
   sanitize
   for backbone in vit_base convnext_base; do
     for images in $batches; do
-      for precision in tf32 bf16 fp16; do
+      for precision in $precisions; do
         timeline=
         [ "$precision" != bf16 ] || timeline="--timeline $out/timeline-$backbone-$images.json"
-        bench_train $backbone "$images" $precision
+        bench_train $backbone "$images" "$precision"
       done
     done
   done
@@ -184,7 +184,7 @@ training_table() {
   echo '|---|---|---|---|---|---|---|---|---|'
   for backbone in vit_base convnext_base; do
     for images in $batches; do
-      for precision in tf32 bf16 fp16; do
+      for precision in $precisions; do
         bench=train-$backbone-$images-$precision
         if ! grep -q '^passed (' "$out/$bench.state"; then
           echo "| $backbone | $images | $precision | $(cat "$out/$bench.state") | | | | | |"
@@ -249,7 +249,8 @@ run() { # [OPTIONS] [OUT]
   out=$(cd "$out" && pwd)
   trap stop INT TERM HUP
   set_up
-  batches="12 48" steps=10 scored=64 small='' limit=200
+  batches="12 48" precisions="tf32 bf16 fp16" steps=10 scored=64 small='' limit=200
+  [ "$device" != cpu ] || { precisions="tf32 bf16" limit=900; }  # no processor computes in float16
   if [ $quick = yes ]; then
     batches=1 steps=1 scored=1 small="MODEL.CLIP_RESOLUTION (64,64) MODEL.MASK_RESOLUTION (64,64)"
   fi

@@ -34,7 +34,7 @@ mount -t proc proc "$ROOT/proc"
 # The Python of a machine: what `python3` names.
 printf '#!/bin/sh\nexec %s/bin/python "$@"\n' "$ENVIRONMENT" >"$ROOT/bin/python3"
 chmod +x "$ROOT/bin/python3"
-exec chroot "$ROOT" /bin/env -i PATH=/bin HOME=/tmp OMP_NUM_THREADS=2 \
+exec chroot "$ROOT" /bin/env -i PATH=/bin HOME=/tmp OMP_WAIT_POLICY=PASSIVE \
   sh /package/gpu.sh --run /package/pixelclip-gpu.tar.gz --device cpu --quick /out
 INSIDE
 ROOT=$root OUT=$out ENVIRONMENT=$environment BASE=$base \

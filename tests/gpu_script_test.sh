@@ -16,7 +16,7 @@ cat >"$root/bin/pixelclip" <<'PROGRAM'
 #!/bin/sh
 echo "pixelclip $*" >>"$CALLS"
 case "$*" in
-  *"--images 48"*fp16* | *"--images 48"*float16*) echo "out of GPU memory: lower SOLVER.IMS_PER_BATCH" >&2; exit 1 ;;
+  *"--images 48"*bfloat16*) echo "out of GPU memory: lower SOLVER.IMS_PER_BATCH" >&2; exit 1 ;;
 esac
 while [ $# -gt 0 ]; do
   if [ "$1" = --json ]; then
@@ -92,7 +92,7 @@ rm "$FAULTS/golden"
 run --device cpu "$folder/out" || give_up "the last call should pass"
 [ "$(grep -c 'filter=' "$CALLS")" = 1 ] || give_up "only the failed stage should run again"
 grep -q '^| vit_base | 12 | tf32 | 12.50 | 0.960 | 2.0 | 1.5 | 0 | 0 |$' "$folder/out/result.md" || give_up "the table of training"
-grep -q '^| vit_base | 48 | fp16 | passed: out of memory' "$folder/out/result.md" || give_up "out of memory is a result"
+grep -q '^| vit_base | 48 | bf16 | passed: out of memory' "$folder/out/result.md" || give_up "out of memory is a result"
 grep -q '^| voc | 33.3 |' "$folder/out/result.md" || give_up "the table of scoring"
 refuses 'holds results of another device or program' --device cpu --quick "$folder/out"
 echo "tests/gpu.sh refuses, goes on and reports as described"

@@ -20,7 +20,8 @@ StorePtr serve_store(int port, Milliseconds limit, int* chosen_port) {
   options.waitWorkers = false;
   options.timeout = limit;
   try {
-    auto store = c10::make_intrusive<c10d::TCPStore>("localhost", options);
+    // Not "localhost", which needs /etc/hosts or a name server.
+    auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
     if (chosen_port) *chosen_port = store->getPort();
     return store;
   } catch (const std::exception& e) {

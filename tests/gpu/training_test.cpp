@@ -107,8 +107,9 @@ TEST_F(TrainingOnAGpu, InLowerPrecisionTheLossesAreClose) {
 }
 
 TEST_F(TrainingOnAGpu, DinosMasksAndAccumulatedStepsHaveTheCpusLosses) {
+  // A pixel between two clusters may go to either on a GPU.
   expect_equal_runs(
-      "dino", "vit", 1e-4,
+      "dino", "vit", kFakeGpu ? 1e-4 : 1e-2,
       {"MODEL.DINO", "True", "MODEL.DINO_WEIGHTS", at("dino.pth"), "MODEL.DINO_CLUSTERS", "4",
        "SOLVER.ACCUMULATE_STEPS", "2", "VIS_PERIOD", "2"});
 }
