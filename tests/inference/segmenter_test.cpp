@@ -88,6 +88,7 @@ TEST_F(SegmenterTest, FindsWhatScoringFinds) {
   PixelCLIP model(config.model, segmenter.clip()->architecture());
   model->start_from_clip(state_of(*segmenter.clip()), "clip.pth");
   model->eval();
+  model->to(segmenter.encoder().device());
   const Image image = blocks(61, 97);
   const Words words = segmenter.words({"dog", "cat", "grass", "sky, cloud"});
   const auto scored =
