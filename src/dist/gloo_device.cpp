@@ -13,6 +13,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "base/error.hpp"
+#include "dist/failure.hpp"
 #include "dist/host_port.hpp"
 #include "dist/store.hpp"
 
