@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "nn/functional.hpp"
+
 namespace pixelclip {
 namespace nn = torch::nn;
 using torch::Tensor;
@@ -44,9 +46,9 @@ ConvNextBlockImpl::ConvNextBlockImpl(int64_t width) {
   conv_dw = register_module(
       "conv_dw", nn::Conv2d(nn::Conv2dOptions(width, width, 7).padding(3).groups(width)));
   norm = register_module("norm", layer_norm(width));
-  mlp = register_module("mlp", nn::ModuleDict());
-  mlp->update(
-      {{"fc1", nn::Linear(width, 4 * width).ptr()}, {"fc2", nn::Linear(4 * width, width).ptr()}});
+  const auto mlp = register_module("mlp", nn::ModuleDict());
+  fc1_ = mlp->register_module("fc1", nn::Linear(width, 4 * width));
+  fc2_ = mlp->register_module("fc2", nn::Linear(4 * width, width));
   gamma = register_parameter("gamma", torch::full({width}, 1e-6));
 }
 
@@ -55,8 +57,8 @@ Tensor ConvNextBlockImpl::forward(const Tensor& x, const Tensor& factors) {
   // to compute.
   const bool in_place = !at::GradMode::is_enabled();
   auto y = norm(conv_dw(x).permute({0, 2, 3, 1}));  // [B, h, w, W]
-  y = mlp["fc1"]->as<nn::Linear>()->forward(y);
-  y = mlp["fc2"]->as<nn::Linear>()->forward(in_place ? at::gelu_(y) : at::gelu(y));
+  y = linear(fc1_, y);
+  y = linear(fc2_, in_place ? at::gelu_(y) : at::gelu(y));
   y = in_place && y.dtype() == gamma.dtype() ? y.mul_(gamma) : y * gamma;
   y = y.permute({0, 3, 1, 2});  // [B, W, h, w]
   if (factors.defined()) y = y * factors.to(y.scalar_type()).view({-1, 1, 1, 1});
@@ -130,8 +132,8 @@ Tensor ConvNextImpl::features(const Tensor& images, const at::Generator& random)
 
 Tensor ConvNextImpl::project(const Tensor& features) {
   auto x = norm_(features);
-  if (!hidden_.is_empty()) x = at::gelu(hidden_(x));
-  return proj_(x);
+  if (!hidden_.is_empty()) x = at::gelu(linear(hidden_, x));
+  return linear(proj_, x);
 }
 
 Tensor ConvNextImpl::dense(const Tensor& images, const at::Generator& random) {

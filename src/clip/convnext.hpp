@@ -36,7 +36,7 @@ class ConvNextBlockImpl : public torch::nn::Module {
  private:
   torch::nn::Conv2d conv_dw{nullptr};
   torch::nn::LayerNorm norm{nullptr};
-  torch::nn::ModuleDict mlp{nullptr};
+  torch::nn::Linear fc1_{nullptr}, fc2_{nullptr};
   torch::Tensor gamma;
 };
 TORCH_MODULE(ConvNextBlock);

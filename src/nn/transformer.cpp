@@ -1,10 +1,10 @@
 #include "nn/transformer.hpp"
 
-#include <torch/nn/functional.h>
 #include <torch/nn/init.h>
 
+#include "nn/functional.hpp"
+
 namespace pixelclip {
-namespace F = torch::nn::functional;
 using torch::Tensor;
 
 namespace {
@@ -36,23 +36,27 @@ AttentionImpl::AttentionImpl(int64_t width, int64_t heads) : heads_(heads) {
   torch::nn::init::zeros_(out_proj->bias);
 }
 
-Tensor AttentionImpl::project(const Tensor& x, int64_t first) {
+Tensor AttentionImpl::split(const Tensor& x, int64_t first) {
   const int64_t width = x.size(2);
   // A slice of everything would cost its backward pass a copy.
   const auto from_first = [&](const Tensor& all) {
     return first == 0 ? all : all.slice(0, first * width);
   };
-  return F::linear(x, from_first(in_proj_weight), from_first(in_proj_bias))
-      .view({x.size(0), x.size(1), 3 - first, heads_, width / heads_})
-      .permute({2, 0, 3, 1, 4});
+  return linear(x, from_first(in_proj_weight), from_first(in_proj_bias))
+      .view({x.size(0), x.size(1), 3 - first, heads_, width / heads_});
+}
+
+Tensor AttentionImpl::project(const Tensor& x, int64_t first) {
+  return split(x, first).permute({2, 0, 3, 1, 4});
 }
 
 Tensor AttentionImpl::join(const Tensor& y) {
-  return out_proj(y.transpose(1, 2).reshape({y.size(0), y.size(2), -1}));
+  return linear(out_proj, y.transpose(1, 2).reshape({y.size(0), y.size(2), -1}));
 }
 
 Tensor AttentionImpl::forward(const Tensor& x, bool causal) {
-  const auto qkv = project(x, 0).unbind();  // its backward pass is one copy
+  auto qkv = split(x, 0).unbind(2);  // in this layout its backward pass is one copy
+  for (auto& part : qkv) part = part.transpose(1, 2);
   return join(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], {}, 0.0, causal));
 }
 
@@ -72,7 +76,7 @@ MlpImpl::MlpImpl(int64_t width, int64_t hidden, Activation activation) : activat
   c_proj = register_module("c_proj", torch::nn::Linear(hidden, width));
 }
 
-Tensor MlpImpl::forward(const Tensor& x) { return c_proj(activate(c_fc(x), activation_)); }
+Tensor MlpImpl::forward(const Tensor& x) { return linear(c_proj, activate(linear(c_fc, x), activation_)); }
 
 ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation,
                                      int64_t hidden) {

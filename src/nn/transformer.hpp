@@ -32,6 +32,9 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor join(const torch::Tensor& y);
 
  private:
+  /// As project(), but [B, N, 3 − first, heads, W / heads].
+  torch::Tensor split(const torch::Tensor& x, int64_t first);
+
   int64_t heads_;
   torch::Tensor in_proj_weight, in_proj_bias;
   torch::nn::Linear out_proj{nullptr};

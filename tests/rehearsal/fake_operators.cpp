@@ -85,7 +85,7 @@ class Call {
     for (size_t i = 0; i < arguments.size(); ++i) use_generator(stack_[begin + i], arguments[i]);
     const auto read = kReads.find(name_);
     for (int i = 0; read != kReads.end() && i < read->second; ++i) count_read(name_, device_);
-    count_operation(name_);
+    if (!is_view()) count_operation(name_);
     if (kNotDeterministic.contains(name_)) at::globalContext().alertNotDeterministic(name_);
     op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &stack_);
     for (const auto& [host, device] : resized_) give_storage(host, device);
@@ -98,6 +98,10 @@ class Call {
     Tensor host, device;
   };
 
+  bool is_view() const {
+    const auto& results = op_.schema().returns();
+    return results.size() == 1 && results[0].alias_info() && !results[0].alias_info()->isWrite();
+  }
   bool takes_indices() const { return name_.find("index") != std::string::npos; }
 
   Tensor host_of(const Tensor& tensor, bool written) {
@@ -359,7 +363,8 @@ bool is_one_kernel(const std::string& name) {
                                               "aten::native_group_norm",
                                               "aten::native_layer_norm",
                                               "aten::native_group_norm_backward",
-                                              "aten::native_layer_norm_backward"};
+                                              "aten::native_layer_norm_backward",
+                                              "aten::silu_backward"};
   return name.starts_with("aten::_foreach_") || names.contains(name);
 }
 

@@ -21,7 +21,7 @@ void print_most_frequent(const Counts& counts) {
   std::vector<std::pair<int64_t, std::string>> names;
   for (const auto& [name, count] : counts.by_name) names.emplace_back(count, name);
   std::sort(names.rbegin(), names.rend());
-  for (size_t i = 0; i < std::min<size_t>(names.size(), 40); ++i)
+  for (size_t i = 0; i < std::min<size_t>(names.size(), 60); ++i)
     std::printf("  %5ld %s\n", names[i].first, names[i].second.c_str());
 }
 

@@ -1,5 +1,7 @@
 #include "rehearsal/steps.hpp"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "modeling/mask_clusters.hpp"
 
 namespace pixelclip::fake_cuda {
@@ -98,7 +100,7 @@ Counts Steps::run_prompts() {
 Counts Steps::run_teacher(int64_t images) {
   const auto given = model_->upload(batch(images, 2));
   reset_counts();
-  model_->teacher_features(given);
+  model_->teacher_features(given, at::make_generator<at::CPUGeneratorImpl>());
   return counts();
 }
 
