@@ -42,7 +42,8 @@ Tensor residual_factors(int64_t batch, double drop, const at::Generator& random)
   return torch::empty({batch}, torch::kFloat).bernoulli_(keep, random) / keep;
 }
 
-ConvNextBlockImpl::ConvNextBlockImpl(int64_t width) {
+ConvNextBlockImpl::ConvNextBlockImpl(int64_t width, bool depthwise_channels_last)
+    : depthwise_channels_last_(depthwise_channels_last) {
   conv_dw = register_module(
       "conv_dw", nn::Conv2d(nn::Conv2dOptions(width, width, 7).padding(3).groups(width)));
   norm = register_module("norm", layer_norm(width));
@@ -56,7 +57,8 @@ Tensor ConvNextBlockImpl::forward(const Tensor& x, const Tensor& factors) {
   // Without gradients in place where the types allow it: large tensors cost more to allocate than
   // to compute.
   const bool in_place = !at::GradMode::is_enabled();
-  auto y = norm(conv_dw(x).permute({0, 2, 3, 1}));  // [B, h, w, W]
+  const auto input = depthwise_channels_last_ ? x : x.contiguous();
+  auto y = norm(conv_dw(input).permute({0, 2, 3, 1}));  // [B, h, w, W]
   y = linear(fc1_, y);
   y = linear(fc2_, in_place ? at::gelu_(y) : at::gelu(y));
   y = in_place && y.dtype() == gamma.dtype() ? y.mul_(gamma) : y * gamma;
@@ -83,7 +85,7 @@ ConvNextImpl::ConvNextImpl(const ConvNextOptions& options) {
     blocks_[s] = stage->register_module("blocks", nn::ModuleList());
     for (int64_t i = 0; i < options.depths[s]; ++i, ++index) {
       drop_path_.push_back(total > 1 ? options.drop_path_rate * index / (total - 1) : 0.0);
-      blocks_[s]->push_back(ConvNextBlock(width));
+      blocks_[s]->push_back(ConvNextBlock(width, options.depthwise_channels_last));
     }
   }
   norm_ = group(*trunk, "head")->register_module("norm", layer_norm(options.widths[3]));

@@ -18,6 +18,7 @@ struct ConvNextOptions {
   std::array<int64_t, 4> widths{128, 256, 512, 1024};
   int64_t embedding = 640;
   int64_t head_hidden = 0;      // width of the head's hidden layer (large model); 0: a linear head
+  bool depthwise_channels_last = true;
   double drop_path_rate = 0.0;  // of the last block; rises linearly from 0
 };
 
@@ -28,12 +29,14 @@ torch::Tensor residual_factors(int64_t batch, double drop, const at::Generator& 
 /// Depthwise 7×7 convolution, LayerNorm, two linear layers, layer scale `gamma`, and a residual.
 class ConvNextBlockImpl : public torch::nn::Module {
  public:
-  explicit ConvNextBlockImpl(int64_t width);
+  /// The layout is that of the depthwise convolution's input; the block's stays channels last.
+  explicit ConvNextBlockImpl(int64_t width, bool depthwise_channels_last = true);
   /// [B, W, h, w] channels-last → the same. `factors` [B] multiply the samples' residuals;
   /// undefined: 1.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& factors = {});
 
  private:
+  bool depthwise_channels_last_;
   torch::nn::Conv2d conv_dw{nullptr};
   torch::nn::LayerNorm norm{nullptr};
   torch::nn::Linear fc1_{nullptr}, fc2_{nullptr};

@@ -22,6 +22,7 @@ struct Config {
   TestConfig test;
   int64_t seed = -1;
   bool cudnn_benchmark = false;
+  bool deterministic = false;
   std::string output_dir = "./output";
   int64_t version = 2;
   int64_t vis_period = 0;
@@ -40,6 +41,8 @@ struct Config {
     key.section("TEST", test);
     key("SEED", seed, "seed of all random draws; -1: a new one for each run", at_least(-1));
     key("CUDNN_BENCHMARK", cudnn_benchmark, "let cuDNN measure and choose its algorithms");
+    key("DETERMINISTIC", deterministic,
+        "let a GPU use deterministic algorithms alone, so that a run repeats bit for bit; slower");
     key("FLOAT32_PRECISION", float32_precision,
         "precision of float32 matrix products on a GPU; highest is exact, the others use "
         "TensorFloat-32; empty: high");

@@ -92,6 +92,7 @@ struct ModelConfig {
   std::string prompt_templates_file = "";
   double drop_path_rate = 0.1;
   bool teacher_drop_path = true;
+  bool depthwise_channels_last = true;
   FloatType precision = FloatType::float32;
   FloatType text_precision = FloatType::float32;
   DenseConfig dense;
@@ -135,6 +136,8 @@ struct ModelConfig {
         "stochastic depth of the last block of ConvNeXt in training", between(0, 0.999));
     key("TEACHER_DROP_PATH", teacher_drop_path,
         "use stochastic depth in the teacher too, as the public code");
+    key("DEPTHWISE_CHANNELS_LAST", depthwise_channels_last,
+        "memory layout of ConvNeXt's depthwise convolutions: channels last, else channel by channel");
     key("PRECISION", precision, "floating-point type of inference",
         one_of({"float32", "bfloat16"}));
     key("TEXT_PRECISION", text_precision,

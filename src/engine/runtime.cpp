@@ -39,12 +39,17 @@ void set_up_log(const std::filesystem::path& folder, int rank) {
   if (rank == 0) log::add_file(folder / "log.txt");
 }
 
-void set_up_gpu_math(MatmulPrecision precision, bool cudnn_benchmark) {
+void set_up_gpu_math(MatmulPrecision precision, bool cudnn_benchmark, bool deterministic) {
   auto& context = at::globalContext();
   context.setFloat32MatmulPrecision(precision == MatmulPrecision::unset ? "high"
                                                                         : to_string(precision));
   context.setAllowTF32CuDNN(precision != MatmulPrecision::highest);
-  context.setBenchmarkCuDNN(cudnn_benchmark);
+  context.setBenchmarkCuDNN(cudnn_benchmark && !deterministic);
+  context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  context.setDeterministicFillUninitializedMemory(false);  // nothing reads it
+  context.setDeterministicCuDNN(deterministic);
+  // cuBLAS reads it when it starts; without a workspace of its own its sums may change their order.
+  if (deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
 }
 
 void set_up_torch(int processes) {

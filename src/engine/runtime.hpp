@@ -16,10 +16,10 @@ void start_process();
 /// The log of one rank; rank 0 also appends it to `folder`/log.txt.
 void set_up_log(const std::filesystem::path& folder, int rank);
 
-/// For commands that compute: TF32 on GPUs as FLOAT32_PRECISION says (the default allows it), and
-/// cuDNN's search as CUDNN_BENCHMARK says.
+/// For commands that compute: TF32 on GPUs as FLOAT32_PRECISION says (the default allows it),
+/// cuDNN's search as CUDNN_BENCHMARK says, deterministic algorithms as DETERMINISTIC says.
 void set_up_gpu_math(MatmulPrecision precision = MatmulPrecision::unset,
-                     bool cudnn_benchmark = false);
+                     bool cudnn_benchmark = false, bool deterministic = false);
 
 /// For one of `processes` that train or score on this machine: its share of the cores, and freed
 /// memory that is kept.

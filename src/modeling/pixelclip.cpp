@@ -25,9 +25,11 @@ Tensor zero_outside(const Tensor& images, const Tensor& sizes) {
   return images * inside(0).unsqueeze(2).logical_and(inside(1).unsqueeze(1)).unsqueeze(1);
 }
 
-/// The architecture with training's stochastic depth.
-ClipArchitecture with_drop_path(ClipArchitecture architecture, double rate) {
-  if (architecture.convnext) architecture.convnext->drop_path_rate = rate;
+/// The architecture with stochastic depth of `rate` and the configured memory layout.
+ClipArchitecture configured(ClipArchitecture architecture, const ModelConfig& config, double rate) {
+  if (!architecture.convnext) return architecture;
+  architecture.convnext->drop_path_rate = rate;
+  architecture.convnext->depthwise_channels_last = config.depthwise_channels_last;
   return architecture;
 }
 
@@ -82,11 +84,11 @@ PixelCLIPImpl::PixelCLIPImpl(const ModelConfig& config, const ClipArchitecture& 
   if (amp.enabled) training_type_ = autocast_type(to_string(amp.dtype));
   inference_type_ = autocast_type(to_string(config_.precision));
   sem_seg_head = register_module(
-      "sem_seg_head", SemSegHead(Predictor(with_drop_path(architecture, config_.drop_path_rate),
+      "sem_seg_head", SemSegHead(Predictor(configured(architecture, config_, config_.drop_path_rate),
                                            head_config.num_classes, head_config.prompt_length)));
   const double teacher_rate = config_.teacher_drop_path ? config_.drop_path_rate : 0.0;
   teacher_encoder = register_module(
-      "teacher_encoder", TeacherEncoder(with_drop_path(architecture, teacher_rate), clip()));
+      "teacher_encoder", TeacherEncoder(configured(architecture, config_, teacher_rate), clip()));
   head = register_module("head", ConvHead());
 }
 

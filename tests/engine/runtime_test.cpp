@@ -65,8 +65,15 @@ TEST(Runtime, SetsTheMathematicsOfGpusAsTheConfigurationSays) {
   EXPECT_EQ(context.float32MatmulPrecision(), at::Float32MatmulPrecision::HIGH);
   EXPECT_TRUE(context.allowTF32CuDNN());
   EXPECT_TRUE(context.benchmarkCuDNN());
+  EXPECT_FALSE(context.deterministicAlgorithms());
+  runtime::set_up_gpu_math(MatmulPrecision::unset, /*cudnn_benchmark=*/true,
+                           /*deterministic=*/true);
+  EXPECT_FALSE(context.benchmarkCuDNN());
+  EXPECT_TRUE(context.deterministicAlgorithms());
+  EXPECT_TRUE(context.deterministicCuDNN());
   runtime::set_up_gpu_math();
   EXPECT_FALSE(context.benchmarkCuDNN());
+  EXPECT_FALSE(context.deterministicAlgorithms());
 }
 
 }  // namespace

@@ -133,6 +133,39 @@ TEST_F(TrainingOnAGpu, TheSameRunTwiceGivesTheSameParameters) {
   }
 }
 
+TEST_F(TrainingOnAGpu, DeterministicModeRefusesNoOperationOfTraining) {
+  const std::vector<std::string> keys = {"DETERMINISTIC", "True"};
+  for (const std::string backbone : {"vit", "convnext"}) {
+    for (const std::string name : {"fixed_", "refixed_"}) {
+      const auto outcome = run(name + backbone, backbone, device(), {}, keys);
+      ASSERT_EQ(outcome.status, 0) << outcome.output;
+    }
+    EXPECT_TRUE(same_parameters(at("refixed_" + backbone), at("fixed_" + backbone))) << backbone;
+  }
+}
+
+TEST_F(TrainingOnAGpu, BothLayoutsOfDepthwiseConvolutionsHaveTheSameLosses) {
+  const auto outcome =
+      run("planes", "convnext", device(), {}, {"MODEL.DEPTHWISE_CHANNELS_LAST", "False"});
+  ASSERT_EQ(outcome.status, 0) << outcome.output;
+  ASSERT_EQ(run("last", "convnext", device()).status, 0);
+  const auto actual = losses("planes"), expected = losses("last");
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(actual[i], expected[i], kFakeGpu ? 1e-5 : 1e-4) << i;
+}
+
+TEST_F(TrainingOnAGpu, ADeviceThatIsMissingOrSharedIsRefusedInOneSentence) {
+  if (gpus() == 0) GTEST_SKIP() << "no GPU here";
+  const auto refused = [](const std::string& named, const std::string& count) {
+    const auto outcome = run("refused", "vit", named, {"--num-gpus", count},
+                             {"SOLVER.IMS_PER_BATCH", count});
+    EXPECT_NE(outcome.status, 0) << named << " " << count;
+    return outcome.output;
+  };
+  EXPECT_THAT(refused(str("cuda:", gpus() + 5), "1"), HasSubstr(str("this process sees ", gpus())));
+  EXPECT_THAT(refused("cuda", str(gpus() + 1)), HasSubstr(str("shows ", gpus(), " GPU")));
+  if (gpus() > 1) EXPECT_THAT(refused("cuda:1", "2"), HasSubstr("on one GPU"));
+}
+
 TEST_F(TrainingOnAGpu, AResumedRunMeetsTheWholeOne) {
   ASSERT_EQ(run("whole", "vit", device()).status, 0);
   ASSERT_EQ(run("parts", "vit", device(), {}, {"SOLVER.MAX_ITER", "2"}).status, 0);

@@ -194,7 +194,8 @@ class ScoringBench {
         config_(load_config("", {"INPUT.MIN_SIZE_TEST", "640", "INPUT.MAX_SIZE_TEST", "2560",
                                  "INPUT.FORMAT", "RGB", "MODEL.DEVICE", bench.device})),
         info_(make_set(scratch_.path(), bench.images, shape)) {
-    runtime::set_up_gpu_math(config_.float32_precision, config_.cudnn_benchmark);
+    runtime::set_up_gpu_math(config_.float32_precision, config_.cudnn_benchmark,
+                             config_.deterministic);
     device_ = runtime::pick_device(config_.model.device);
     set_current_device(device_);
     const SeededInit seeded(0);

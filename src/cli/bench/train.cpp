@@ -124,7 +124,8 @@ void run(const TrainBench& bench) {
     config.datasets.sam_root = synthetic.path().string();
   }
   runtime::set_up_torch();
-  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark,
+                           config.deterministic);
   const auto device = runtime::pick_device(config.model.device);
   set_current_device(device);
   auto model = random_model(config, bench.backbone == "convnext_base", device);
