@@ -33,7 +33,8 @@ class PIXELCLIP_API EncodedPicture {
 
 /// PixelCLIP or CLIP weights, ready to encode. Copies are cheap and share the weights; all
 /// functions may be called from several threads at once. There is no global state: models are
-/// independent.
+/// independent, and LibTorch's settings of the process (TensorFloat-32, cuDNN, threads) stay as the
+/// program has set them.
 class PIXELCLIP_API Model {
  public:
   /// `weights`: a checkpoint of PixelCLIP, OpenAI, open_clip or Hugging Face. A config.yaml beside

@@ -74,8 +74,7 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
 
 Segmenter open_segmenter(const SegmenterOptions& options) {
   const Config config = load_config(options.config);
-  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark,
-                           config.deterministic);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark, config.deterministic);
   set_current_device(find_device(options.device));
   return Segmenter(options);
 }

@@ -17,7 +17,7 @@ struct ConvNextOptions {
   std::array<int64_t, 4> depths{3, 3, 27, 3};
   std::array<int64_t, 4> widths{128, 256, 512, 1024};
   int64_t embedding = 640;
-  int64_t head_hidden = 0;      // width of the head's hidden layer (large model); 0: a linear head
+  int64_t head_hidden = 0;  // width of the head's hidden layer (large model); 0: a linear head
   bool depthwise_channels_last = true;
   double drop_path_rate = 0.0;  // of the last block; rises linearly from 0
 };

@@ -137,7 +137,8 @@ struct ModelConfig {
     key("TEACHER_DROP_PATH", teacher_drop_path,
         "use stochastic depth in the teacher too, as the public code");
     key("DEPTHWISE_CHANNELS_LAST", depthwise_channels_last,
-        "memory layout of ConvNeXt's depthwise convolutions: channels last, else channel by channel");
+        "memory layout of ConvNeXt's depthwise convolutions: channels last, else channel by "
+        "channel");
     key("PRECISION", precision, "floating-point type of inference",
         one_of({"float32", "bfloat16"}));
     key("TEXT_PRECISION", text_precision,

@@ -93,8 +93,7 @@ int run_here(Config& config, const WorldInfo& world, const RunOptions& options, 
   if (options.prepare)
     options.prepare(config, purpose, needed.model.weights != config.model.weights);
   runtime::set_up_torch(world.local_world_size);
-  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark,
-                           config.deterministic);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark, config.deterministic);
   runtime::set_up_log(folder, world.rank);
   if (world.rank == 0) {
     if (purpose != Purpose::train && !is_of_training(folder, purpose))

@@ -151,6 +151,7 @@ void Trainer::prepare() {
     options.places = state_.places;
     loader_ = make_train_loader(config_.datasets, config_.input, config_.model, options,
                                 state_.seed, model_->device().is_cuda());
+    places_ = loader_->places();
   }
   if (comm_.is_main()) {
     if (!start_.resume) archive_earlier_run(config_.output_dir);
@@ -173,23 +174,45 @@ void Trainer::check_best_metric() const {
   }
 }
 
+Trainer::Fetched Trainer::fetch() {
+  Fetched fetched;
+  try {
+    const Stopwatch watch;
+    auto samples = loader_->next();
+    fetched.seconds = watch.seconds();
+    if (dino_) dino_->add_masks(samples);
+    fetched.batch = step_.prepare(std::move(samples));
+  } catch (...) {
+    fetched.failure = std::current_exception();
+  }
+  fetched.places = loader_->places();
+  fetched.position = loader_->position();
+  return fetched;
+}
+
 bool Trainer::train_one() {
   comm_.set_step(state_.iteration);
   StepReport report{.iteration = state_.iteration};
-  const auto places = loader_->places();  // of the state before this step
   const Stopwatch watch;
-  auto batch = loader_->next();
-  report.data_seconds = watch.seconds();
+  const Fetched fetched = next_ ? std::move(*next_) : fetch();
+  next_.reset();
+  report.data_seconds = fetched.seconds;
   const double factor = learning_rate_factor(config_.solver, state_.iteration);
+  const bool more = state_.iteration + 1 < config_.solver.max_iter;
+  const auto ahead = [&] {
+    if (more && model_->device().is_cuda()) next_ = fetch();
+  };
   StepResult result;
   try {
-    if (dino_) dino_->add_masks(batch);
-    result = step_.run(batch, state_.iteration, state_.seed, factor);
+    if (fetched.failure) std::rethrow_exception(fetched.failure);
+    result = step_.run(fetched.batch, state_.iteration, state_.seed, factor, ahead);
   } catch (const c10::OutOfMemoryError&) {
-    save_after_out_of_memory(places);
+    save_after_out_of_memory();
     throw;
   }
-  state_.position = loader_->position();
+  const TrainBatch& batch = fetched.batch.samples;
+  places_ = fetched.places;
+  state_.position = fetched.position;
   if (!result.finite && !result.scaled_too_much) handle_non_finite(batch, result);
   report.seconds = watch.seconds();
   report.learning_rate = common_rate(step_.optimizer().groups()) * factor;
@@ -240,10 +263,10 @@ void Trainer::handle_non_finite(const TrainBatch& batch, const StepResult& resul
   }
 }
 
-void Trainer::save_after_out_of_memory(const std::vector<StreamPlace>& places) {
+void Trainer::save_after_out_of_memory() {
   if (!comm_.is_main() || state_.iteration <= began_ || saved_ == state_.iteration) return;
   // The other ranks wait in a collective, so only a single process knows all places.
-  state_.places = comm_.world_size() == 1 ? places : std::vector<StreamPlace>();
+  state_.places = comm_.world_size() == 1 ? places_ : std::vector<StreamPlace>();
   const auto name = Checkpointer::numbered(state_.iteration - 1);
   save(name);
   checkpointer_.wait();
@@ -287,7 +310,7 @@ void Trainer::keep_best(const SetResult& result) {
 }
 
 void Trainer::gather_places() {
-  const auto all = comm_.all_gather(to_json(loader_->places()), "the loaders' places");
+  const auto all = comm_.all_gather(to_json(places_), "the loaders' places");
   state_.places.assign(layout_.ranks * layout_.parts, {});
   for (int64_t rank = 0; rank < layout_.ranks; ++rank) {
     const auto places = places_from_json(all[rank]);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,11 +44,21 @@ class Trainer {
   void prepare();
   void check_best_metric() const;
 
+  /// A batch on its way to the device, and where the loader stands after it.
+  struct Fetched {
+    PreparedBatch batch;
+    std::vector<StreamPlace> places;
+    int64_t position = 0;
+    double seconds = 0;  ///< of waiting for the loader
+    std::exception_ptr failure;
+  };
+  Fetched fetch();
+
   /// One step; true when a signal asks for a stop.
   bool train_one();
   /// A step ran out of GPU memory, which changed nothing but the teacher: saves the state before
-  /// it, when the loader of this process stood at `places`.
-  void save_after_out_of_memory(const std::vector<StreamPlace>& places);
+  /// it.
+  void save_after_out_of_memory();
   void handle_non_finite(const TrainBatch& batch, const StepResult& result);
   void report_step(const TrainBatch& batch, const StepResult& result, StepReport step);
   void draw(const TrainBatch& batch, const StepResult& result);
@@ -71,6 +82,8 @@ class Trainer {
   Checkpointer checkpointer_;
   std::unique_ptr<TrainingLog> log_;
   std::unique_ptr<TrainLoader> loader_;
+  std::vector<StreamPlace> places_;  // of the loader after the steps done
+  std::optional<Fetched> next_;      // the following step's batch, on a GPU
   std::optional<DinoMasks> dino_;
   std::vector<SetResult> results_;
   RunState state_;

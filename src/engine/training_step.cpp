@@ -59,13 +59,30 @@ TrainingStep::TrainingStep(const SolverConfig& solver, PixelCLIP model, Comm& co
     : parts_(solver.accumulate_steps),
       clusters_(model->prompt_tokens().size(0)),
       model_(std::move(model)),
+      copies_(model_->device()),
       comm_(comm),
       optimizer_(parameter_groups(*model_, solver), solver),
       reducer_(trained(optimizer_), comm),
       scaler_(solver.amp.enabled && solver.amp.dtype == FloatType::float16) {}
 
-StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_t seed,
-                             double factor, StepTimes* times) {
+PreparedBatch TrainingStep::prepare(TrainBatch batch) const {
+  PreparedBatch prepared{std::move(batch), {}, std::nullopt};
+  const auto upload = [&] {
+    for (const auto& piece : split(prepared.samples, parts_))
+      prepared.parts.push_back(model_->upload(piece));
+  };
+  // What a GPU has computed itself (MODEL.DINO's masks) is ordered by the stream that did.
+  const auto& bits = prepared.samples.front().mask_bits;
+  if (bits.defined() && bits.is_cuda()) {
+    upload();
+  } else {
+    prepared.copied = copies_.run(upload);
+  }
+  return prepared;
+}
+
+StepResult TrainingStep::run(const PreparedBatch& batch, int64_t iteration, uint64_t seed,
+                             double factor, const std::function<void()>& ahead, StepTimes* times) {
   Clock clock(times, model_->device().is_cuda());
   // Two streams for each rank that this process plays: the teacher's and the student's.
   const auto stream = [&](int64_t part, int use) {
@@ -77,9 +94,8 @@ StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_
   clock.lap(&StepTimes::teacher);
   auto clusters = model_->encode_clusters();
   clock.lap(&StepTimes::prompts);
-  // The host packs the batch while a GPU still does the above.
-  std::vector<DeviceBatch> parts;
-  for (const auto& piece : split(batch, parts_)) parts.push_back(model_->upload(piece));
+  const auto& parts = batch.parts;
+  for (const auto& part : parts) copies_.hand_over(batch.copied, part.tensors());
   std::vector<TeacherTargets> targets;
   for (int64_t v = 0; v < parts_; ++v) {
     targets.push_back(model_->teacher_targets(parts[v], clusters, stream(v, 0)));
@@ -101,6 +117,7 @@ StepResult TrainingStep::run(const TrainBatch& batch, int64_t iteration, uint64_
                               stream(v, 1), v == parts_ - 1, clock));
     first += count;
   }
+  if (ahead) ahead();
   auto result = outcome(losses, assignment);
   result.mask_bits = parts.front().masks.first();
   if (result.finite) optimizer_.step(factor);

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <vector>
+
 #include "config/solver_config.hpp"
 #include "dist/comm.hpp"
 #include "dist/ddp.hpp"
 #include "modeling/pixelclip.hpp"
+#include "nn/copy_stream.hpp"
 #include "solver/loss_scaler.hpp"
 #include "solver/optimizer.hpp"
 
@@ -30,6 +35,13 @@ struct StepResult {
   torch::Tensor mask_bits;     ///< of this rank's first image, whose masks come first
 };
 
+/// A batch of the loader whose copies to the device are queued.
+struct PreparedBatch {
+  TrainBatch samples;
+  std::vector<DeviceBatch> parts;    ///< one for each of SOLVER.ACCUMULATE_STEPS
+  std::optional<c10::Event> copied;  ///< of the copies, where they have a stream of their own
+};
+
 /// One optimiser step of PixelCLIP (§3) on all ranks. With SOLVER.ACCUMULATE_STEPS = V a process
 /// plays V ranks one after the other: part v on rank r of W is what rank r + W·v of W·V ranks would
 /// hold. The assignment is over all parts of all ranks, and each of them draws from a random stream
@@ -40,11 +52,18 @@ class TrainingStep {
  public:
   TrainingStep(const SolverConfig& solver, PixelCLIP model, Comm& comm);
 
+  /// Queues the copies of a batch to the device, on a GPU beside the computation.
+  PreparedBatch prepare(TrainBatch batch) const;
+
   /// `factor` is the schedule's. A step that is not finite on some rank changes nothing but the
-  /// loss scale and the teacher. With `times`, seconds are added to it; on a GPU that slows the
-  /// step down.
-  StepResult run(const TrainBatch& batch, int64_t iteration, uint64_t seed, double factor,
-                 StepTimes* times = nullptr);
+  /// loss scale and the teacher. `ahead` is called while a GPU still computes the gradients: the
+  /// place to prepare the next batch. With `times`, seconds are added to it; on a GPU that slows
+  /// the step down.
+  StepResult run(const PreparedBatch& batch, int64_t iteration, uint64_t seed, double factor,
+                 const std::function<void()>& ahead = {}, StepTimes* times = nullptr);
+  StepResult run(const TrainBatch& batch, int64_t iteration, uint64_t seed, double factor) {
+    return run(prepare(batch), iteration, seed, factor);
+  }
 
   Optimizer& optimizer() { return optimizer_; }
   const Optimizer& optimizer() const { return optimizer_; }
@@ -62,6 +81,7 @@ class TrainingStep {
 
   int64_t parts_, clusters_;
   PixelCLIP model_;
+  CopyStream copies_;
   Comm& comm_;
   Optimizer optimizer_;
   GradientReducer reducer_;

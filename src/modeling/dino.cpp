@@ -61,7 +61,8 @@ class BlockImpl : public nn::Module {
     const auto qkv =
         linear(qkv_, norm1(x)).view({batch, length, 3, width / 64, 64}).permute({2, 0, 3, 1, 4});
     const auto attended = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
-    const auto y = x + scale(ls1, linear(proj_, attended.transpose(1, 2).reshape({batch, length, width})));
+    const auto y =
+        x + scale(ls1, linear(proj_, attended.transpose(1, 2).reshape({batch, length, width})));
     return y + scale(ls2, linear(fc2_, at::gelu(linear(fc1_, norm2(y)))));
   }
 

@@ -84,8 +84,9 @@ PixelCLIPImpl::PixelCLIPImpl(const ModelConfig& config, const ClipArchitecture& 
   if (amp.enabled) training_type_ = autocast_type(to_string(amp.dtype));
   inference_type_ = autocast_type(to_string(config_.precision));
   sem_seg_head = register_module(
-      "sem_seg_head", SemSegHead(Predictor(configured(architecture, config_, config_.drop_path_rate),
-                                           head_config.num_classes, head_config.prompt_length)));
+      "sem_seg_head",
+      SemSegHead(Predictor(configured(architecture, config_, config_.drop_path_rate),
+                           head_config.num_classes, head_config.prompt_length)));
   const double teacher_rate = config_.teacher_drop_path ? config_.drop_path_rate : 0.0;
   teacher_encoder = register_module(
       "teacher_encoder", TeacherEncoder(configured(architecture, config_, teacher_rate), clip()));

@@ -33,6 +33,11 @@ struct DeviceBatch {
   torch::Tensor strong;  ///< the same, strongly augmented; `images` themselves where that is off
   torch::Tensor sizes;   ///< [2, B] int64: height and width of each; undefined: all are H × W
   MaskBatch masks;
+
+  /// All of the above; some may be undefined.
+  std::vector<torch::Tensor> tensors() const {
+    return {images, strong, sizes, masks.bits, masks.areas, masks.image, masks.slot};
+  }
 };
 
 struct MaskLimits {

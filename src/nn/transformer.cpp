@@ -76,7 +76,9 @@ MlpImpl::MlpImpl(int64_t width, int64_t hidden, Activation activation) : activat
   c_proj = register_module("c_proj", torch::nn::Linear(hidden, width));
 }
 
-Tensor MlpImpl::forward(const Tensor& x) { return linear(c_proj, activate(linear(c_fc, x), activation_)); }
+Tensor MlpImpl::forward(const Tensor& x) {
+  return linear(c_proj, activate(linear(c_fc, x), activation_));
+}
 
 ResidualBlockImpl::ResidualBlockImpl(int64_t width, int64_t heads, Activation activation,
                                      int64_t hidden) {

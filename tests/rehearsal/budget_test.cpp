@@ -82,11 +82,14 @@ TEST(DinoBudget, MasksAreMadeWithoutAWaitAndTheStepReadsTheirAreas) {
   }
 }
 
-TEST(StepOnTheFakeDevice, ChangesNoPinnedMemoryTooEarly) {
+TEST(StepOnTheFakeDevice, PreparesTheNextBatchOnAStreamOfItsOwn) {
   const auto before = violations().size();
   Steps steps(vit_base(/*narrow=*/true));
-  for (int i = 0; i < 3; ++i) steps.run(2, 10);
+  const auto counts = steps.run_ahead(3, 2, 10);
   EXPECT_EQ(violations().size(), before);
+  EXPECT_EQ(counts.blocking_to_device, 0);
+  EXPECT_EQ(counts.waits, 0);
+  EXPECT_LE(counts.synchronisations, 3 * 2);
 }
 
 }  // namespace

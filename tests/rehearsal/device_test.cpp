@@ -2,6 +2,7 @@
 #include <torch/cuda.h>
 #include <torch/utils.h>
 
+#include "nn/copy_stream.hpp"
 #include "rehearsal/fake_cuda.hpp"
 #include "support/tensors.hpp"
 
@@ -92,6 +93,23 @@ TEST(FakeCuda, APinnedSourceThatChangesTooEarlyIsReported) {
   source.fill_(3);
   torch::cuda::synchronize(0);
   EXPECT_EQ(fake_cuda::violations().size(), before + 1);
+}
+
+TEST(FakeCuda, AUseOnAnotherStreamBeforeTheCopyIsReported) {
+  const CopyStream copies(kFirst);
+  const auto source = pinned({4});
+  const auto use = [&](bool waits) {
+    const size_t before = fake_cuda::violations().size();
+    Tensor there;
+    const auto copied =
+        copies.run([&] { there = source.to(kFirst, torch::kFloat, /*non_blocking=*/true); });
+    if (waits) copies.hand_over(copied, {there});
+    EXPECT_TRUE(close((there + 1).cpu(), torch::full({4}, 2.0), 0));
+    torch::cuda::synchronize(0);
+    return fake_cuda::violations().size() - before;
+  };
+  EXPECT_EQ(use(true), 0u);
+  EXPECT_EQ(use(false), 1u);
 }
 
 TEST(FakeCuda, FreedMemoryIsPoisoned) {

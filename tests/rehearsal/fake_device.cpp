@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -40,6 +41,13 @@ struct Pending {
   c10::Stream stream;
   int64_t ticket;
   std::function<void()> complete;
+  const void* there = nullptr;  // the device memory that it fills
+};
+
+/// `waiter` goes on after what `source` was given up to a ticket.
+struct StreamWait {
+  c10::Stream waiter, source;
+  int64_t ticket;
 };
 
 struct State {
@@ -51,6 +59,7 @@ struct State {
   Counts counts;
   std::vector<std::string> violations;
   std::deque<Pending> pending;
+  std::vector<StreamWait> waits;
   int64_t tickets = 0;
   std::array<std::atomic<bool>, kDevices> contexts{};
   std::atomic<c10::StreamId> streams{1};
@@ -147,6 +156,13 @@ void complete(const Choose& chosen) {
   for (const auto& run : work) run();
 }
 
+/// Whether `stream` waits for `pending`, which is of another.
+bool waits_for(const State& s, const c10::Stream& stream, const Pending& pending) {
+  return std::any_of(s.waits.begin(), s.waits.end(), [&](const StreamWait& wait) {
+    return wait.waiter == stream && wait.source == pending.stream && pending.ticket <= wait.ticket;
+  });
+}
+
 void complete_event(const Event& event) {
   complete([&](const Pending& pending) {
     return pending.stream == event.stream && pending.ticket <= event.ticket;
@@ -241,7 +257,16 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     delete static_cast<Event*>(*event);
     *event = new Event{stream.device_index(), stream, s.tickets};
   }
-  void block(void* event, const c10::Stream&) const override { check(event); }
+  void block(void* event, const c10::Stream& stream) const override {
+    if (!event) return;
+    const Event& of_source = *check(event);
+    State& s = state();
+    std::lock_guard lock(s.mutex);
+    std::erase_if(s.waits, [&](const StreamWait& wait) {
+      return wait.waiter == stream && wait.source == of_source.stream;
+    });
+    s.waits.push_back({stream, of_source.stream, of_source.ticket});
+  }
   bool queryEvent(void* event) const override {
     if (event) complete_event(*check(event));
     return true;
@@ -351,10 +376,24 @@ at::Generator host_generator(const std::optional<at::Generator>& generator,
   return static_cast<Generator*>(own.unsafeGetGeneratorImpl())->host;
 }
 
-void enqueue(c10::Stream stream, std::function<void()> complete) {
+void enqueue(c10::Stream stream, std::function<void()> complete, const at::Tensor& there) {
   State& s = state();
   std::lock_guard lock(s.mutex);
-  s.pending.push_back({stream, ++s.tickets, std::move(complete)});
+  s.pending.push_back({stream, ++s.tickets, std::move(complete),
+                       there.defined() ? there.storage().data() : nullptr});
+}
+
+void check_arrived(const at::Tensor& tensor) {
+  State& s = state();
+  const auto current = current_stream(tensor.get_device());
+  std::lock_guard lock(s.mutex);
+  if (s.pending.empty()) return;
+  const void* const memory = tensor.storage().data();
+  for (const auto& pending : s.pending) {
+    if (pending.there != memory || pending.stream == current) continue;
+    if (waits_for(s, current, pending)) continue;
+    s.violations.push_back("memory was used before its copy on another stream had happened");
+  }
 }
 
 void wait_for_device(c10::DeviceIndex device) {
@@ -364,7 +403,10 @@ void wait_for_device(c10::DeviceIndex device) {
 
 void wait_for_stream(c10::Stream stream) {
   touch(stream.device_index());
-  complete([&](const Pending& pending) { return pending.stream == stream; });
+  const State& s = state();
+  complete([&](const Pending& pending) {
+    return pending.stream == stream || waits_for(s, stream, pending);
+  });
 }
 
 void count_operation(const std::string& name) {

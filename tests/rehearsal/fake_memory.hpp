@@ -26,8 +26,11 @@ void touch(c10::DeviceIndex device);
 at::Generator host_generator(const std::optional<at::Generator>& generator,
                              c10::DeviceIndex device);
 
-/// A copy that the stream has not made yet; `complete` runs when the host waits for it.
-void enqueue(c10::Stream stream, std::function<void()> complete);
+/// A copy that the stream has not made yet; `complete` runs when the host waits for it. `there` is
+/// the device memory that it fills; undefined: none.
+void enqueue(c10::Stream stream, std::function<void()> complete, const at::Tensor& there = {});
+/// An operation of the current stream reads or writes `tensor`.
+void check_arrived(const at::Tensor& tensor);
 /// The host waits for what `device` was given so far.
 void wait_for_device(c10::DeviceIndex device);
 /// The host waits for what the device's current stream was given so far.

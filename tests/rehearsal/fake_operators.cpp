@@ -47,6 +47,7 @@ const std::set<std::string> kNotDeterministic = {"aten::upsample_bilinear2d_back
 /// The same memory, seen as a CPU tensor.
 Tensor on_host(const Tensor& tensor) {
   if (!tensor.defined() || !tensor.is_cuda()) return tensor;
+  check_arrived(tensor);
   const at::AutoDispatchBelowAutograd guard;
   return at::from_blob(
       tensor.data_ptr(), tensor.sizes(), tensor.strides(), [keep = tensor](void*) {},
@@ -237,6 +238,7 @@ void copy_bytes(const Tensor& to, const Tensor& from, bool non_blocking) {
   const Tensor& host = to_host ? to : from;
   const auto stream = current_stream((to_host ? from : to).get_device());
   const bool asynchronous = non_blocking && is_pinned(host.const_data_ptr());
+  if (to_host) check_arrived(from);
   count_copy(to_host, static_cast<int64_t>(to.nbytes()), !asynchronous);
   if (!asynchronous) wait_for_stream(stream);
   if (asynchronous && to_host) {
@@ -249,10 +251,13 @@ void copy_bytes(const Tensor& to, const Tensor& from, bool non_blocking) {
   }
   std::memcpy(to.mutable_data_ptr(), from.const_data_ptr(), from.nbytes());
   if (!asynchronous) return;
-  enqueue(stream, [from, hash = hash_of(from)] {
-    if (hash_of(from) != hash)
-      report_violation("pinned memory changed before its copy to the device had happened");
-  });
+  enqueue(
+      stream,
+      [from, hash = hash_of(from)] {
+        if (hash_of(from) != hash)
+          report_violation("pinned memory changed before its copy to the device had happened");
+      },
+      to);
 }
 
 Tensor& copy(Tensor& self, const Tensor& from, bool non_blocking) {

@@ -91,6 +91,17 @@ Counts Steps::run(const TrainBatch& batch) {
   return counts();
 }
 
+Counts Steps::run_ahead(int64_t steps, int64_t images, int64_t masks) {
+  reset_counts();
+  auto next = step_.prepare(batch(images, masks));
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto now = std::move(next);
+    result_ = step_.run(now, iteration_++, /*seed=*/3, 1.0,
+                        [&] { next = step_.prepare(batch(images, masks)); });
+  }
+  return counts();
+}
+
 Counts Steps::run_prompts() {
   reset_counts();
   model_->encode_clusters();

@@ -34,6 +34,8 @@ class Steps {
   /// One step; what it asked of the device.
   Counts run(const TrainBatch& batch);
   Counts run(int64_t images, int64_t masks) { return run(batch(images, masks)); }
+  /// Several steps, each of which prepares the batch of the next; their counts together.
+  Counts run_ahead(int64_t steps, int64_t images, int64_t masks);
   const StepResult& result() const { return result_; }
 
   /// The parts of fixed shape: the text encoder on the prompts and the teacher's image encoder.

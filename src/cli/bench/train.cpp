@@ -124,8 +124,7 @@ void run(const TrainBench& bench) {
     config.datasets.sam_root = synthetic.path().string();
   }
   runtime::set_up_torch();
-  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark,
-                           config.deterministic);
+  runtime::set_up_gpu_math(config.float32_precision, config.cudnn_benchmark, config.deterministic);
   const auto device = runtime::pick_device(config.model.device);
   set_current_device(device);
   auto model = random_model(config, bench.backbone == "convnext_base", device);
@@ -141,14 +140,23 @@ void run(const TrainBench& bench) {
   const double begun = processor_seconds();
   double data = 0;
   int64_t masks = 0, iteration = 1;
+  const auto fetch = [&] {
+    const Stopwatch waited;
+    auto samples = loader->next();
+    data += waited.seconds();
+    return step.prepare(std::move(samples));
+  };
+  // As in training: on a GPU the next batch is prepared during the backward pass.
   const auto measure = [&](StepTimes* parts) {
+    auto batch = fetch();
+    data = 0;
     if (gpu) torch::cuda::synchronize(device.index());
     const Stopwatch watch;
     for (int64_t i = 0; i < bench.steps; ++i) {
-      const Stopwatch waited;
-      const auto batch = loader->next();
-      data += waited.seconds();
-      masks += step.run(batch, iteration++, 0, 1.0, parts).masks;
+      std::optional<PreparedBatch> next;
+      const auto ahead = [&] { next = fetch(); };
+      masks += step.run(batch, iteration++, 0, 1.0, ahead, parts).masks;
+      batch = std::move(*next);
     }
     if (gpu) torch::cuda::synchronize(device.index());
     return watch.seconds();
