@@ -25,7 +25,7 @@ void print_most_frequent(const Counts& counts) {
     std::printf("  %5ld %s\n", names[i].first, names[i].second.c_str());
 }
 
-/// A Markdown table of what training steps ask of a GPU: counts, not times.
+/// A Markdown table of what training steps and scoring ask of a GPU: counts, not times.
 void report(bool names) {
   std::printf(
       "| step of | images | operations | synchronisations | reads | copies to the device "
@@ -47,6 +47,8 @@ void report(bool names) {
       print((what + ": text encoder, forward").c_str(), 0, steps.run_prompts());
       print((what + ": image encoder, forward").c_str(), 2, steps.run_teacher(2));
     }
+    const auto settings = convnext ? convnext_base(/*narrow=*/false) : vit_base(/*narrow=*/false);
+    print(convnext ? "ConvNeXt-B, scoring" : "ViT-B/16, scoring", 8, score_batch(settings, 8));
   }
 }
 

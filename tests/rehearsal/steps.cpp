@@ -2,6 +2,8 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include "inference/argmax_tensor.hpp"
+#include "inference/class_scorer.hpp"
 #include "modeling/mask_clusters.hpp"
 
 namespace pixelclip::fake_cuda {
@@ -112,6 +114,25 @@ Counts Steps::run_teacher(int64_t images) {
   const auto given = model_->upload(batch(images, 2));
   reset_counts();
   model_->teacher_features(given, at::make_generator<at::CPUGeneratorImpl>());
+  return counts();
+}
+
+Counts score_batch(const StepSettings& settings, int64_t images) {
+  const auto config = config_of(settings);
+  auto model = model_of(config, settings);
+  model->eval();
+  const ClassScorer scorer(model, config.model, config.test);
+  const auto classes = torch::randn({150, settings.architecture.text.embedding});
+  const auto bank = one_row_a_class((classes / classes.norm(2, -1, true)).to(model->device()));
+  Image image(480, 640, 3);
+  std::vector<std::vector<View>> views;
+  for (int64_t i = 0; i < images; ++i) {
+    views.push_back(views_of(image, config.input, config.test, config.model.clip_resolution));
+    for (View& view : views.back()) view.image = view.image.pin_memory();
+  }
+  reset_counts();
+  argmax_upsampled(scorer(views, bank), std::vector<Size2>(images, {480, 640}),
+                   std::vector<std::string>(images, "image"));
   return counts();
 }
 

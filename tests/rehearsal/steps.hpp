@@ -51,4 +51,7 @@ class Steps {
   StepResult result_;
 };
 
+/// Scoring a batch of images of 480×640 with 150 classes; what it asked of the device.
+Counts score_batch(const StepSettings& settings, int64_t images);
+
 }  // namespace pixelclip::fake_cuda
