@@ -156,14 +156,16 @@ TEST_F(TrainingOnAGpu, BothLayoutsOfDepthwiseConvolutionsHaveTheSameLosses) {
 TEST_F(TrainingOnAGpu, ADeviceThatIsMissingOrSharedIsRefusedInOneSentence) {
   if (gpus() == 0) GTEST_SKIP() << "no GPU here";
   const auto refused = [](const std::string& named, const std::string& count) {
-    const auto outcome = run("refused", "vit", named, {"--num-gpus", count},
-                             {"SOLVER.IMS_PER_BATCH", count});
+    const auto outcome =
+        run("refused", "vit", named, {"--num-gpus", count}, {"SOLVER.IMS_PER_BATCH", count});
     EXPECT_NE(outcome.status, 0) << named << " " << count;
     return outcome.output;
   };
   EXPECT_THAT(refused(str("cuda:", gpus() + 5), "1"), HasSubstr(str("this process sees ", gpus())));
   EXPECT_THAT(refused("cuda", str(gpus() + 1)), HasSubstr(str("shows ", gpus(), " GPU")));
-  if (gpus() > 1) EXPECT_THAT(refused("cuda:1", "2"), HasSubstr("on one GPU"));
+  if (gpus() > 1) {
+    EXPECT_THAT(refused("cuda:1", "2"), HasSubstr("on one GPU"));
+  }
 }
 
 TEST_F(TrainingOnAGpu, AResumedRunMeetsTheWholeOne) {

@@ -46,9 +46,8 @@ TEST_F(ProgramsOnFakeCuda, TheLibraryFindsWhatItFindsOnTheCpu) {
 }
 
 TEST_F(ProgramsOnFakeCuda, OnlyTheNamedGpuIsTouched) {
-  const auto outcome =
-      run({"segment", "--weights", folder_ / "clip.pth", "--names", "cat,dog", "--device", "cuda:1",
-           "--out", folder_ / "one", image_});
+  const auto outcome = run({"segment", "--weights", folder_ / "clip.pth", "--names", "cat,dog",
+                            "--device", "cuda:1", "--out", folder_ / "one", image_});
   ASSERT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(read("0.json").at("contexts"), nlohmann::json({1}));
 }
