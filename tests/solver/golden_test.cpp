@@ -101,6 +101,24 @@ std::optional<std::pair<Tensor, double>> beside_the_kink(PixelCLIP& model, const
   return std::pair(bias, amount);
 }
 
+StateDict clones(StateDict tensors) {
+  for (auto& [name, tensor] : tensors) tensor = tensor.clone();
+  return tensors;
+}
+
+double distance(const Tensor& a, const Tensor& b) { return (a - b).norm().item<double>(); }
+
+/// How far a parameter of the small models may be from `expected`, which four steps made of
+/// `before`: 1 % of the way, beside rounding. In the second step of the public run one of a million
+/// inputs of the decoder's ReLUs is on the other side of zero: -1.7e-7 (ViT) and 2.4e-7 (ConvNeXt)
+/// in exact arithmetic, less than single precision tells from 0. Computed in double precision with
+/// that input moved across zero, all parameters agree within 2.0e-7 and 9.2e-7; without, prompts
+/// differ by up to 1.2e-4, 0.2 % of their way. Which inputs fall where depends on the processor, so
+/// these models get no closer bound; the larger ones do.
+double largest_distance(const Tensor& before, const Tensor& expected) {
+  return 0.01 * distance(before, expected) + 1e-7 * expected.norm().item<double>();
+}
+
 class GoldenModel : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -137,6 +155,7 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
   Golden golden(GetParam());
   auto& model = golden.model;
   model->train();
+  const auto before = clones(state_of(*model));
   const auto batch = model->upload(golden.batch());
   Optimizer optimizer(parameter_groups(*model, golden.config.solver), golden.config.solver);
   for (int step = 0; step < 4; ++step) {
@@ -178,13 +197,21 @@ TEST_P(GoldenModel, MeetsFourTrainingSteps) {
     if (nudged) nudged->first.add_(-nudged->second);
     optimizer.step(factor);
   }
-  if (GetParam().small) return;  // its files hold no parameters after the steps
   const auto state = state_of(*model);
   int compared = 0;
   for (const auto& [name, tensor] : golden.tensors) {
     if (!name.starts_with("after4.") || name == "after4.text.prompted") continue;
     ++compared;
-    EXPECT_TRUE(close(state.at(name.substr(7)), tensor, 0, 1e-6 + 1e-4 * 2e-3)) << name;
+    const auto& now = state.at(name.substr(7));
+    if (GetParam().small) {
+      EXPECT_LE(distance(now, tensor), largest_distance(before.at(name.substr(7)), tensor)) << name;
+    } else {
+      EXPECT_TRUE(close(now, tensor, 0, 1e-6 + 1e-4 * 2e-3)) << name;
+    }
+  }
+  if (GetParam().small) {
+    EXPECT_GE(compared, 20);
+    return;
   }
   EXPECT_GT(compared, 50);
   EXPECT_TRUE(close(model->encode_clusters(), golden["after4.text.prompted"], 1e-4));
