@@ -22,8 +22,7 @@ struct Ended {
   std::string log;
 };
 
-Ended run_apart(const std::function<void()>& body) {
-  const TempFolder folder;
+Ended run_apart(const std::function<void()>& body, const TempFolder& folder = {}) {
   const pid_t process = fork();
   if (process == 0) {
     if (!freopen((folder / "log").c_str(), "w", stderr)) _exit(99);
@@ -63,17 +62,22 @@ TEST(Signals, WorkThatChecksSignalsEndsByItself) {
 }
 
 TEST(Signals, WhatHasSomethingToSaveTakesItsTimeAndIsNoFailure) {
-  const Ended ended = run_apart([] {
+  const TempFolder folder;
+  const std::string first = "the file is written first";
+  const auto body = [&] {
     signals::end_when_late();
     {
-      const signals::Patience patience("the file is written first");
+      const signals::Patience patience(first);
       raise(SIGTERM);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+      while (read_text(folder / "log").find(first) == std::string::npos) std::this_thread::yield();
+      // Longer than the time that other work gets; any longer makes no difference.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1100));
       signals::saved();
     }
     const signals::Doing drawing("drawing");
     hang();
-  });
+  };
+  const Ended ended = run_apart(body, folder);
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.log, HasSubstr("SIGTERM: the file is written first"));
   EXPECT_THAT(ended.log, HasSubstr("stopped by SIGTERM while drawing"));

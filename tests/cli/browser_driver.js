@@ -1,17 +1,25 @@
 "use strict";
-// Uses the page in the frame as a person would, and leaves what it saw in <pre>.
+// Uses the page in the frame as a person would, and posts what it saw to /seen.
 
 const seen = [];
 const frame = document.querySelector("iframe");
 const texts = (selector) => [...frame.contentDocument.querySelectorAll(selector)].map((part) => part.textContent);
 
+const report = (last) => fetch("/seen", {method: "POST", body: [...seen, last].join("\n")});
+
+// Resolves when `condition` holds, which is looked at after each change of the page.
 async function until(what, condition) {
-  for (let i = 0; i < 400; ++i) {
-    if (condition()) return;
-    await fetch("/wait");  // 25 ms of real time; the browser's own clock runs ahead of a busy machine
-    await new Promise((done) => setTimeout(done, 1));
-  }
-  throw new Error(`never came: ${what}; the page says: ${frame.contentDocument.querySelector("#message").textContent}`);
+  await report(`waiting for ${what}`);
+  await new Promise((done) => {
+    const observer = new MutationObserver(check);
+    function check() {
+      if (!condition()) return;
+      observer.disconnect();
+      done();
+    }
+    observer.observe(frame.contentDocument.body, {subtree: true, childList: true, attributes: true, characterData: true});
+    check();
+  });
 }
 
 async function use() {
@@ -46,9 +54,6 @@ async function use() {
   await until("no message", () => find("#message").hidden);
   find("#canvas").dispatchEvent(new page.MouseEvent("click", {clientX: box.left + box.width / 3, clientY: box.top + box.height / 2, bubbles: true}));
   await until("scores again", () => !find("#point").hidden);
-  seen.push("done");
 }
 
-frame.addEventListener("load", () => use().catch((error) => seen.push(`failed: ${error.message}`)).finally(() => {
-  document.querySelector("pre").textContent = seen.join("\n");
-}), {once: true});
+frame.addEventListener("load", () => use().then(() => report("done"), (error) => report(`failed: ${error.message}`)), {once: true});

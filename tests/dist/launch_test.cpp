@@ -50,7 +50,6 @@ TEST(GradientReducer, GradientsAreTheMeanOverTheRanksAlsoWhereAParameterIsUnused
 TEST(Launch, AWorkerThatThrowsStopsAllOthersWithItsReason) {
   const Outcome outcome = launched(3, "throws");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_LT(outcome.seconds, 10);
   EXPECT_THAT(outcome.output,
               AllOf(HasSubstr("rank 1 failed: the disk is on fire; all other"),
                     HasSubstr("stopped because rank 1 failed: the disk is on fire")));
@@ -59,14 +58,12 @@ TEST(Launch, AWorkerThatThrowsStopsAllOthersWithItsReason) {
 TEST(Launch, AKilledWorkerStopsAllOthers) {
   const Outcome outcome = launched(2, "dies");
   EXPECT_EQ(outcome.status, 128 + SIGKILL);
-  EXPECT_LT(outcome.seconds, 10);
   EXPECT_THAT(outcome.output, HasSubstr("rank 1 was killed by signal 9 (Killed)"));
 }
 
 TEST(Launch, AWorkerThatFailsBeforeTheRendezvousStopsTheOthers) {
   const Outcome outcome = launched(2, "dies early");
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_LT(outcome.seconds, 10);
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("no such file"), HasSubstr("rank 1 ended with")));
 }
 
@@ -214,7 +211,6 @@ TEST(Launch, AFailureOnOneMachineStopsTheOtherWithItsReason) {
   Program second = machine(1, port, "dies");
   const Outcome outcome = first.wait();
   EXPECT_NE(outcome.status, 0);
-  EXPECT_LT(outcome.seconds, 10);
   EXPECT_THAT(outcome.output, HasSubstr("rank 0 stopped because rank 1 was killed by signal 9"));
   EXPECT_EQ(second.wait().status, 128 + SIGKILL);
   EXPECT_TRUE(all_gone(workers_in(outcome.output)));
@@ -238,7 +234,6 @@ TEST(Comm, WithoutALauncherTheDeathOfTheRankThatServesStopsTheOthers) {
   kill(first.process(), SIGKILL);
   const Outcome outcome = second.wait();
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_LT(outcome.seconds, 15);
   EXPECT_THAT(outcome.output, HasSubstr("the process that served it has died"));
 }
 

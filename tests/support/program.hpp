@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -35,8 +36,7 @@ inline bool wait_until(double seconds, const std::function<bool()>& condition) {
 
 /// What a program that has ended left behind.
 struct Outcome {
-  int status = -1;  // exit status, or 128 + the signal's number
-  double seconds = 0;
+  int status = -1;     // exit status, or 128 + the signal's number
   std::string output;  // standard output and error together
 };
 
@@ -55,19 +55,17 @@ class Program {
   std::string output() const;
   /// Waits until `text` stands in the output `times` times, a minute at most.
   bool says(const std::string& text, int times = 1) const;
-  /// Waits for its end, two minutes at most, after which it is killed.
+  /// Waits for its end. After two minutes it is killed, and the test fails.
   Outcome wait();
 
  private:
   pid_t process_ = -1;
-  double begun_ = 0;
   std::string output_path_;
 };
 
 inline Program::Program(const std::vector<std::string>& arguments,
                         const std::map<std::string, std::string>& environment,
-                        const std::string& program)
-    : begun_(seconds_now()) {
+                        const std::string& program) {
   output_path_ = "/tmp/pixelclip-dist-XXXXXX";
   const int output = mkstemp(output_path_.data());
   std::vector<std::string> texts = {program};
@@ -111,12 +109,12 @@ inline bool Program::says(const std::string& text, int times) const {
 inline Outcome Program::wait() {
   int status = 0;
   if (!wait_until(120, [&] { return waitpid(process_, &status, WNOHANG) == process_; })) {
+    ADD_FAILURE() << "a program that should have ended is killed after two minutes:\n" << output();
     kill(process_, SIGKILL);
     waitpid(process_, &status, 0);
   }
   process_ = -1;
-  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-          seconds_now() - begun_, output()};
+  return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), output()};
 }
 
 /// The process ids that the workers of `output` wrote as "process N".
