@@ -106,7 +106,9 @@ StateDict clones(StateDict tensors) {
   return tensors;
 }
 
-double distance(const Tensor& a, const Tensor& b) { return (a - b).norm().item<double>(); }
+double distance(const Tensor& a, const Tensor& b) {
+  return (a.cpu() - b.cpu()).norm().item<double>();
+}
 
 /// How far a parameter of the small models may be from `expected`, which four steps made of
 /// `before`: 1 % of the way, beside rounding. In the second step of the public run one of a million
