@@ -22,8 +22,8 @@ std::vector<Key> keys_of(Config& config) {
 /// The entry of `map` under `word`, or null.
 RawValue* entry(RawValue& map, const std::string& word) {
   const auto found = std::find_if(map.map.begin(), map.map.end(),
-                                  [&](const auto& pair) { return pair.first.text == word; });
-  return found == map.map.end() ? nullptr : &found->second;
+                                  [&](const auto& one) { return one.key.text == word; });
+  return found == map.map.end() ? nullptr : &found->value;
 }
 
 /// The value of a dotted key. With `make`, sections and entry are added where they are missing.
@@ -39,8 +39,8 @@ RawValue* find_value(RawValue& file, const std::string& key, bool make) {
     }
     RawValue* inner = entry(*section, word);
     if (!inner && make) {
-      section->map.emplace_back(config::parse_word(word, ""), RawValue());
-      inner = &section->map.back().second;
+      section->map.push_back({config::parse_word(word, ""), {}});
+      inner = &section->map.back().value;
     }
     if (dot == std::string::npos || !inner) return inner;
     section = inner;

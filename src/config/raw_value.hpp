@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace pixelclip::config {
@@ -11,6 +10,7 @@ namespace pixelclip::config {
 /// A value as it is written in YAML or on the command line, before a key gives it a type.
 struct RawValue {
   enum class Kind { none, boolean, integer, real, text, list, map };
+  struct Entry;
 
   Kind kind = Kind::none;
   bool boolean = false;
@@ -19,11 +19,16 @@ struct RawValue {
   std::string text;     ///< scalars: as spelled, without quotes
   bool quoted = false;  ///< a text in quotes
   std::vector<RawValue> list;
-  std::vector<std::pair<RawValue, RawValue>> map;
+  std::vector<Entry> map;
   std::string place;  ///< "a.yaml:12:5", or "override"
 
   /// For messages: `"abc"`, `12`, `a list of 3`, …
   std::string describe() const;
+};
+
+/// Key and value in a map. A vector of pairs of an incomplete type is no valid C++.
+struct RawValue::Entry {
+  RawValue key, value;
 };
 
 /// The value of an unquoted word by the rules of YAML and Python: None, True, 12, 1e-4, else text.

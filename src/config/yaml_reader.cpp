@@ -112,7 +112,7 @@ class Converter {
       if (!is_new) {
         fail(key.place, ": duplicate key ", key.text, "; it is already set at ", earlier->second);
       }
-      value.map.emplace_back(std::move(key), convert(entry.second, depth + 1));
+      value.map.push_back({std::move(key), convert(entry.second, depth + 1)});
     }
     return value;
   }
@@ -124,9 +124,9 @@ class Converter {
 /// Takes `_BASE_` out of `file` and returns the paths it names.
 std::vector<RawValue> take_bases(RawValue& file) {
   const auto at = std::find_if(file.map.begin(), file.map.end(),
-                               [](const auto& entry) { return entry.first.text == "_BASE_"; });
+                               [](const auto& entry) { return entry.key.text == "_BASE_"; });
   if (at == file.map.end()) return {};
-  RawValue named = std::move(at->second);
+  RawValue named = std::move(at->value);
   file.map.erase(at);
   if (named.kind != RawValue::Kind::list) return {named};
   return named.list;

@@ -20,9 +20,9 @@ RawValue parse(const std::string& text) { return parse_yaml(text, "a.yaml"); }
 
 TEST(YamlReader, PlacesCountFromOne) {
   const RawValue file = parse("A: 1\nB:\n  C: (1, 2)\n");
-  EXPECT_EQ(file.map[0].first.place, "a.yaml:1:1");
-  EXPECT_EQ(file.map[0].second.place, "a.yaml:1:4");
-  EXPECT_EQ(file.map[1].second.map[0].second.place, "a.yaml:3:6");
+  EXPECT_EQ(file.map[0].key.place, "a.yaml:1:1");
+  EXPECT_EQ(file.map[0].value.place, "a.yaml:1:4");
+  EXPECT_EQ(file.map[1].value.map[0].value.place, "a.yaml:3:6");
 }
 
 TEST(YamlReader, BrokenSyntaxIsNamedWithItsPlace) {
@@ -44,11 +44,11 @@ TEST(YamlReader, BytesThatAreNoTextAreRefused) {
   EXPECT_ERROR(parse("A: \xed\xa0\x80"), HasSubstr("byte 237"));  // a surrogate
   EXPECT_ERROR(parse("A: \xe2\x82"), HasSubstr("byte 226"));      // cut short
   EXPECT_ERROR(parse("A: \xf5\x80\x80\x80"), HasSubstr("byte 245"));
-  EXPECT_EQ(parse("A: é→𝄞").map[0].second.text, "é→𝄞");
+  EXPECT_EQ(parse("A: é→𝄞").map[0].value.text, "é→𝄞");
 }
 
 TEST(YamlReader, AliasesWorkUnlessTheyExpandExcessively) {
-  EXPECT_EQ(parse("A: &x [1, 2]\nB: *x\n").map[1].second.list.size(), 2u);
+  EXPECT_EQ(parse("A: &x [1, 2]\nB: *x\n").map[1].value.list.size(), 2u);
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 20; ++i) {
     const std::string last = str(" *a", i - 1);
@@ -66,7 +66,7 @@ TEST(YamlReader, DeepAndCyclicValuesAreRefused) {
         AllOf(StartsWith("a.yaml"), ::testing::AnyOf(HasSubstr("deep"), HasSubstr("YAML"))));
   }
   EXPECT_THROW(parse("A: &a [*a]\n"), Error);
-  EXPECT_EQ(parse("A: " + std::string(100'000, '(')).map[0].second.kind, Kind::text);
+  EXPECT_EQ(parse("A: " + std::string(100'000, '(')).map[0].value.kind, Kind::text);
 }
 
 TEST(YamlReader, OneDocumentWithoutObjectTagsIsAccepted) {
@@ -74,12 +74,12 @@ TEST(YamlReader, OneDocumentWithoutObjectTagsIsAccepted) {
   EXPECT_ERROR(parse("A: 1\n---\nB: 2\n"), HasSubstr("a second document begins here"));
   EXPECT_ERROR(parse("A: !!python/object/apply:os.system [ls]\n"), HasSubstr("is not accepted"));
   EXPECT_ERROR(parse("A: !mine 3\n"), HasSubstr("is not accepted"));
-  EXPECT_EQ(parse("A: !!python/tuple [1, 2]\n").map[0].second.list.size(), 2u);
-  EXPECT_EQ(parse("A: !!str 12\n").map[0].second.kind, Kind::text);
+  EXPECT_EQ(parse("A: !!python/tuple [1, 2]\n").map[0].value.list.size(), 2u);
+  EXPECT_EQ(parse("A: !!str 12\n").map[0].value.kind, Kind::text);
 }
 
 TEST(YamlReader, WordsGetTheirKind) {
-  const auto kind = [](const std::string& word) { return parse("A: " + word).map[0].second.kind; };
+  const auto kind = [](const std::string& word) { return parse("A: " + word).map[0].value.kind; };
   for (const char* word : {"None", "null", "~", ""}) EXPECT_EQ(kind(word), Kind::none) << word;
   for (const char* word : {"True", "false", "yes", "Off"})
     EXPECT_EQ(kind(word), Kind::boolean) << word;
