@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kPattern = "[%m/%d %H:%M:%S] %^%l%$: %v";
 
-struct State {
+struct LogState {
   std::mutex mutex;
   spdlog::logger logger{"pixelclip", std::make_shared<spdlog::sinks::stderr_color_sink_st>()};
   bool terminal = isatty(STDERR_FILENO) != 0;
@@ -26,7 +26,7 @@ struct State {
   int rank = 0;
   std::string progress;
 
-  State() {
+  LogState() {
     logger.set_pattern(kPattern);
     const char* named = std::getenv("PIXELCLIP_LOG");
     const std::string_view level = named ? named : "";
@@ -41,8 +41,8 @@ struct State {
   }
 };
 
-State& state() {
-  static State instance;
+LogState& state() {
+  static LogState instance;
   return instance;
 }
 
@@ -68,7 +68,7 @@ void draw(const std::string& text) {
 }  // namespace
 
 void write(Level level, const std::string& text) {
-  State& s = state();
+  LogState& s = state();
   std::lock_guard lock(s.mutex);
   if (s.rank != 0 && level < Level::warning) return;
   const bool live = s.terminal && !s.progress.empty();
@@ -78,7 +78,7 @@ void write(Level level, const std::string& text) {
 }
 
 void add_file(const std::filesystem::path& path) {
-  State& s = state();
+  LogState& s = state();
   std::lock_guard lock(s.mutex);
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path.string());
@@ -95,14 +95,14 @@ void set_rank(int rank) {
 }
 
 void set_quiet(bool quiet) {
-  State& s = state();
+  LogState& s = state();
   std::lock_guard lock(s.mutex);
   s.logger.sinks().front()->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
   s.quiet = quiet;
 }
 
 void progress(const std::string& text) {
-  State& s = state();
+  LogState& s = state();
   std::lock_guard lock(s.mutex);
   if (!s.terminal || s.quiet || (text.empty() && s.progress.empty())) return;
   s.progress = text;

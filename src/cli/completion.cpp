@@ -8,7 +8,7 @@
 namespace pixelclip::cli {
 namespace {
 
-/// A command as it is typed behind the program's name ("bench loader"); the program itself is "".
+/// A command as it is typed after the program's name ("bench loader"); the program itself is "".
 struct Command {
   std::string words;
   const CLI::App* app;
@@ -43,8 +43,7 @@ std::string choices_of(const CLI::Option& option) {
   return choices;
 }
 
-/// What may follow a command: its own commands, its flags and the words that it takes without a
-/// flag.
+/// The possible continuations of a command: its subcommands, flags and positional arguments.
 std::string next_words(const CLI::App& app) {
   std::string words;
   for (const auto* sub : subcommands(app)) words += sub->get_name() + " ";

@@ -32,7 +32,7 @@ void run_demo(const DemoFlags& flags, const Output& output) {
 void add_demo(CLI::App& app) {
   auto* demo = app.add_subcommand(
       "demo",
-      "Make the demo's world (pictures, captions, unnamed masks, labelled validation set) and "
+      "Make the demo's world (images, captions, unnamed masks, labelled validation set) and "
       "its small CLIP; what is already there is kept");
   auto flags = std::make_shared<DemoFlags>();
   demo->add_option("--out", flags->out,

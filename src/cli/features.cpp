@@ -75,9 +75,9 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options,
 void add_features(CLI::App& app) {
   auto* command = app.add_subcommand(
       "features",
-      "Write the encoder's features of pictures to one safetensors file, for programs that build "
+      "Write the encoder's features of images to one safetensors file, for programs that build "
       "on it.\n\n"
-      "For each picture NAME.jpg: dense.NAME [h, w, C], the embedding at each position, and "
+      "For each image NAME.jpg: dense.NAME [h, w, C], the embedding at each position, and "
       "pooled.NAME [C], CLIP's\n"
       "ordinary embedding; neither is normalised. With --names also text [templates, names, C], "
       "normalised. The\n"

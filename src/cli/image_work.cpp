@@ -41,9 +41,9 @@ struct Outcome {
 };
 
 /// The images of all inputs in order.
-class Source {
+class ImageSource {
  public:
-  Source(const Inputs& inputs, const ImageWork& work) : inputs_(inputs.items), work_(work) {}
+  ImageSource(const Inputs& inputs, const ImageWork& work) : inputs_(inputs.items), work_(work) {}
 
   /// The next images, at most `batch`; nothing at the end.
   std::optional<std::vector<Pending>> next() {
@@ -197,7 +197,7 @@ void for_each_image(const Inputs& inputs, const ImageWork& work) {
     ++failed;
   };
   Progress progress("inputs", "files", static_cast<int64_t>(count));
-  Source source(inputs, work);
+  ImageSource source(inputs, work);
   Budget budget(kPixelsInWork);
   const auto worker = [&](std::vector<Pending>&& some, int) {
     return work_on(std::move(some), work, budget);

@@ -35,7 +35,7 @@ class Finder {
     if (fs::is_directory(word, ignored)) return add_folder(word);
     if (fs::exists(word, ignored)) return add_file(word, fs::path(word).stem());
     if (word.find_first_of("*?[") == word.npos) {
-      inputs_.faults.push_back(str(word, ": no such picture or folder"));
+      inputs_.faults.push_back(str(word, ": no such image or folder"));
       return;
     }
     glob_t found{};
@@ -51,7 +51,7 @@ class Finder {
         matched = true;
       }
     }
-    if (!matched) inputs_.faults.push_back(str(word, ": the pattern matches no picture"));
+    if (!matched) inputs_.faults.push_back(str(word, ": the pattern matches no image"));
     globfree(&found);
   }
 
@@ -82,7 +82,7 @@ class Finder {
       inputs_.faults.push_back(e.what());
     }
     if (files.empty())
-      inputs_.faults.push_back(str(folder.string(), ": there are no pictures in this folder"));
+      inputs_.faults.push_back(str(folder.string(), ": there are no images in this folder"));
     std::sort(files.begin(), files.end(), natural_less);
     for (const fs::path file : files)
       add_file(file, file.lexically_relative(folder).replace_extension());

@@ -37,7 +37,7 @@ struct MaskFlags {
 };
 
 struct Masks {
-  torch::Tensor bitmaps;  ///< [M, H, W] uint8 on the CPU, at the picture's size
+  torch::Tensor bitmaps;  ///< [M, H, W] uint8 on the CPU, at the image's size
   torch::Tensor
       scores;  ///< [M] float, how good the maker thinks they are; undefined: it does not say
 };
@@ -93,11 +93,9 @@ class DinoClusters {
   DinoClusters(const MaskFlags& flags, torch::Device device)
       : flags_(flags),
         device_(device),
+        statistics_(ModelConfig().pixel_mean, ModelConfig().pixel_std, device),
         dino_(read_state_dict(find_helper_weights(flags.dino_weights.string())),
               flags.dino_weights.string()) {
-    const ModelConfig config;
-    mean_ = torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device);
-    deviation_ = torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device);
     dino_->to(device);
   }
 
@@ -107,13 +105,13 @@ class DinoClusters {
         shortest_edge_size(rgb.height, rgb.width, flags_.short_side, 4 * flags_.short_side);
     const int64_t rows = height / dino_->patch(), columns = width / dino_->patch();
     if (rows * columns < flags_.clusters) {
-      fail("a picture of ", height, " x ", width, " has only ", rows * columns,
+      fail("an image of ", height, " x ", width, " has only ", rows * columns,
            " patches: lower --clusters or raise --short-side");
     }
     const auto pixels =
         to_float(resize_bilinear(rgb, rows * dino_->patch(), columns * dino_->patch()), device_);
     const auto features =
-        dino_(((pixels - mean_) / deviation_).unsqueeze(0));  // [1, rows · columns, C]
+        dino_(statistics_.normalise(pixels).unsqueeze(0));  // [1, rows · columns, C]
     const auto clusters = kmeans_plusplus(features, flags_.clusters, /*seed=*/0);
     return masks_of(clusters.view({rows, columns}), flags_.clusters, rgb);
   }
@@ -121,11 +119,11 @@ class DinoClusters {
  private:
   const MaskFlags& flags_;
   torch::Device device_;
+  PixelStatistics statistics_;
   Dino dino_;
-  torch::Tensor mean_, deviation_;
 };
 
-/// A TorchScript module from picture to masks; docs/guide.md says what it is given and must give.
+/// A TorchScript module from image to masks; docs/guide.md says what it is given and must give.
 class SamMasks {
  public:
   SamMasks(const fs::path& file, torch::Device device) : file_(file.string()), device_(device) {
@@ -145,7 +143,7 @@ class SamMasks {
       result = module_->forward({to_float(rgb, device_)});
     } catch (const std::exception& e) {
       const std::string text = e.what();
-      fail(file_, ": the module fails on a picture of ", rgb.height, " x ", rgb.width, ": ",
+      fail(file_, ": the module fails on an image of ", rgb.height, " x ", rgb.width, ": ",
            printable(text.substr(text.rfind('\n', text.size() - 2) + 1)));
     }
     Masks masks;
@@ -230,11 +228,11 @@ void run_masks(const MaskFlags& flags, const Output& output) {
 
 void add_masks(CLI::App& app) {
   auto* command = app.add_subcommand("masks",
-                                     "Make unnamed masks for your own pictures, as SA-1B JSON, so "
+                                     "Make unnamed masks for your own images, as SA-1B JSON, so "
                                      "that PixelCLIP can be trained on them.\n\n"
-                                     "Writes OUT/annotations/NAME.json for each picture NAME.jpg. "
+                                     "Writes OUT/annotations/NAME.json for each image NAME.jpg. "
                                      "With --helper the masks are clusters of\n"
-                                     "DINO's features, which cover the picture; with --weights "
+                                     "DINO's features, which cover the image; with --weights "
                                      "clusters of CLIP's features by --method;\n"
                                      "with --sam they "
                                      "are what a TorchScript module says: its forward\n"
@@ -251,7 +249,7 @@ void add_masks(CLI::App& app) {
                       "CLIP or PixelCLIP weights whose features are clustered");
   command->add_option("--method", flags->method,
                       "dense method of --weights (docs/methods.md; default: as its config.yaml)");
-  command->add_option("--clusters", flags->clusters, "masks a picture that k-means makes")
+  command->add_option("--clusters", flags->clusters, "masks an image that k-means makes")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command->add_option("--short-side", flags->short_side, "of what DINO sees, pixels")

@@ -119,7 +119,7 @@ std::vector<double> ticks(const Range& range) {
   return out;
 }
 
-/// One metric of all runs as an SVG picture.
+/// One metric of all runs as an SVG image.
 std::string chart(const std::string& metric, const std::vector<Run>& runs,
                   const std::vector<Color>& colors) {
   Range across, up;

@@ -32,7 +32,7 @@ void run(PrepareFlags& arguments, const Output& output) {
     log::info("prepare ", set, ": ", report.written,
               sa1b ? " samples verified" : " label files written", ", ", report.kept,
               sa1b ? " known from before, " : " kept, ", report.skipped,
-              sa1b ? " without masks, " : " pictures with nothing to score, ", report.failed.size(),
+              sa1b ? " without masks, " : " images with nothing to score, ", report.failed.size(),
               sa1b ? " not usable" : " failed");
     output.result({{"set", set},
                    {"complete", report.complete},

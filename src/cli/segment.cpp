@@ -33,10 +33,10 @@ struct SegmentFlags {
   int64_t every = 1;
 };
 
-class Writer {
+class ResultWriter {
  public:
-  Writer(const SegmentFlags& flags, const SegmenterOptions& model, const Words& words,
-         const Output& output)
+  ResultWriter(const SegmentFlags& flags, const SegmenterOptions& model, const Words& words,
+               const Output& output)
       : flags_(flags), model_(model), output_(output), palette_(colors_of(words)) {}
 
   /// Writes labels, overlay and figures of an image; what is left to do is reporting it.
@@ -119,7 +119,7 @@ void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, con
   const Segmenter segmenter = open_segmenter(options);
   log::info(options.weights, ": ", segmenter.description());
   const Words words = segmenter.words(names, background);
-  const Writer writer(flags, options, words, output);
+  const ResultWriter writer(flags, options, words, output);
   ImageWork work = image_work(inputs, segmenter.encoder().device());
   work.short_side = std::max<int64_t>(1, segmenter.short_side());
   work.every = flags.every;
@@ -140,12 +140,12 @@ void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, con
 void add_segment(CLI::App& app) {
   auto* command = app.add_subcommand(
       "segment",
-      "Find words in your own pictures.\n\n"
-      "For each picture NAME.jpg the folder --out gets NAME_labels.png (the position in --names of "
+      "Find words in your own images.\n\n"
+      "For each image NAME.jpg the folder --out gets NAME_labels.png (the position in --names of "
       "each pixel's\n"
       "word), NAME_overlay.png (for people, with the names below) and NAME.json (area, mean cosine "
       "and COCO RLE\n"
-      "of each word that occurs). A picture that fails is named, and the others go on.");
+      "of each word that occurs). An image that fails is named, and the others go on.");
   auto flags = std::make_shared<SegmentFlags>();
   add_inputs(*command, flags->inputs, /*videos=*/true);
   add_names(*command, flags->names)->required();

@@ -65,9 +65,9 @@ std::shared_ptr<SegmenterOptions> add_segmenter_flags(CLI::App& command, bool wi
   if (!windows) return options;
   command
       .add_option("--window", options->window,
-                  "encode overlapping windows of this side, pixels of a picture whose short side "
+                  "encode overlapping windows of this side, pixels of an image whose short side "
                   "is MIN_SIZE_TEST "
-                  "(640); finer, slower (default: the picture whole; panoramas in windows)")
+                  "(640); finer, slower (default: the image whole; panoramas in windows)")
       ->check(CLI::Range(32, 4096));
   return options;
 }

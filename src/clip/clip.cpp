@@ -7,7 +7,7 @@
 namespace pixelclip {
 namespace {
 
-/// Looks tensors up by name behind a prefix and checks their rank.
+/// Looks up tensors by name after a prefix and checks their rank.
 class Weights {
  public:
   Weights(const StateDict& weights, std::string prefix)

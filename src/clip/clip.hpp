@@ -10,31 +10,32 @@
 
 namespace pixelclip {
 
-/// The sizes of a CLIP, read off its weights. Exactly one of `vit` and `convnext` is set.
+/// The sizes of a CLIP, read from its weights. Exactly one of `vit` and `convnext` is set.
 struct ClipArchitecture {
   std::optional<VitOptions> vit;
   std::optional<ConvNextOptions> convnext;
   TextOptions text;
 
   int64_t embedding() const { return text.embedding; }
-  /// For people: "ViT, width 768, 12 layers, patch 16 …".
+  /// For messages: "ViT, width 768, 12 layers, patch 16 …".
   std::string describe() const;
 };
 
-/// Reads the sizes off tensors in CLIP's own names, each behind `prefix`. What they cannot tell,
-/// activations and heads, is that of OpenAI's models for a ViT and of open_clip's for a ConvNeXt;
-/// settle_traits knows better. Errors: tensors that tell the architecture are missing, or their
-/// shapes contradict each other. Other shapes are checked when the weights are loaded.
+/// Reads the sizes from tensors in CLIP's own names, each after `prefix`. Activations and heads,
+/// which tensors do not show, are those of OpenAI's models for a ViT and of open_clip's for a
+/// ConvNeXt until settle_traits sets them. Errors: tensors that define the architecture are
+/// missing, or their shapes contradict each other. Other shapes are checked when the weights are
+/// loaded.
 ClipArchitecture clip_architecture(const StateDict& weights, const std::string& prefix = "");
 
-/// CLIP keeps its text tower's tensors at the top level of a checkpoint and the image encoder's
-/// under `visual`; so this module is the text tower with an image encoder beside it.
+/// The text tower, whose tensors CLIP keeps at the top level of a checkpoint, with the image
+/// encoder as its child `visual`.
 class CLIPImpl : public TextEncoderImpl {
  public:
   explicit CLIPImpl(const ClipArchitecture& architecture);
 
-  /// open_clip's tokeniser, which belongs to its ConvNeXt, cuts texts beyond the context; CLIP's,
-  /// which belongs to a ViT, refuses them.
+  /// open_clip's tokenizer (ConvNeXt) truncates texts to the context; CLIP's (ViT) refuses longer
+  /// ones.
   bool cuts_long_texts() const;
 
   ImageEncoder visual;

@@ -25,10 +25,9 @@ struct PixelStatistics {
 /// float32, bfloat16 and float16.
 std::optional<torch::ScalarType> autocast_type(const std::string& precision);
 
-/// An image encoder with what belongs in front of and behind it: images of uint8 are normalised and
-/// resized to the encoder's input, and features come back in float32. Training, scoring and
-/// segmentation all encode through it. Copies share the encoder. Const members may be called by
-/// several threads at once.
+/// An image encoder with its preprocessing: uint8 images are normalised and resized to the
+/// encoder's input, and features are returned in float32. Training, scoring and segmentation use
+/// it. Copies share the encoder. Const members may be called by several threads at once.
 class DenseEncoder {
  public:
   /// `type` is that of autocast while the encoder runs; none: the encoder's own.
@@ -50,10 +49,10 @@ class DenseEncoder {
   std::vector<torch::Tensor> dense(const std::vector<torch::Tensor>& inputs, size_t batch) const;
   /// dense() and pooled() of the same inputs; the blocks that both need run once.
   std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(const torch::Tensor& inputs) const;
-  /// CLIP's ordinary embedding: inputs [B, 3, H, W] → [B, C], not normalised.
+  /// CLIP's pooled embedding: inputs [B, 3, H, W] → [B, C], not normalised.
   torch::Tensor pooled(const torch::Tensor& inputs) const;
 
-  /// Side of what a position stands for, pixels of the input.
+  /// Side of a position of dense(), pixels of the input.
   int64_t patch() const {
     return needs_helper(recipe_.options) ? recipe_.helper->patch() : encoder_->patch();
   }
@@ -62,7 +61,7 @@ class DenseEncoder {
   torch::Device device() const { return statistics_.mean.device(); }
 
  private:
-  /// The same by each of `methods`, with the recipe's helper.
+  /// The same for each of `methods`, with the recipe's helper.
   std::vector<torch::Tensor> dense_by(const torch::Tensor& inputs,
                                       const std::vector<DenseOptions>& methods) const;
 

@@ -15,7 +15,7 @@ namespace pixelclip {
 using torch::Tensor;
 namespace {
 
-/// What an attention rule works on.
+/// The inputs of an attention rule.
 struct LastBlock {
   ResidualBlockImpl& block;
   const TokenGrid& tokens;
@@ -100,8 +100,8 @@ Tensor resizing_matrix(int64_t from, int64_t to, const torch::TensorOptions& opt
 /// A = softmax(γ(s − βμ)) over the entries that are not negative and the diagonal; s are the
 /// cosines of the helper's features [B, C, h', w'], μ the mean of all of an image's. One matrix for
 /// all heads; the result is on the helper's grid. Lan et al., "ProxyCLIP", ECCV 2024, eq. 6 to 8.
-/// O stands before A and before v's resizing R to that grid, and A·R before v: the same, for the
-/// rows of A and R sum to 1, and less work.
+/// The output projection is applied before A and before the resizing R of v to that grid, and A·R
+/// is computed first: the result is the same, because the rows of A and R sum to 1, and costs less.
 TokenGrid proxy(const LastBlock& in) {
   TORCH_CHECK(in.helper.defined() && in.helper.dim() == 4, "proxyclip without a helper's features");
   constexpr int64_t kEntries = int64_t{1} << 18;         // of A at once: they stay in the cache
@@ -138,7 +138,7 @@ TokenGrid proxy(const LastBlock& in) {
   return {parts.size() == 1 ? parts[0] : torch::cat(parts, 1), height, width};
 }
 
-/// A method as its authors have it.
+/// A method as published.
 struct Method {
   DenseMethod method;
   TokenGrid (*attention)(const LastBlock&);

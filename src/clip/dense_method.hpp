@@ -10,7 +10,7 @@
 
 namespace pixelclip {
 
-/// A method and its numbers; each method reads only its own.
+/// A method and its parameters; each method reads only its own.
 struct DenseOptions {
   DenseMethod method = DenseMethod::pixelclip;
   DenseForm form = DenseForm::automatic;
@@ -41,20 +41,20 @@ bool is_default(const DenseOptions& options);
 /// Whether the method needs another model's features.
 bool needs_helper(const DenseOptions& options);
 
-/// Throws that the method needs a helper and how to name one.
+/// Throws an error that says that the method needs a helper and how to name one.
 [[noreturn]] void fail_without_helper(const DenseOptions& options);
 
 /// The method of a flag. Errors: an unknown name.
 DenseMethod dense_method(const std::string& name);
 
-/// Another model, whose features proxyclip's attention is made of.
+/// Another model, from whose features proxyclip computes its attention.
 class DenseHelper {
  public:
   virtual ~DenseHelper() = default;
   /// Images [B, 3, H, W] normalised for CLIP → [B, C, h, w]. May be called by several threads at
   /// once.
   virtual torch::Tensor features(const torch::Tensor& images) const = 0;
-  /// Side of what a feature stands for, pixels.
+  /// Side of a feature, pixels.
   virtual int64_t patch() const = 0;
   virtual const torch::nn::Module& module() const = 0;
 };

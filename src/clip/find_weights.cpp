@@ -14,7 +14,7 @@ namespace pixelclip {
 namespace fs = std::filesystem;
 namespace {
 
-/// A published model: where its authors put it and under which names it is asked for.
+/// A published model: where it is published and which names mean it.
 struct Published {
   std::vector<std::string> names;
   std::string file;                       // as it is downloaded
@@ -108,7 +108,7 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
-/// Folders in which files lie under their own names.
+/// Folders that hold files under their own names.
 std::vector<fs::path> plain_folders() {
   std::vector<fs::path> folders;
   std::istringstream named(variable("PIXELCLIP_WEIGHTS"));
@@ -126,13 +126,13 @@ fs::path hugging_face_hub() {
   return cache_folder() / "huggingface/hub";
 }
 
-/// Where torch.hub keeps what it has fetched.
+/// The folder of torch.hub's downloads.
 fs::path torch_hub_checkpoints() {
   const std::string home = variable("TORCH_HOME");
   return (home.empty() ? cache_folder() / "torch" : fs::path(home)) / "hub/checkpoints";
 }
 
-/// File and folder names under which a model may lie in a plain folder.
+/// Names of a model's file or folder inside such a folder.
 std::vector<std::string> plain_names(const std::string& name, const Published* model) {
   std::vector<std::string> names = {name};
   if (model) {

@@ -13,8 +13,7 @@ std::filesystem::path find_weights(const std::string& name_or_path);
 
 /// The DINO ViT-S/16 file of MODEL.DINO_WEIGHTS: `path`, or if that is empty
 /// dino_deitsmall16_pretrain.pth in the folders of $PIXELCLIP_WEIGHTS, weights/, ~/.cache/clip, and
-/// where torch.hub keeps it
-/// ($TORCH_HOME/hub/checkpoints), as the public code leaves it there.
+/// torch.hub's folder ($TORCH_HOME/hub/checkpoints), where the public code keeps it.
 /// Errors: nothing found, with every place and the file to fetch.
 std::filesystem::path find_dino_weights(const std::string& path);
 

@@ -25,7 +25,7 @@ constexpr Rename kNames[] = {
     {"text_projection.weight", "text_projection", true},
 };
 
-/// Beginnings of names, then of the rest of a layer's name.
+/// Prefixes of names, then of the rest of a layer's name.
 constexpr Rename kNorms[] = {
     {"vision_model.pre_layrnorm.", "visual.ln_pre."},
     {"vision_model.post_layernorm.", "visual.ln_post."},
@@ -43,7 +43,7 @@ constexpr Rename kLayerParts[] = {
     {"self_attn.out_proj.", "attn.out_proj."},
 };
 
-/// The new name where `from` of one of `renames` fits the beginning of `name`.
+/// The new name if `from` of one of `renames` is a prefix of `name`.
 template <size_t N>
 std::optional<std::string> renamed_prefix(const Rename (&renames)[N], std::string_view name,
                                           std::string_view Rename::*from = &Rename::from,
@@ -72,7 +72,7 @@ bool is_qkv(std::string_view rest) {
   return false;
 }
 
-/// q, k and v of an attention ("….self_attn.", "weight" or "bias") one above the other.
+/// q, k and v of an attention ("….self_attn.", "weight" or "bias"), concatenated.
 torch::Tensor join_qkv(const StateDict& state, const std::string& attention,
                        const std::string& kind) {
   std::vector<torch::Tensor> parts;

@@ -10,14 +10,14 @@
 
 namespace pixelclip {
 
-/// What every CLIP image encoder offers. Images are float [B, 3, H, W], already normalised.
+/// Interface of CLIP's image encoders. Images are float [B, 3, H, W], already normalised.
 class ImageEncoderImpl : public torch::nn::Module {
  public:
   /// An embedding at every position, as PixelCLIP has it: [B, h, w, C], not normalised. Stochastic
   /// depth draws from `random`, which lives on the CPU; training an encoder that has it without one
   /// is an error.
   virtual torch::Tensor dense(const torch::Tensor& images, const at::Generator& random = {}) = 0;
-  /// The same by each of `methods`; what comes before the last block is computed once for all that
+  /// The same for each of `methods`; what comes before the last block is computed once for all that
   /// share it. `helper` as in apply_last_block, on whose grid proxyclip's result is. Errors: a
   /// method that changes the attention of the last block, where there is none.
   virtual std::vector<torch::Tensor> dense_by(const torch::Tensor& images,
@@ -26,9 +26,9 @@ class ImageEncoderImpl : public torch::nn::Module {
   /// dense_by() one method, and pooled(); what both need is computed once.
   virtual std::pair<torch::Tensor, torch::Tensor> dense_and_pooled(
       const torch::Tensor& images, const DenseOptions& method, const torch::Tensor& helper = {});
-  /// CLIP's ordinary image embedding: [B, C], not normalised.
+  /// CLIP's pooled image embedding: [B, C], not normalised.
   virtual torch::Tensor pooled(const torch::Tensor& images) = 0;
-  /// Side of what a position of dense() stands for, pixels: H / h.
+  /// Side of a position of dense(), pixels: H / h.
   virtual int64_t patch() const = 0;
 };
 using ImageEncoder = std::shared_ptr<ImageEncoderImpl>;

@@ -10,14 +10,14 @@
 
 namespace pixelclip {
 
-/// A CLIP, or the student of a PixelCLIP checkpoint, ready to be built and loaded.
+/// A CLIP, or the student of a PixelCLIP checkpoint, to be built and loaded.
 struct ClipFile {
   std::filesystem::path path;
   StateDict weights;  ///< float32, in CLIP's names
   ClipArchitecture architecture;
 };
 
-/// Finds, reads and understands CLIP weights: find_weights, to_clip_names, clip_architecture,
+/// Finds, reads and analyzes CLIP weights: find_weights, to_clip_names, clip_architecture,
 /// settle_traits. Traits set by hand come first. Errors name the file.
 ClipFile open_clip(const std::string& name_or_path, const ClipTraits& by_hand = {});
 

@@ -13,7 +13,7 @@ using nlohmann::ordered_json;
 constexpr int64_t kConvNextSide = 320;  // of the published 320 pixels; any multiple of 32 works
 constexpr double kLogitScale = 2.6592;  // ln(1 / 0.07), where training of a CLIP starts
 
-/// ConvNeXts that timm has by name, the trunks of open_clip's.
+/// ConvNeXts that timm has a name for; open_clip uses them as trunks.
 struct TimmName {
   std::array<int64_t, 4> depths, widths;
   const char* name;
@@ -31,7 +31,7 @@ const char* timm_name(const ConvNextOptions& convnext) {
   for (const auto& known : kTimmNames) {
     if (known.depths == convnext.depths && known.widths == convnext.widths) return known.name;
   }
-  fail("timm, on which open_clip builds, has no ConvNeXt of these depths and widths");
+  fail("timm, which open_clip uses, has no ConvNeXt of these depths and widths");
 }
 
 int64_t mlp_width(int64_t mlp, int64_t width) { return mlp > 0 ? mlp : 4 * width; }
@@ -121,7 +121,7 @@ ordered_json open_clip_config(const ClipArchitecture& architecture) {
             {"std", {0.26862954, 0.26130258, 0.27577711}}}}};
 }
 
-/// OpenAI's program reads sizes off the weights and has fixed rules for the rest.
+/// OpenAI's program reads sizes from the weights and has fixed rules for the rest.
 void check_openai(const ClipArchitecture& architecture) {
   const auto& vit = vit_of(architecture, "OpenAI's program");
   const auto& text = architecture.text;

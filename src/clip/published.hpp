@@ -17,8 +17,8 @@ struct PublishedClip {
   std::string config;        ///< its text
 };
 
-/// The reverse of to_clip_names, exact. Errors: a model that the publisher's program computes
-/// otherwise or lacks.
+/// The exact reverse of to_clip_names. Errors: a model that the publisher's program computes
+/// differently or does not have.
 PublishedClip publish(const ClipFile& clip, Publisher publisher);
 
 }  // namespace pixelclip

@@ -19,7 +19,7 @@ struct TextOptions {
   Activation activation = Activation::quick_gelu;
 };
 
-/// CLIP's text tower. Attention is causal, so positions after the end token change nothing: callers
+/// CLIP's text tower. Attention is causal, so positions after the end token have no effect: callers
 /// pass only the first `length` positions of a batch, which is exact.
 class TextEncoderImpl : public torch::nn::Module {
  public:
@@ -33,7 +33,7 @@ class TextEncoderImpl : public torch::nn::Module {
   /// holds the rest: what they share is computed once.
   torch::Tensor encode_text_after(const torch::Tensor& prefix, const torch::Tensor& tokens);
 
-  /// As encode_text from token embeddings [N, L, W] whose end tokens stand at `ends` [N].
+  /// As encode_text from token embeddings [N, L, W] whose end tokens are at `ends` [N].
   torch::Tensor encode_embedded(const torch::Tensor& embedded, const torch::Tensor& ends);
 
   /// tokens [N, L] → [N, L, W].

@@ -60,7 +60,7 @@ std::optional<int64_t> heads_in(std::string_view text) {
 constexpr const char* kHowToSet =
     "set MODEL.SEM_SEG_HEAD.CLIP_ACTIVATION (--activation) to gelu or quick_gelu";
 
-/// One tower's part of the settling: what was taken and from where.
+/// The choices for one tower and their sources.
 struct Settled {
   std::string source;
   bool known = true;

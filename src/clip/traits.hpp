@@ -11,18 +11,18 @@
 
 namespace pixelclip {
 
-/// What a tower's tensors cannot tell: the activation inside its blocks and the heads of its
-/// attention.
+/// Properties of a tower that its tensors do not show: the activation of its blocks and the heads
+/// of its attention.
 struct TowerTraits {
   std::optional<Activation> activation;  ///< none: not known
   int64_t heads = 0;                     ///< 0: not known
 };
 
-/// Traits of both towers, and where they come from, as the log says it.
+/// Traits of both towers, and their source for the log.
 struct ClipTraits {
   TowerTraits image, text;
   std::string source;
-  std::string fault;  ///< what the source says that is not computed here; empty: nothing
+  std::string fault;  ///< a setting of the source that is not supported here; empty: none
 };
 
 /// Traits set by hand: `activation` "auto", "gelu" or "quick_gelu"; `heads` [] or [image, text], 0
@@ -30,28 +30,28 @@ struct ClipTraits {
 ClipTraits chosen_traits(const std::string& activation, const std::vector<int64_t>& heads,
                          const std::string& key);
 
-/// What a file of ours keeps of its model beside the weights: clip_activation and clip_heads. Empty
-/// entries where there are none. Errors: values that mean nothing.
+/// The entries beside the weights of this program's files: clip_activation and clip_heads; empty
+/// without them. Errors: invalid values.
 ClipTraits recorded_traits(const Dict& entries, const std::string& file);
 /// The same entries for a file that is to be written.
 std::map<std::string, std::string> record_of(const ClipArchitecture& architecture);
 
-/// What was chosen and why, one sentence each; `warning` where nothing tells the activation, else
+/// The choices and their reasons, one sentence each; `warning` if the activation is unknown, else
 /// empty.
 struct SettledTraits {
   std::string choice, warning;
 };
 
 /// Sets the architecture's activations and heads from the first source that knows each, then from
-/// the widths of published models. Where nothing tells the activation, OpenAI's QuickGELU is taken
+/// the widths of published models. An unknown activation is OpenAI's QuickGELU
 /// for a ViT. `file` is named in errors. Errors: widths that no published model has, when no source
 /// tells the heads; heads that do not divide them; a source with a fault, unless the activation was
 /// set by hand.
 SettledTraits settle_traits(ClipArchitecture& architecture, const std::vector<ClipTraits>& sources,
                             const std::string& file);
 
-/// Everything in its order for the weights of a plain CLIP: by hand, recorded in the file, beside
-/// it, its name, its form ("TorchScript archive" is OpenAI's).
+/// All sources in order for the weights of a plain CLIP: set by hand, recorded in the file, the
+/// JSON beside it, its name, its form ("TorchScript archive" is OpenAI's).
 std::vector<ClipTraits> sources_of_traits(const ClipTraits& by_hand, const std::string& asked,
                                           const std::filesystem::path& weights,
                                           const std::string& form, const Dict& entries,

@@ -18,7 +18,7 @@ int64_t number(const json& section, const char* key, int64_t otherwise) {
   return found != section.end() && found->is_number_integer() ? found->get<int64_t>() : otherwise;
 }
 
-/// Under any of `keys`, the first object; later ones stand for newer spellings that win.
+/// The object under any of `keys`; later keys are newer spellings and have precedence.
 json section_of(const json& root, std::initializer_list<const char*> keys) {
   json section = json::object();
   for (const char* key : keys) {
@@ -33,8 +33,7 @@ bool is_on(const json& section, const char* key) {
   return found != section.end() && !found->is_null() && *found != json(false);
 }
 
-/// Options of open_clip's towers that change what is computed, given otherwise than in OpenAI's
-/// layout.
+/// An option of open_clip's towers that makes them compute differently from OpenAI's layout.
 std::string other_parts(const json& vision, const json& text) {
   for (const char* key : {"no_ln_pre", "attentional_pool", "ls_init_value", "final_ln_after_pool",
                           "act_kwargs", "norm_kwargs"}) {
@@ -122,7 +121,7 @@ ClipTraits from_hugging_face(const json& root, Stated& stated) {
   return traits;
 }
 
-/// What `root` says, or nothing when it is no configuration of a CLIP.
+/// The traits in `root`, or nothing if it is not the configuration of a CLIP.
 std::optional<ClipTraits> from_json(const json& root, Stated& stated) {
   const json& model = root.contains("model_cfg") ? root.at("model_cfg") : root;
   if (model.is_object() && (model.contains("vision_cfg") || model.contains("text_cfg")))

@@ -86,7 +86,7 @@ std::vector<std::string> names_in(const std::filesystem::path& weights) {
 std::vector<ClipTraits> traits_of_names(const std::string& asked,
                                         const std::filesystem::path& weights) {
   std::vector<std::string> names = names_in(weights);
-  // A path was looked at already; only a published name says more.
+  // Paths were examined above; only a published name adds information.
   std::error_code ignored;
   if (!std::filesystem::exists(asked, ignored)) names.push_back(asked);
   std::vector<ClipTraits> found;

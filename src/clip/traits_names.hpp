@@ -8,7 +8,8 @@
 
 namespace pixelclip {
 
-/// What the published name of a model says: the name it was asked for by, its file's, its folder's.
+/// The traits that a model's published name implies: the name that was requested, its file's or its
+/// folder's.
 std::vector<ClipTraits> traits_of_names(const std::string& asked,
                                         const std::filesystem::path& weights);
 

@@ -21,7 +21,7 @@ using Matches = std::map<std::string, std::string, ByNumber>;  // image's name t
 using Names = std::set<std::string, ByNumber>;
 
 /// One source of labels and its matches with the images.
-struct Source {
+struct PairSource {
   LabelSource from;
   std::shared_ptr<const MergedLabels> merged = {};
   FileNames names = {};
@@ -80,7 +80,7 @@ class Pairing {
     SetPairs out;
     take_items(out);
     report_missing();
-    for (Source& source : sources_) {
+    for (PairSource& source : sources_) {
       out.sources.push_back(source.from);
       out.merged.push_back(source.merged);
     }
@@ -91,7 +91,7 @@ class Pairing {
  private:
   /// Lists a source of labels and appends it to the open ones.
   void open(const LabelSource& from) {
-    Source source{.from = from};
+    PairSource source{.from = from};
     if (fs::is_regular_file(from.path)) {
       source.merged = std::make_shared<MergedLabels>(from.path, from.phase);
       for (const std::string& stem : source.merged->stems()) source.names.add(stem, from.path);
@@ -174,7 +174,7 @@ class Pairing {
   }
 
   /// Pairs all images with the labels of a source, first by path, then by stem.
-  void match(Source& source) {
+  void match(PairSource& source) {
     for (const auto& [image, path] : images_.all()) {
       bool several = false;
       if (const auto named = named_labels_.find(image); named != named_labels_.end()) {
@@ -196,7 +196,7 @@ class Pairing {
   }
 
   /// Whether a source is known to lack labels of the set.
-  bool lacks(const Source& source) const {
+  bool lacks(const PairSource& source) const {
     int64_t found = 0;
     for (const std::string& name : wanted_) found += source.matches.contains(name);
     if (info_.images_hold_more && !has_list_) return found < info_.published_images;
@@ -212,16 +212,17 @@ class Pairing {
     }
     Names any;
     for (const std::string& name : wanted_) {
-      for (const Source& source : sources_) {
+      for (const PairSource& source : sources_) {
         if (source.matches.contains(name)) any.insert(name);
       }
     }
-    const auto whole = std::find_if(sources_.begin(), sources_.end(), [&](const Source& source) {
-      return std::all_of(any.begin(), any.end(),
-                         [&](const auto& name) { return source.matches.contains(name); });
-    });
+    const auto whole =
+        std::find_if(sources_.begin(), sources_.end(), [&](const PairSource& source) {
+          return std::all_of(any.begin(), any.end(),
+                             [&](const auto& name) { return source.matches.contains(name); });
+        });
     if (whole == sources_.end()) return;
-    Source only = std::move(*whole);
+    PairSource only = std::move(*whole);
     sources_.clear();
     sources_.push_back(std::move(only));
   }
@@ -229,9 +230,9 @@ class Pairing {
   void take_items(SetPairs& out) {
     std::vector<int64_t> taken(sources_.size());
     for (const std::string& name : wanted_) {
-      const auto source = std::find_if(sources_.begin(), sources_.end(), [&](const Source& one) {
-        return one.matches.contains(name);
-      });
+      const auto source =
+          std::find_if(sources_.begin(), sources_.end(),
+                       [&](const PairSource& one) { return one.matches.contains(name); });
       if (source == sources_.end()) {
         without_labels_.insert(name);
         continue;
@@ -274,7 +275,7 @@ class Pairing {
     for (const std::string& name : without_image_) report_unfound(name, may_lack);
     if (!has_list_) {
       Names orphans;
-      for (const Source& source : sources_) {
+      for (const PairSource& source : sources_) {
         std::set<std::string> used;
         for (const auto& [image, label] : source.matches) used.insert(label);
         for (const auto& [label, path] : source.names.all()) {
@@ -286,7 +287,7 @@ class Pairing {
       report_.labels_without_image.assign(orphans.begin(), orphans.end());
     }
     report_.ambiguous.assign(ambiguous_.begin(), ambiguous_.end());
-    for (const Source& source : sources_) {
+    for (const PairSource& source : sources_) {
       report_.left_out.insert(report_.left_out.end(), source.left_out.begin(),
                               source.left_out.end());
     }
@@ -305,7 +306,7 @@ class Pairing {
   /// Reports a list entry without an image.
   void report_unfound(const std::string& name, bool may_lack) {
     bool several = false;
-    const bool label = std::any_of(sources_.begin(), sources_.end(), [&](const Source& source) {
+    const bool label = std::any_of(sources_.begin(), sources_.end(), [&](const PairSource& source) {
       return !source.names.find(name, several).empty();
     });
     if (label)
@@ -317,7 +318,7 @@ class Pairing {
   const DatasetInfo& info_;
   const DatasetPaths paths_;
   FileNames images_;
-  std::vector<Source> sources_;
+  std::vector<PairSource> sources_;
   bool has_list_ = false;
   Names wanted_, without_image_, without_labels_, ambiguous_, unclear_;
   std::map<std::string, std::string> named_labels_;  ///< by the list's second column

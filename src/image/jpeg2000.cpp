@@ -13,13 +13,13 @@
 namespace pixelclip::formats {
 namespace {
 
-struct Source {
+struct ByteSource {
   Bytes bytes;
   size_t at = 0;
 };
 
 OPJ_SIZE_T read_some(void* to, OPJ_SIZE_T wanted, void* user) {
-  auto& source = *static_cast<Source*>(user);
+  auto& source = *static_cast<ByteSource*>(user);
   const size_t count = std::min<size_t>(wanted, source.bytes.size() - source.at);
   if (count == 0) return static_cast<OPJ_SIZE_T>(-1);
   std::memcpy(to, source.bytes.data() + source.at, count);
@@ -28,7 +28,7 @@ OPJ_SIZE_T read_some(void* to, OPJ_SIZE_T wanted, void* user) {
 }
 
 OPJ_OFF_T skip_some(OPJ_OFF_T wanted, void* user) {
-  auto& source = *static_cast<Source*>(user);
+  auto& source = *static_cast<ByteSource*>(user);
   if (wanted < 0) return -1;
   const auto count = std::min<OPJ_OFF_T>(wanted, source.bytes.size() - source.at);
   if (count == 0) return -1;
@@ -37,7 +37,7 @@ OPJ_OFF_T skip_some(OPJ_OFF_T wanted, void* user) {
 }
 
 OPJ_BOOL seek_to(OPJ_OFF_T at, void* user) {
-  auto& source = *static_cast<Source*>(user);
+  auto& source = *static_cast<ByteSource*>(user);
   if (at < 0 || static_cast<size_t>(at) > source.bytes.size()) return OPJ_FALSE;
   source.at = at;
   return OPJ_TRUE;
@@ -57,7 +57,7 @@ File read_jpeg2000(Bytes bytes, const std::string& name, int64_t max_pixels) {
   const auto unreadable = [&](const auto&... why) {
     fail_in(name, "not a readable image (the JPEG 2000 file ", why..., ")");
   };
-  Source source{bytes};
+  ByteSource source{bytes};
   const Stream stream(opj_stream_default_create(OPJ_TRUE), opj_stream_destroy);
   opj_stream_set_user_data(stream.get(), &source, nullptr);
   opj_stream_set_user_data_length(stream.get(), bytes.size());

@@ -16,7 +16,7 @@ namespace {
 
 /// State of libpng's callbacks. libpng exits by longjmp: there must be no frames with destructors
 /// between run() and the library.
-struct State {
+struct PngState {
   Bytes bytes;
   size_t at = 0;
   bool truncated = false;
@@ -31,13 +31,13 @@ struct State {
   }
 
   static void on_error(png_structp png, png_const_charp text) {
-    auto* self = static_cast<State*>(png_get_error_ptr(png));
+    auto* self = static_cast<PngState*>(png_get_error_ptr(png));
     std::snprintf(self->text, sizeof self->text, "%s", text);
     std::longjmp(self->jump, 1);
   }
   static void on_warning(png_structp, png_const_charp) {}
   static void read(png_structp png, png_bytep out, size_t size) {
-    auto* self = static_cast<State*>(png_get_io_ptr(png));
+    auto* self = static_cast<PngState*>(png_get_io_ptr(png));
     if (self->bytes.size() - self->at < size) {
       self->truncated = true;
       png_error(png, "the data ends early");
@@ -55,8 +55,8 @@ class PngReader {
  public:
   PngReader(Bytes bytes, const std::string& name, int64_t max_pixels) : name_(name) {
     state_.bytes = bytes;
-    png_ =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, &state_, State::on_error, State::on_warning);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state_, PngState::on_error,
+                                  PngState::on_warning);
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     if (!info_) {
       close();
@@ -64,7 +64,7 @@ class PngReader {
     }
     try {
       run([&] {
-        png_set_read_fn(png_, &state_, State::read);
+        png_set_read_fn(png_, &state_, PngState::read);
         png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);  // check_size decides
         png_read_info(png_, info_);
       });
@@ -144,7 +144,7 @@ class PngReader {
   void close() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
   const std::string& name_;
-  State state_;
+  PngState state_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
 };
@@ -158,13 +158,13 @@ std::vector<uint8_t> encode(const uint8_t* rows, int64_t height, int64_t width, 
     fail("an image of ", height, " x ", width, " x ", channels,
          " cannot be written as PNG; sides of 1 or more and 1 or 3 channels were expected");
   }
-  State state;
+  PngState state;
   std::vector<uint8_t> bytes;
-  png_structp png =
-      png_create_write_struct(PNG_LIBPNG_VER_STRING, &state, State::on_error, State::on_warning);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &state, PngState::on_error,
+                                            PngState::on_warning);
   png_infop info = png ? png_create_info_struct(png) : nullptr;
   const bool done = info && state.run([&] {
-    png_set_write_fn(png, &bytes, State::append, nullptr);
+    png_set_write_fn(png, &bytes, PngState::append, nullptr);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height),
                  depth, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,

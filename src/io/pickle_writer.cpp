@@ -11,10 +11,10 @@ namespace {
 
 using io::DtypeNames;
 
-class Writer {
+class PickleStream {
  public:
-  Writer(const std::function<StoredTensor(const torch::Tensor&)>& place,
-         const std::function<torch::ScalarType(const torch::Tensor&)>& dtype)
+  PickleStream(const std::function<StoredTensor(const torch::Tensor&)>& place,
+               const std::function<torch::ScalarType(const torch::Tensor&)>& dtype)
       : place_(place), dtype_(dtype) {}
 
   std::string run(const Value& value) {
@@ -145,7 +145,7 @@ class Writer {
 std::string pickle(const Value& value,
                    const std::function<StoredTensor(const torch::Tensor&)>& place,
                    const std::function<torch::ScalarType(const torch::Tensor&)>& dtype) {
-  return Writer(place, dtype).run(value);
+  return PickleStream(place, dtype).run(value);
 }
 
 }  // namespace pixelclip

@@ -25,13 +25,13 @@ void io::check_writable(const torch::Tensor& tensor) {
 namespace {
 
 /// Where a tensor's elements lie: equal views are written once.
-struct View {
+struct TensorView {
   const void* storage;
   int64_t begin, end;  ///< bytes in the storage, end excluded
   torch::ScalarType dtype;
   std::vector<int64_t> sizes, strides;
 
-  explicit View(const torch::Tensor& tensor)
+  explicit TensorView(const torch::Tensor& tensor)
       : storage(tensor.storage().unsafeGetStorageImpl()),
         begin(tensor.storage_offset() * tensor.element_size()),
         end(begin),
@@ -43,7 +43,7 @@ struct View {
     for (int64_t i = 0; i < tensor.dim(); ++i) last += (sizes[i] - 1) * strides[i];
     end = begin + (last + 1) * tensor.element_size();
   }
-  auto operator<=>(const View&) const = default;
+  auto operator<=>(const TensorView&) const = default;
 };
 
 /// A record: one view written contiguous, or a stretch of memory that several views overlap in.
@@ -80,14 +80,14 @@ class Plan {
   explicit Plan(const Value& value) {
     std::vector<torch::Tensor> tensors;
     collect(value, tensors);
-    std::map<View, torch::Tensor> distinct;
+    std::map<TensorView, torch::Tensor> distinct;
     for (const auto& tensor : tensors) {
       io::check_writable(tensor);
-      distinct.emplace(View(tensor), tensor);
+      distinct.emplace(TensorView(tensor), tensor);
     }
     // In the order of storage and begin, so views that overlap stand together.
     std::vector<Record> found;
-    std::vector<std::vector<View>> views;
+    std::vector<std::vector<TensorView>> views;
     for (const auto& [view, tensor] : distinct) {
       const bool joins = !found.empty() && views.back()[0].storage == view.storage &&
                          views.back()[0].dtype == view.dtype && view.begin < found.back().end;
@@ -105,7 +105,7 @@ class Plan {
   const std::vector<Record>& records() const { return records_; }
 
   StoredTensor place(const torch::Tensor& tensor) const {
-    const size_t index = record_of_.at(View(tensor));
+    const size_t index = record_of_.at(TensorView(tensor));
     const Record& record = records_[index];
     const int64_t item = tensor.element_size();
     if (!record.as_is()) {
@@ -128,14 +128,14 @@ class Plan {
 
   /// Numbers the records by their first use, so that equal values make equal files.
   void number(const std::vector<torch::Tensor>& tensors, std::vector<Record> found,
-              const std::vector<std::vector<View>>& views) {
-    std::map<View, size_t> where;
+              const std::vector<std::vector<TensorView>>& views) {
+    std::map<TensorView, size_t> where;
     for (size_t i = 0; i < found.size(); ++i) {
       for (const auto& view : views[i]) where[view] = i;
     }
     std::vector<std::optional<size_t>> numbers(found.size());
     for (const auto& tensor : tensors) {
-      const View view(tensor);
+      const TensorView view(tensor);
       const size_t index = where.at(view);
       if (!numbers[index]) {
         numbers[index] = records_.size();
@@ -146,7 +146,7 @@ class Plan {
   }
 
   std::vector<Record> records_;
-  std::map<View, size_t> record_of_;
+  std::map<TensorView, size_t> record_of_;
 };
 
 std::span<const uint8_t> text_bytes(const std::string& text) {

@@ -32,11 +32,11 @@ constexpr std::array<std::string_view, 19> kPrefixes{"module.",
 
 /// Parts of which one alone is wanted: `kept` when every name begins with it or with one of
 /// `dropped`.
-struct Choice {
+struct NameChoice {
   std::string_view kept;
   std::array<std::string_view, 4> dropped;
 };
-constexpr Choice kChoices[] = {
+constexpr NameChoice kChoices[] = {
     {"teacher.", {"student.", "student.", "student.", "student."}},
     {"backbone.", {"head.", "dino_head.", "ibot_head.", "projection_head."}},
 };
@@ -62,13 +62,13 @@ bool drop_one_prefix(WeightsFile& file) {
   return false;
 }
 
-bool begins_with_any(const std::string& name, const Choice& choice) {
+bool begins_with_any(const std::string& name, const NameChoice& choice) {
   return std::any_of(choice.dropped.begin(), choice.dropped.end(),
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 bool keep_one_part(WeightsFile& file, const std::string& source) {
-  for (const Choice& choice : kChoices) {
+  for (const NameChoice& choice : kChoices) {
     size_t kept = 0, dropped = 0;
     for (const auto& entry : file.weights.items) {
       kept += name_of(entry).starts_with(choice.kept);

@@ -272,8 +272,7 @@ Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int
 DinoMasks::DinoMasks(const ModelConfig& config, torch::Device device)
     : config_(config),
       device_(device),
-      mean_(torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
-      deviation_(torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1}).to(device)),
+      statistics_(config.pixel_mean, config.pixel_std, device),
       padding_(torch::tensor(config.clip_pixel_mean, torch::kFloat).view({3, 1, 1}).to(device)),
       dino_(read_state_dict(config.dino_weights), config.dino_weights) {
   dino_->to(device);
@@ -326,7 +325,7 @@ Tensor DinoMasks::masks(const Tensor& images, std::span<const uint64_t> seeds) {
   const int64_t height = images.size(2), width = images.size(3), patch = dino_->patch();
   const int64_t rows = height / patch, columns = width / patch, count = config_.dino_clusters;
   const bool whole = height == rows * patch && width == columns * patch;
-  auto input = (images - mean_) / deviation_;
+  auto input = statistics_.normalise(images);
   Tensor clusters;
   if (config_.dino_kmeans == KmeansStart::plusplus) {
     // One fixed seed: the same crop has the same masks in every run, on every rank.

@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "clip/dense_encoder.hpp"
 #include "clip/dense_method.hpp"
 #include "config/model_config.hpp"
 #include "io/state_dict.hpp"
@@ -94,7 +95,8 @@ class DinoMasks {
 
   ModelConfig config_;
   torch::Device device_;
-  torch::Tensor mean_, deviation_, padding_;
+  PixelStatistics statistics_;
+  torch::Tensor padding_;
   Dino dino_;
 };
 

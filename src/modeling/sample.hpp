@@ -11,7 +11,7 @@
 
 namespace pixelclip {
 
-/// One training picture as the loader delivers it.
+/// One training image as the loader delivers it.
 struct TrainSample {
   torch::Tensor image;  // [3, H, W] uint8 RGB: the weakly augmented crop, what the teacher sees
   torch::Tensor image_strong;  // [3, H, W] uint8, or undefined when INPUT.STRONG_AUG is off
@@ -20,7 +20,7 @@ struct TrainSample {
   Size2 source_size = {0, 0};  // of the image file, before resizing and cropping
   Size2 frame = {
       0, 0};  // pixels the crop is padded to on the right and below; less than the crop: not at all
-  bool annotated = true;  // the whole picture has a mask, though the crop may have none
+  bool annotated = true;  // the whole image has a mask, though the crop may have none
   uint64_t seed = 0;      // of what is drawn for this sample later (MODEL.DINO's clusters)
   // The same masks sampled from another frame; empty where no batch can ask for one.
   std::function<torch::Tensor(const Size2& frame)> masks_in = {};

@@ -48,8 +48,8 @@ std::string read_gzip(const fs::path& path) {
   }
 }
 
-/// The characters that stand for bytes in the list, in the order of their ids: printable bytes
-/// stand for themselves, the others for U+0100 and on.
+/// The characters that represent bytes in the list, in the order of their ids: printable bytes
+/// represent themselves, the others are U+0100 and following.
 struct ByteSymbols {
   std::array<int64_t, 256> ids;
   std::array<std::string, 256> symbols;  // by id
@@ -77,8 +77,8 @@ uint64_t pair_key(int64_t left, int64_t right) {
   return static_cast<uint64_t>(left) << 32 | static_cast<uint64_t>(right);
 }
 
-/// CLIP's word pattern ignores case, and the iota subscript's capital is a letter although it is
-/// none itself: so no word of the pattern may hold it.
+/// CLIP's word pattern ignores case. The iota subscript is no letter, but its capital is one, so no
+/// word of the pattern may contain it.
 bool is_between_words(char32_t c) { return unicode::is_space(c) || c == 0x345; }
 
 /// One step of CLIP's word pattern: the length of the word that starts at text[at].
@@ -156,7 +156,7 @@ void BpeTokenizer::read_merges(const fs::path& path, const std::string& text) {
   }
   merges_.reserve(kMerges);
   std::string_view rest = text;
-  take_line(rest);  // a heading
+  take_line(rest);  // the header
   for (int64_t rank = 0; rank < kMerges; ++rank) {
     const auto line = take_line(rest);
     const size_t space = std::min(line.find(' '), line.size());
@@ -215,7 +215,7 @@ std::vector<int64_t> BpeTokenizer::word_ids(const std::string& word) const {
 std::vector<int64_t> BpeTokenizer::encode(std::string_view text, bool* cut) const {
   std::u32string cleaned =
       with_context("a text cannot be tokenised", [&] { return unicode::decode(clean_text(text)); });
-  // No token stands for more than the longest symbol, so hopeless texts end here.
+  // No token covers more bytes than the longest symbol: texts that must be too long end here.
   const auto context = static_cast<size_t>(kContext);
   const bool hopeless = cleaned.size() / 2 / longest_symbol_ > context;
   if (hopeless && !cut) fail_too_long(text, str("more than ", kContext));

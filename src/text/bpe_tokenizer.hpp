@@ -20,7 +20,7 @@ class BpeTokenizer {
   static constexpr int64_t kEnd = 49407;
   static constexpr int64_t kVocabulary = 49408;
   static constexpr int64_t kContext = 77;
-  /// The id of "{}" standing as a word of its own: where learnable tokens go in a template.
+  /// The id of "{}" as a separate word, which marks the place of learnable tokens in a template.
   static constexpr int64_t kPlaceholder = 39025;
 
   /// Reads bpe_simple_vocab_16e6.txt.gz. Errors: missing, cut short, not such a list.
@@ -54,7 +54,7 @@ class BpeTokenizer {
   mutable std::unordered_map<std::string, std::vector<int64_t>> cache_;
 };
 
-/// Where BpeTokenizer::kPlaceholder stands in `ids`.
+/// The index of BpeTokenizer::kPlaceholder in `ids`.
 std::vector<int64_t> placeholder_positions(const std::vector<int64_t>& ids);
 
 }  // namespace pixelclip

@@ -13,7 +13,7 @@
 namespace pixelclip {
 namespace {
 
-// Bytes; CLIP's 77 tokens hold far fewer. Nested entities cost the square of it.
+// Bytes; CLIP's 77 tokens cover far fewer. The time for nested entities grows with its square.
 constexpr size_t kLongestText = size_t{1} << 14;
 
 /// ASCII in which only white space and capitals change: most class names and prompts.
@@ -102,7 +102,7 @@ bool is_removed_control(char32_t c) {
          (c >= 0x206A && c < 0x2070) || c == 0xFEFF || (c >= 0xFFF9 && c < 0xFFFD);
 }
 
-/// The repairs that look at one code point alone.
+/// The repairs of single code points.
 void repair_character(std::u32string& result, char32_t c) {
   c = windows_1252(c);
   if (const auto* letters = split_ligature(c)) {

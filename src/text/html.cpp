@@ -103,7 +103,7 @@ std::optional<Reference> named_reference(const std::u32string& text, size_t at) 
   return Reference{1 + length, find_entity(name.substr(0, length))->text};
 }
 
-/// "&EACUTE;": an entity known in lower case only, whose capitals mean nothing else.
+/// "&EACUTE;": an entity that is defined in lower case only.
 std::optional<std::u32string> capital_entity(std::u32string_view name) {
   std::u32string small(name);
   for (auto& c : small) {

@@ -12,7 +12,7 @@ std::u32string unescape_html(const std::u32string& text);
 /// does.
 std::u32string unescape_clear_html(const std::u32string& text);
 
-/// The character that byte 0x80–0x9F stands for in Windows-1252; itself where there is none.
+/// The character of byte 0x80–0x9F in Windows-1252; the byte itself where none is defined.
 char32_t windows_1252(char32_t c);
 
 }  // namespace pixelclip

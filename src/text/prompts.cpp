@@ -45,7 +45,7 @@ std::vector<std::string> read_templates(const std::string& file) {
   }
   if (result.empty()) {
     fail(file,
-         ": holds no prompt templates; one a line was expected, such as \"a photo of a {}.\"");
+         ": holds no prompt templates; expected one in each line, such as \"a photo of a {}.\"");
   }
   return result;
 }

@@ -37,7 +37,7 @@ bool is_cased(char32_t c) {
   }
 }
 
-/// Unicode's Case_Ignorable: marks, modifiers, and punctuation that stands inside words.
+/// Unicode's Case_Ignorable: marks, modifiers, and punctuation inside words.
 bool is_case_ignorable(char32_t c) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
     case UTF8PROC_CATEGORY_MN:
@@ -117,7 +117,7 @@ bool is_space(char32_t c) {
 std::u32string compose(const std::u32string& text) {
   // Nothing below U+0300 is changed by composition or combines with a neighbor below it.
   if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return text;
-  // utf8proc 2.8 loses a U+11A7 behind a Hangul syllable; in truth that joins with nothing.
+  // utf8proc 2.8 drops U+11A7 after a Hangul syllable, although it does not compose.
   const size_t alone = text.find(0x11A7);
   if (alone == text.npos) return map(text, 0);
   return compose(text.substr(0, alone)) + U'\u11A7' + compose(text.substr(alone + 1));

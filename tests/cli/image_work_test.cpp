@@ -59,7 +59,7 @@ TEST_F(ImageWorkTest, FinishesInTheOrderOfTheInputsWithAnyWorkersAndBatch) {
 TEST_F(ImageWorkTest, OneFaultDoesNotStopTheOthersNorThoseOfItsBatch) {
   log::add_file(folder_ / "log.txt");
   auto all = inputs({2});
-  all.faults = {"d: no such picture"};
+  all.faults = {"d: no such image"};
   for (const int workers : {1, 3}) {
     std::string done;
     ImageWork work;

@@ -59,9 +59,9 @@ TEST(FindInputs, NamesPathsThatDoNotExist) {
   const auto inputs = find_inputs(
       {(folder / "none.jpg").string(), folder.path().string(), (folder / "*.png").string()}, false);
   EXPECT_TRUE(inputs.items.empty());
-  EXPECT_THAT(inputs.faults, ElementsAre(HasSubstr("none.jpg: no such picture"),
-                                         HasSubstr("no pictures in this folder"),
-                                         HasSubstr("matches no picture")));
+  EXPECT_THAT(inputs.faults,
+              ElementsAre(HasSubstr("none.jpg: no such image"),
+                          HasSubstr("no images in this folder"), HasSubstr("matches no image")));
 }
 
 TEST(ReadNames, UnderstandsListsSynonymsFilesAndVocabularies) {

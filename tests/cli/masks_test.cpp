@@ -68,7 +68,7 @@ TEST(MasksCommand, AModuleThatGivesSomethingElseIsNamed) {
   };
   EXPECT_THAT(log_of(made_module(folder, "return x[0]")), HasSubstr("must give masks [M, 40, 60]"));
   EXPECT_THAT(log_of(made_module(folder, "return x.view(7, 7)")),
-              HasSubstr("the module fails on a picture of 40 x 60"));
+              HasSubstr("the module fails on an image of 40 x 60"));
   write_text(folder / "text.pt", "no module");
   EXPECT_THAT(log_of((folder / "text.pt").string()), HasSubstr("is no TorchScript module"));
   EXPECT_THAT(log_of((folder / "none.pt").string()), HasSubstr("none.pt"));

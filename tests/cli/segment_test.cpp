@@ -97,8 +97,8 @@ TEST_F(CommandTest, SegmentNamesEachBadPictureInOneSentenceAndDoesTheOthers) {
       segment({path("none.jpg"), path("nothing"), path("text.jpg"), path("empty.png"),
                path("good.png"), path("dot.png"), "--names", "dog, cat"});
   EXPECT_THAT(outcome.error, HasSubstr("4 of 6 inputs failed"));
-  EXPECT_THAT(outcome.log, HasSubstr("none.jpg: no such picture"));
-  EXPECT_THAT(outcome.log, HasSubstr("nothing: there are no pictures in this folder"));
+  EXPECT_THAT(outcome.log, HasSubstr("none.jpg: no such image"));
+  EXPECT_THAT(outcome.log, HasSubstr("nothing: there are no images in this folder"));
   EXPECT_THAT(outcome.log, HasSubstr("text.jpg: "));
   EXPECT_THAT(outcome.log, HasSubstr("empty.png: the file is empty"));
   EXPECT_TRUE(fs::exists(path("out/good.json")));

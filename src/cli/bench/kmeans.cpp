@@ -67,7 +67,7 @@ std::vector<fs::path> first_images(const fs::path& folder, size_t count) {
 }
 
 /// Totals of one k-means variant over all images.
-struct Tally {
+struct ClusterTally {
   double seconds = 0, left = 0, used = 0;
 
   void add(const Tensor& features, const Tensor& clusters, int64_t count) {  // [1, N, C], [1, N]
@@ -91,7 +91,7 @@ void run(const KMeansBench& bench) {
   const auto mean = torch::tensor(config.pixel_mean, torch::kFloat).view({3, 1, 1});
   const auto deviation = torch::tensor(config.pixel_std, torch::kFloat).view({3, 1, 1});
   const auto images = first_images(bench.images, static_cast<size_t>(bench.count));
-  Tally random, plusplus;
+  ClusterTally random, plusplus;
   double patches = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     Image image = read_rgb(images[i]);
@@ -115,7 +115,7 @@ void run(const KMeansBench& bench) {
   const double each = 1.0 / static_cast<double>(images.size());
   report.add("patches", patches * each, "", str("an image, of ", images.size(), " images"));
   for (const auto& [name, tally] :
-       {std::pair<std::string, Tally>("random", random), {"plusplus", plusplus}}) {
+       {std::pair<std::string, ClusterTally>("random", random), {"plusplus", plusplus}}) {
     report.add(name + "_time", tally.seconds * each * 1e3, "ms", "an image, k-means alone");
     report.add(name + "_left", tally.left * each, "",
                "of the features' variance is inside the clusters");

@@ -71,12 +71,13 @@ void answer_error(httplib::Response& response, int status, const char* code,
   answer(response, status, {{"error", text}, {"code", code}});
 }
 
-/// The body, unpacked. Counted as it comes: neither compressed nor chunked ones get past the limit.
+/// The decompressed body. Its size is counted while it arrives, so that compressed and chunked
+/// bodies keep to the limit.
 std::string read_body(const httplib::Request& request, const httplib::Response& response,
                       const httplib::ContentReader& reader, size_t most) {
   if (request.is_multipart_form_data()) {
     throw Refusal(415, "unsupported_media_type",
-                  "send the picture or the JSON itself as the request's body, not in a form (curl: "
+                  "send the image or the JSON itself as the request's body, not in a form (curl: "
                   "--data-binary)");
   }
   std::string body;
@@ -155,7 +156,7 @@ void WebService::attach(httplib::Server& server, const OwnSite& site) {
   server.set_read_timeout(/*seconds=*/5);  // of a silent client
   server.new_task_queue = [] {
     return new httplib::ThreadPool(64);
-  };  // slow clients must not keep others out
+  };  // slow clients must not block others
   server.set_default_headers(
       {{"X-Content-Type-Options", "nosniff"},
        {"Cache-Control", "no-store"},

@@ -39,7 +39,7 @@ class WebService {
   void attach(httplib::Server& server, const OwnSite& site);
 
  private:
-  /// What one request asks for.
+  /// The contents of one request.
   struct Query {
     EncodedImage image;
     Words words;

@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const canvas = $("canvas"), context = canvas.getContext("2d");
 const longestShown = 1024;  // pixels of the labels that the page asks for
 
-let picture = null;   // {file, bitmap, id, height, width} of the picture shown
+let image = null;   // {file, bitmap, id, height, width} of the image shown
 let result = null;    // the server's answer for it, with labels as a Uint8Array
 let highlighted = -1; // the class the pointer is on in the legend
 let newest = 0;       // number of the newest request; older answers are dropped
@@ -38,7 +38,7 @@ function words() {
 }
 
 function query(extra) {
-  return {image: picture.id, names: words(), background: $("rest").checked ? Number($("threshold").value) : null, ...extra};
+  return {image: image.id, names: words(), background: $("rest").checked ? Number($("threshold").value) : null, ...extra};
 }
 
 async function show(file) {
@@ -47,10 +47,10 @@ async function show(file) {
   $("busy").hidden = false;
   try {
     const bitmap = await createImageBitmap(file).catch(() => {
-      throw new Error(`${file.name || "This"} is no picture that the browser can show.`);
+      throw new Error(`${file.name || "This"} is not an image that the browser can show.`);
     });
     const sent = await ask("api/images", {method: "POST", body: file});
-    picture = {file, bitmap, id: sent.image, height: sent.height, width: sent.width};
+    image = {file, bitmap, id: sent.image, height: sent.height, width: sent.width};
     $("drop").hidden = true;
     canvas.hidden = false;
     $("downloads").hidden = false;
@@ -63,18 +63,18 @@ async function show(file) {
   }
 }
 
-/** Sends the picture again when the server no longer keeps it. */
-async function remembered(request) {
+/** Runs `request`; sends the image again if the server no longer keeps it. */
+async function withImage(request) {
   try {
     return await request();
   } catch (error) {
     if (error.code !== "unknown_image") throw error;
-    picture.id = (await ask("api/images", {method: "POST", body: picture.file})).image;
+    image.id = (await ask("api/images", {method: "POST", body: image.file})).image;
     return request();
   }
 }
 
-/** The picture alone, without labels. */
+/** The image alone, without labels. */
 function clear() {
   result = null;
   highlighted = -1;
@@ -86,12 +86,12 @@ function clear() {
 
 async function update() {
   $("point").hidden = true;
-  if (!picture) return;
+  if (!image) return;
   const mine = ++newest;
   if (words().length === 0) return clear();
   try {
     const start = performance.now();
-    const answer = await remembered(() => post("api/segment", query({max_side: longestShown})));
+    const answer = await withImage(() => post("api/segment", query({max_side: longestShown})));
     const labels = await decodeLabels(answer);
     if (mine !== newest) return;
     result = {...answer, labels};
@@ -105,11 +105,11 @@ async function update() {
 }
 
 async function decodeLabels(answer) {
-  const image = new Image();
-  image.src = answer.labels;
-  await image.decode();
+  const png = new Image();
+  png.src = answer.labels;
+  await png.decode();
   const page = new OffscreenCanvas(answer.width, answer.height).getContext("2d", {willReadFrequently: true});
-  page.drawImage(image, 0, 0);
+  page.drawImage(png, 0, 0);
   const pixels = page.getImageData(0, 0, answer.width, answer.height).data;
   return Uint8Array.from({length: answer.width * answer.height}, (_, i) => pixels[4 * i]);
 }
@@ -137,14 +137,14 @@ function coloredLabels(opacity) {
 }
 
 function draw() {
-  if (!picture) return;
-  const longest = Math.max(picture.width, picture.height);
+  if (!image) return;
+  const longest = Math.max(image.width, image.height);
   const scale = Math.min(1600, Math.max(1000, longest)) / longest;
-  canvas.width = Math.max(1, Math.round(picture.width * scale));
-  canvas.height = Math.max(1, Math.round(picture.height * scale));
+  canvas.width = Math.max(1, Math.round(image.width * scale));
+  canvas.height = Math.max(1, Math.round(image.height * scale));
   const opacity = result ? Number($("opacity").value) : 0;
-  context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the picture's own colors would change the labels'
-  context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
+  context.filter = `grayscale(${Math.min(1, 2 * opacity)})`;  // the image's own colors would change the labels'
+  context.drawImage(image.bitmap, 0, 0, canvas.width, canvas.height);
   context.filter = "none";
   if (result) context.drawImage(coloredLabels(opacity), 0, 0, canvas.width, canvas.height);
 }
@@ -172,7 +172,7 @@ function drawLegend() {
     const line = element("li", "", legend);
     element("b", "", line).style.background = entry.color;
     element("span", entry.name, line).title = entry.name;
-    element("small", `${percent(entry.share)} · ${entry.score.toFixed(3)}`, line).title = "share of the picture · mean cosine";
+    element("small", `${percent(entry.share)} · ${entry.score.toFixed(3)}`, line).title = "share of the image · mean cosine";
     bar(line, entry.share, entry.color);
     line.addEventListener("pointerenter", () => { highlighted = entry.id; draw(); });
     line.addEventListener("pointerleave", () => { highlighted = -1; draw(); });
@@ -191,9 +191,9 @@ async function showPoint(clientX, clientY) {
   if (!result) return;
   const box = canvas.getBoundingClientRect();
   const place = (at, start, size, pixels) => Math.min(pixels - 1, Math.max(0, Math.floor(((at - start) / size) * pixels)));
-  const x = place(clientX, box.left, box.width, picture.width), y = place(clientY, box.top, box.height, picture.height);
+  const x = place(clientX, box.left, box.width, image.width), y = place(clientY, box.top, box.height, image.height);
   try {
-    const {scores} = await remembered(() => post("api/point", query({x, y})));
+    const {scores} = await withImage(() => post("api/point", query({x, y})));
     const card = $("point"), stage = $("stage").getBoundingClientRect();
     card.replaceChildren();
     const best = Math.max(scores[0].score, 1e-6), least = Math.min(0, scores.at(-1).score);
@@ -215,7 +215,7 @@ async function showPoint(clientX, clientY) {
 function save(url, ending) {
   const link = document.createElement("a");
   link.href = url;
-  link.download = (picture.file.name || "picture").replace(/\.[^.]*$/, "") + ending;
+  link.download = (image.file.name || "image").replace(/\.[^.]*$/, "") + ending;
   link.click();
 }
 
@@ -247,7 +247,7 @@ async function download(what) {
   if (!result) return;
   try {
     if (what === "overlay") return save(overlayPage(), "_overlay.png");
-    const full = await remembered(() => post("api/segment", query({rle: true})));
+    const full = await withImage(() => post("api/segment", query({rle: true})));
     if (what === "labels") return save(full.labels, "_labels.png");
     delete full.labels;
     delete full.milliseconds;
