@@ -147,6 +147,10 @@ function(pixelclip_library)
   target_include_directories(pixelclip_library PRIVATE "${PIXELCLIP_VERSION_INCLUDE}")
   target_compile_options(pixelclip_library PRIVATE ${PIXELCLIP_O1})
   target_link_options(pixelclip_library PRIVATE "LINKER:--exclude-libs,ALL")
+  if(EXISTS "${unpacked}")
+    # The linker of another project does not find what unpacked libraries need; the loader does, by the RPATH above them.
+    target_link_options(pixelclip_library INTERFACE "LINKER:--allow-shlib-undefined")
+  endif()
   target_precompile_headers(pixelclip_library REUSE_FROM pixelclip_torch_pch)
   set_target_properties(pixelclip_library PROPERTIES OUTPUT_NAME pixelclip EXPORT_NAME pixelclip
     SOVERSION ${PROJECT_VERSION_MAJOR} CXX_VISIBILITY_PRESET hidden
