@@ -11,7 +11,8 @@ wanted="numpy==2.4.6 onnxruntime==1.32.0 pillow==13.0.0 nbclient==0.11.0 ipykern
 if [ "$(cat "$python/packages.done" 2>/dev/null)" != "$wanted" ]; then
   echo "tests/run.sh: installing $wanted into $python (250 MB)" >&2
   # shellcheck disable=SC2086 # words, not one name
-  python3 -m venv "$python" && "$python/bin/pip" install --quiet --disable-pip-version-check $wanted &&
+  python3 -m venv --without-pip "$python" &&
+    .deps/venv/bin/pip --python "$python/bin/python" install --quiet --disable-pip-version-check $wanted &&
     echo "$wanted" >"$python/packages.done" || echo "tests/run.sh: they cannot be installed here" >&2
 fi
 status=0
