@@ -79,7 +79,6 @@ TORCH_MODULE(Block);
 
 /// Squared distances [B, N, K] of points [B, N, C] and centres [B, K, C].
 Tensor squared_distances(const Tensor& points, const Tensor& centres) {
-  const at::NoTF32Guard full_precision;
   const auto products = torch::matmul(points, centres.transpose(1, 2));
   const auto lengths = points.square().sum(2, true) + centres.square().sum(2).unsqueeze(1);
   return (lengths - 2 * products).clamp_min(0);
@@ -219,7 +218,7 @@ Tensor DinoHelper::features(const Tensor& images) const {
 
 Tensor lloyd(const Tensor& features, const Tensor& starts, int64_t rounds, double tolerance) {
   torch::NoGradGuard no_grad;
-  const at::NoTF32Guard full_precision;  // as in squared_distances
+  const at::NoTF32Guard full_precision;  // differences of large numbers cancel
   auto centres = starts;
   auto clusters =
       torch::zeros({features.size(0), features.size(1)}, features.options().dtype(torch::kLong));
@@ -255,6 +254,7 @@ Tensor kmeans_random(const Tensor& features, int64_t count, std::span<const uint
 Tensor kmeans_plusplus(const Tensor& features, int64_t count, uint64_t seed, int64_t rounds,
                        double tolerance) {
   torch::NoGradGuard no_grad;
+  const at::NoTF32Guard full_precision;  // as in lloyd
   TORCH_CHECK(features.dim() == 3 && count > 0 && features.size(1) >= count, "k-means of ",
               features.sizes(), " into ", count, " clusters");
   auto centres = starting_centres(features, count, seed);

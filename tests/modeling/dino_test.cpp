@@ -1,8 +1,13 @@
 #include "modeling/dino.hpp"
 
+#include <ATen/Context.h>
+#include <ATen/record_function.h>
 #include <torch/utils.h>
 
+#include <vector>
+
 #include "base/error.hpp"
+#include "base/scope_exit.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_writer.hpp"
 #include "modeling/mask_clusters.hpp"
@@ -147,6 +152,31 @@ TEST(KMeansPlusPlus, ReseedsEmptyClustersAndAcceptsEqualPoints) {
   const auto same = kmeans_plusplus(torch::ones({2, 30, 4}), 4, 0);
   EXPECT_GE(same.min().item<int64_t>(), 0);
   EXPECT_LT(same.max().item<int64_t>(), 4);
+}
+
+int64_t products = 0, products_with_tf32 = 0;
+
+/// Counts the matrix products of a thread, and those for which a GPU might use TF32.
+std::unique_ptr<at::ObserverContext> count_products(const at::RecordFunction& function) {
+  const std::string_view name = function.name();
+  if (name == "aten::mm" || name == "aten::bmm" || name == "aten::addmm") {
+    ++products;
+    if (!at::NoTF32Guard::should_disable_tf32()) ++products_with_tf32;
+  }
+  return nullptr;
+}
+
+TEST(KMeans, AllowsNoTf32InItsDistances) {
+  products = products_with_tf32 = 0;
+  const auto callback = at::addThreadLocalCallback(at::RecordFunctionCallback(count_products));
+  const ScopeExit remove([&] { at::removeCallback(callback); });
+  const auto points = torch::rand({2, 30, 4});
+  kmeans_plusplus(points, 3, 0);
+  const int64_t first = products;
+  kmeans_random(points, 3, std::vector<uint64_t>{0, 1});
+  EXPECT_GT(first, 0);
+  EXPECT_GT(products, first);
+  EXPECT_EQ(products_with_tf32, 0);
 }
 
 /// What fast-pytorch-kmeans 0.2.2 says of 60 made points from given starts, after some rounds.
