@@ -94,7 +94,7 @@ namespace="unshare --mount --propagation private"
 [ $real_root = yes ] || namespace="unshare --user --map-root-user --mount --propagation private"
 if ! $namespace true 2>/dev/null; then
   echo "wheel.sh: no mount namespaces here (unshare), so the tree cannot be hidden"
-  exit 1
+  exit 2
 fi
 
 # Installed by the files alone: the packages that it needs are links yet to be filled.
