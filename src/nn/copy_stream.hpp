@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/scope_exit.hpp"
+
 namespace pixelclip {
 
 /// A stream of a GPU for copies that run beside the computation. Without a GPU nothing changes.
@@ -21,7 +23,7 @@ class CopyStream {
       return std::nullopt;
     }
     const c10::Stream before = exchange(*stream_);
-    const Restore restore{*this, before};
+    const ScopeExit restore([&] { exchange(before); });
     work();
     return recorded();
   }
@@ -31,11 +33,6 @@ class CopyStream {
                  const std::vector<torch::Tensor>& tensors) const;
 
  private:
-  struct Restore {
-    const CopyStream& owner;
-    c10::Stream before;
-    ~Restore() { owner.exchange(before); }
-  };
   c10::Stream exchange(c10::Stream stream) const;
   c10::Event recorded() const;
 

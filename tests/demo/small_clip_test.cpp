@@ -5,6 +5,7 @@
 #include "demo/scene.hpp"
 #include "io/load_into.hpp"
 #include "io/state_dict.hpp"
+#include "support/small_world.hpp"
 #include "support/support.hpp"
 #include "text/bpe_tokenizer.hpp"
 
@@ -12,42 +13,16 @@ namespace pixelclip {
 namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::have_tokenizer;
+using testing::kSmallClip;
+using testing::kSmallWorld;
 using testing::TempFolder;
-
-constexpr DemoWorldOptions small_world = {.seed = 1,
-                                          .photos = 96,
-                                          .scenes = 1,
-                                          .validation = 1,
-                                          .photo_side = 32,
-                                          .scene_side = 32,
-                                          .threads = 2};
-constexpr DemoClipOptions small_clip = {.seed = 1,
-                                        .side = 16,
-                                        .patch = 8,
-                                        .width = 64,
-                                        .layers = 2,
-                                        .text_layers = 1,
-                                        .embedding = 32,
-                                        .batch = 32,
-                                        .iterations = 12,
-                                        .learning_rate = 2e-3,
-                                        .weight_decay = 0.05};
-
-/// Skips where the tokenizer's merges were not set up.
-bool have_tokenizer() {
-  try {
-    BpeTokenizer::shared();
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
 
 TEST(DemoClip, IsReadLikeAnyClip) {
   if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
   const TempFolder folder;
-  make_demo_world(folder / "demo", small_world);
-  make_demo_clip(folder / "demo", small_clip);
+  make_demo_world(folder / "demo", kSmallWorld);
+  make_demo_clip(folder / "demo", kSmallClip);
   const StateDict weights = read_state_dict(folder / "demo/clip.pth");
   const ClipArchitecture architecture = clip_architecture(weights);
   ASSERT_TRUE(architecture.vit.has_value());
@@ -65,14 +40,14 @@ TEST(DemoClip, IsReadLikeAnyClip) {
 TEST(DemoClip, EveryTokenMeansAWordOfTheCaptions) {
   if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
   const TempFolder folder;
-  make_demo_world(folder / "demo", small_world);
-  CLIP clip = train_demo_clip(folder / "demo", small_clip);
+  make_demo_world(folder / "demo", kSmallWorld);
+  CLIP clip = train_demo_clip(folder / "demo", kSmallClip);
   const auto table = clip->named_parameters()["token_embedding.weight"].detach();
   const int64_t fish_id = BpeTokenizer::shared().encode("fish")[1],
                 star_id = BpeTokenizer::shared().encode("star")[1];
   const auto fish = table[fish_id], star = table[star_id];
   EXPECT_FALSE(torch::equal(fish, star));
-  DemoClipOptions none = small_clip;
+  DemoClipOptions none = kSmallClip;
   none.iterations = 0;
   const auto start =
       train_demo_clip(folder / "demo", none)->named_parameters()["token_embedding.weight"].detach();
@@ -85,19 +60,19 @@ TEST(DemoClip, EveryTokenMeansAWordOfTheCaptions) {
 TEST(DemoClip, TrainingIsRepeatableAndTheFileIsKept) {
   if (!have_tokenizer()) GTEST_SKIP() << "no BPE merges here";
   const TempFolder folder;
-  make_demo_world(folder / "demo", small_world);
+  make_demo_world(folder / "demo", kSmallWorld);
   int64_t steps = 0;
   const auto count = [&](const std::string&, int64_t, int64_t) { ++steps; };
-  make_demo_clip(folder / "demo", small_clip, count);
+  make_demo_clip(folder / "demo", kSmallClip, count);
   EXPECT_EQ(steps, 12);
-  make_demo_clip(folder / "demo", small_clip, count);
+  make_demo_clip(folder / "demo", kSmallClip, count);
   EXPECT_EQ(steps, 12) << "trained again though nothing had changed";
-  EXPECT_TRUE(demo_clip_ready(folder / "demo", small_clip));
+  EXPECT_TRUE(demo_clip_ready(folder / "demo", kSmallClip));
   EXPECT_FALSE(demo_clip_ready(folder / "demo", {.seed = 2}));
   fs::remove(folder / "demo/clip.json");  // as a run killed between the two files leaves it
-  make_demo_clip(folder / "demo", small_clip, count);
+  make_demo_clip(folder / "demo", kSmallClip, count);
   EXPECT_EQ(steps, 24);
-  EXPECT_ERROR(make_demo_clip(folder / "elsewhere", small_clip), HasSubstr("no demo world"));
+  EXPECT_ERROR(make_demo_clip(folder / "elsewhere", kSmallClip), HasSubstr("no demo world"));
 }
 
 }  // namespace

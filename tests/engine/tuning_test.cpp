@@ -6,17 +6,15 @@
 
 #include "base/file.hpp"
 #include "data/catalog.hpp"
-#include "demo/small_clip.hpp"
-#include "demo/world.hpp"
 #include "engine/comparison.hpp"
 #include "engine/model_factory.hpp"
 #include "engine/protocol.hpp"
 #include "engine/scoring.hpp"
 #include "engine/tuning_axes.hpp"
 #include "modeling/dense_recipe.hpp"
+#include "support/small_world.hpp"
 #include "support/tensors.hpp"
 #include "support/tiny_dino.hpp"
-#include "text/bpe_tokenizer.hpp"
 
 namespace pixelclip {
 namespace {
@@ -33,30 +31,16 @@ constexpr int kImages = 12;
 class SmallWorld : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    try {
-      BpeTokenizer::shared();
-    } catch (const Error&) {
-      return;  // no merges here
-    }
+    if (!testing::have_tokenizer()) return;
     root_ = new TempFolder();
-    make_demo_world(*root_ / "demo", {.seed = 1,
-                                      .photos = 96,
-                                      .scenes = 1,
-                                      .validation = kImages,
-                                      .photo_side = 32,
-                                      .scene_side = 48,
-                                      .threads = 2});
-    make_demo_clip(*root_ / "demo", {.seed = 1,
-                                     .side = 32,
-                                     .patch = 8,
-                                     .width = 64,
-                                     .layers = 2,
-                                     .text_layers = 1,
-                                     .embedding = 32,
-                                     .batch = 32,
-                                     .iterations = 20,
-                                     .learning_rate = 2e-3,
-                                     .weight_decay = 0.05});
+    auto world = testing::kSmallWorld;
+    world.validation = kImages;
+    world.scene_side = 48;
+    make_demo_world(*root_ / "demo", world);
+    auto clip = testing::kSmallClip;
+    clip.side = 32;
+    clip.iterations = 20;
+    make_demo_clip(*root_ / "demo", clip);
     testing::write_tiny_dino(*root_ / "dino.pth");
   }
   static void TearDownTestSuite() {

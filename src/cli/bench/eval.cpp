@@ -93,7 +93,7 @@ double memory(const std::string& what) {
 /// The memory in MiB that `work` takes at most beyond what is taken before it.
 double memory_of(const std::function<void()>& work) {
   malloc_trim(0);
-  std::ofstream("/proc/self/clear_refs") << 5;  // VmHWM begins anew
+  std::ofstream("/proc/self/clear_refs") << 5;  // resets VmHWM
   const double before = memory("VmRSS");
   work();
   return memory("VmHWM") - before;
