@@ -20,7 +20,7 @@ DatasetInfo find_set(const fs::path& root, const char* name) {
   return Catalog(DatasetRoots{root, root}).find(name);
 }
 
-void write_image(const fs::path& path, int64_t height = 1, int64_t width = 4) {
+void write_scene(const fs::path& path, int64_t height = 1, int64_t width = 4) {
   fs::create_directories(path.parent_path());
   Image image(height, width, 3);
   for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 7);
@@ -72,8 +72,8 @@ TEST(LabelSources, CommasBelongToTheNamesOfAde847) {
 TEST(LabelSources, FullAde20kIsDecodedFromItsColors) {
   const TempFolder folder;
   const fs::path scene = folder / "ADE20K_2021_17_01/images/ADE/validation/urban/street";
-  write_image(scene / "ADE_val_00000001.png");
-  write_image(scene / "ADE_val_00000001/instance_000_ADE_val_00000001.png");
+  write_scene(scene / "ADE_val_00000001.png");
+  write_scene(scene / "ADE_val_00000001/instance_000_ADE_val_00000001.png");
   write_ade_ids(scene / "ADE_val_00000001_seg.png", {2978, 312, 0, 3148}, 1, 4);
   const SemSegSet set(find_set(folder.path(), kAde847));
   ASSERT_EQ(set.items().size(), 1u);
@@ -85,11 +85,11 @@ TEST(LabelSources, PreparingAde847WritesSixteenBitsAndShrinksToTheShortSide) {
   const fs::path base = folder / "ADE20K_2021_17_01";
   const fs::path scene = base / "images/ADE/validation/a";
   constexpr int64_t kHeight = 600, kWidth = 801;
-  write_image(scene / "ADE_val_00000001.png", kHeight, kWidth);
+  write_scene(scene / "ADE_val_00000001.png", kHeight, kWidth);
   std::vector<int> ids(kHeight * kWidth);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = i % 3 == 0 ? 2978 : 3148;
   write_ade_ids(scene / "ADE_val_00000001_seg.png", ids, kHeight, kWidth);
-  write_image(scene / "ADE_val_00000002.png");
+  write_scene(scene / "ADE_val_00000002.png");
   write_ade_ids(scene / "ADE_val_00000002_seg.png", {2978, 312, 0, 3148}, 1, 4);
 
   const LabelMap full = [&] {
@@ -112,7 +112,7 @@ TEST(LabelSources, PreparingAde847WritesSixteenBitsAndShrinksToTheShortSide) {
 
 TEST(LabelSources, CocoObjectKeepsEightyThingsAndMakesTheRestBackground) {
   const TempFolder folder;
-  write_image(folder / "coco-stuff/images/val2017/1.png");
+  write_scene(folder / "coco-stuff/images/val2017/1.png");
   const fs::path published = folder / "coco-stuff/annotations/val2017/1.png";
   write_label(published, {0, 89, 181, 255});
   const SemSegSet set(find_set(folder.path(), kObject));
@@ -125,7 +125,7 @@ TEST(LabelSources, CocoObjectKeepsEightyThingsAndMakesTheRestBackground) {
 TEST(LabelSources, LayoutsOfMmsegmentationAreRead) {
   const TempFolder folder;
   const fs::path stuff = folder / "coco_stuff164k";
-  write_image(stuff / "images/val2017/1.png");
+  write_scene(stuff / "images/val2017/1.png");
   write_label(stuff / "annotations/val2017/1.png", {0, 91, 181, 255});
   const auto labels = [&](const char* name, int classes) {
     const SemSegSet set(find_set(folder.path(), name));
@@ -138,7 +138,7 @@ TEST(LabelSources, LayoutsOfMmsegmentationAreRead) {
   EXPECT_THAT(labels("coco_2017_test_stuff_all_sem_seg", 171), ElementsAre(5, 6, 7, 255));
   EXPECT_THAT(labels(kObject, 81), ElementsAre(0, 80, 7, 0));
 
-  write_image(folder / "ade/ADEChallengeData2016/images/validation/1.png");
+  write_scene(folder / "ade/ADEChallengeData2016/images/validation/1.png");
   write_label(folder / "ade/ADEChallengeData2016/annotations/validation/1.png", {0, 1, 150, 2});
   EXPECT_THAT(labels("ade20k_150_test_sem_seg", 150), ElementsAre(255, 0, 149, 1));
 }
@@ -147,7 +147,7 @@ TEST(LabelSources, SegmentationClassContextNeedsItsList) {
   const TempFolder folder;
   const fs::path base = folder / "VOCdevkit/VOC2010";
   for (const char* name : {"1", "2"}) {
-    write_image(base / "JPEGImages" / str(name, ".png"));
+    write_scene(base / "JPEGImages" / str(name, ".png"));
     write_label(base / "SegmentationClassContext" / str(name, ".png"), {0, 1, 59, 2});
   }
   EXPECT_ERROR(SemSegSet(find_set(folder.path(), "context_59_test_sem_seg")),
