@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the format of all sources, the layers and the shell scripts. --fix formats. --tidy [BRANCH] also runs clang-tidy on
-# the sources that differ from BRANCH (default origin/main), --tidy-all on all of src. Both need what tools/setup.sh installs.
+# Checks the format of all sources, the layers and the shell scripts. --fix formats. --tidy also runs clang-tidy on all of
+# src, which needs what tools/setup.sh installs and takes some minutes.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,22 +20,17 @@ sources | xargs "$format" --dry-run --Werror
 sh tests/layers_test.sh
 git ls-files '*.sh' | while read -r script; do sh -n "$script"; done
 if command -v hadolint >/dev/null; then hadolint Dockerfile; fi
-case "${1:-}" in
-  --tidy)
-    base=$(git merge-base HEAD "${2:-origin/main}") || { echo "style: there is no ${2:-origin/main} to compare with" >&2; exit 2; }
-    changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cpp')
-    ;;
-  --tidy-all) changed=$(git ls-files 'src/*.cpp') ;;
-  *) changed= ;;
-esac
-if [ -n "$changed" ]; then
-  command -v clang-tidy-$version >/dev/null ||
-    { echo "style: clang-tidy $version is needed: sudo apt-get install clang-tidy-$version" >&2; exit 2; }
-  # The database must name single sources. Nothing is built, so clang finds no precompiled headers of GCC.
-  cmake -S . -B build-tidy -G Ninja -DPIXELCLIP_UNITY=OFF -DPIXELCLIP_TESTS=OFF >/dev/null
-  # Sources for other dependencies are not in the database.
-  for source in $changed; do
-    grep -q "\"file\": \"$PWD/$source\"" build-tidy/compile_commands.json && echo "$source"
-  done | xargs -r -n 1 -P "$(nproc)" clang-tidy-$version -p build-tidy --quiet
+if [ "${1:-}" = "--tidy" ]; then
+  for tool in clang-tidy clang; do
+    command -v $tool-$version >/dev/null ||
+      { echo "style: $tool $version is needed: sudo apt-get install $tool-$version" >&2; exit 2; }
+  done
+  # Clang precompiles LibTorch's headers, and sources are checked some at a time, as they are compiled.
+  cmake -S . -B build-tidy -G Ninja -DCMAKE_CXX_COMPILER=clang++-$version -DPIXELCLIP_TESTS=OFF >/dev/null
+  ninja -C build-tidy pixelclip_torch_pch >/dev/null
+  # The library hides its symbols; the headers were precompiled without that.
+  sed -n 's/^ *"file": "\(.*\.c[px][px]\)",*$/\1/p' build-tidy/compile_commands.json | grep -v 'torch_pch\|/python/' |
+    xargs -n 1 -P "$(nproc)" clang-tidy-$version -p build-tidy --quiet --extra-arg=-fvisibility=default \
+      --extra-arg=-fno-visibility-inlines-hidden
 fi
 echo "style: all is well"

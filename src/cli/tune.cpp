@@ -10,6 +10,7 @@
 #include "cli/run_flags.hpp"
 #include "engine/tuning.hpp"
 #include "engine/tuning_axes.hpp"
+#include "engine/tuning_report.hpp"
 
 namespace pixelclip::cli {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "nn/functional.hpp"
+#include "nn/linear.hpp"
 
 namespace pixelclip {
 namespace nn = torch::nn;

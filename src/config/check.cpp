@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "config/assign.hpp"
 #include "config/class_names.hpp"
+#include "config/per_set.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "config/lookup.hpp"
+#include "config/per_set.hpp"
 #include "config/yaml_reader.hpp"
 
 namespace pixelclip {

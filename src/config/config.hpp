@@ -77,14 +77,6 @@ void log_passed_over(const Config& config);
 /// effect.
 void apply_to_protocol(Config& config, const std::vector<std::string>& overrides);
 
-/// The configuration with what TEST.PER_SET says of `set`. Errors: an entry that is no name and
-/// pairs of keys of TEST and values, a key or value that load_config would refuse.
-Config config_for_set(const Config& config, const std::string& set);
-/// Removes `key` from the entries of TEST.PER_SET, and entries that then hold none.
-void remove_from_per_set(Config& config, const std::string& key);
-/// The sets that TEST.PER_SET names.
-std::vector<std::string> sets_with_own_keys(const Config& config);
-
 /// If SOLVER.REFERENCE_WORLD_SIZE is not 0, multiplies batch size and learning rate by `world_size`
 /// / REFERENCE_WORLD_SIZE and divides MAX_ITER, WARMUP_ITERS, STEPS, TEST.EVAL_PERIOD and
 /// CHECKPOINT_PERIOD by it, as detectron2's DefaultTrainer.auto_scale_workers. Returns whether

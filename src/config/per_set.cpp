@@ -1,8 +1,9 @@
+#include "config/per_set.hpp"
+
 #include <algorithm>
 #include <sstream>
 
 #include "base/error.hpp"
-#include "config/config.hpp"
 #include "config/lookup.hpp"
 
 namespace pixelclip {

@@ -1,7 +1,7 @@
 #include "data/id_maps.hpp"
 
 #include <algorithm>
-#include <array>
+#include <span>
 
 namespace pixelclip {
 namespace {
@@ -9,10 +9,9 @@ namespace {
 constexpr int kIgnored = 255;
 
 /// `kept` ids in order become 0, 1, …; every other id is ignored.
-template <size_t N>
-IdMap keep_only(const std::array<int, N>& kept) {
+IdMap keep_only(std::span<const int> kept) {
   IdMap map{.classes = std::vector<int32_t>(kept.back() + 1, kIgnored), .rest_ignored = true};
-  for (size_t i = 0; i < N; ++i) map.classes[kept[i]] = static_cast<int32_t>(i);
+  for (size_t i = 0; i < kept.size(); ++i) map.classes[kept[i]] = static_cast<int32_t>(i);
   return map;
 }
 
@@ -37,7 +36,7 @@ IdMap ade20k_ids() {
 
 IdMap ade20k_full_ids() {
   // The ids of the classes 0 to 846, which are ordered by frequency.
-  constexpr std::array kKept = {
+  constexpr int kKept[] = {
       2978, 312,  2420, 2855, 2131, 976,  447,  165,  2377, 838,  350,  1831, 1125, 3055, 401,
       1610, 1910, 2684, 471,  687,  774,  2473, 2264, 1735, 2994, 1564, 1276, 2178, 2329, 57,
       907,  913,  1395, 2138, 2272, 2128, 724,  155,  2053, 2380, 689,  1788, 3087, 2530, 581,
@@ -95,11 +94,11 @@ IdMap ade20k_full_ids() {
       2484, 1133, 1667, 2847, 932,  1392, 2573, 2140, 1046, 264,  2927, 2752, 679,  2493, 1658,
       2466, 1057, 2444, 2093, 2248, 2432, 726,  816,  1171, 2766, 2900, 2313, 488,  2265, 2043,
       332,  1771, 2320, 2646, 1089, 2826, 3148};
-  static_assert(kKept.size() == 847);
-  IdMap map{
-      .classes = std::vector<int32_t>(*std::max_element(kKept.begin(), kKept.end()) + 1, 65535),
-      .rest_ignored = true};
-  for (size_t i = 0; i < kKept.size(); ++i) map.classes[kKept[i]] = static_cast<int32_t>(i);
+  static_assert(std::size(kKept) == 847);
+  IdMap map{.classes = std::vector<int32_t>(
+                *std::max_element(std::begin(kKept), std::end(kKept)) + 1, 65535),
+            .rest_ignored = true};
+  for (size_t i = 0; i < std::size(kKept); ++i) map.classes[kKept[i]] = static_cast<int32_t>(i);
   return map;
 }
 
@@ -121,12 +120,12 @@ IdMap context_class_ids(bool background) {
 }
 
 IdMap context_ids(bool background) {
-  constexpr std::array kKept = {2,   9,   18,  19,  22,  23,  25,  31,  33,  34,  44,  45,
-                                46,  59,  65,  68,  72,  80,  85,  98,  104, 105, 113, 115,
-                                144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260,
-                                284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
-                                368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458};
-  static_assert(kKept.size() == 59);
+  constexpr int kKept[] = {2,   9,   18,  19,  22,  23,  25,  31,  33,  34,  44,  45,
+                           46,  59,  65,  68,  72,  80,  85,  98,  104, 105, 113, 115,
+                           144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260,
+                           284, 295, 296, 308, 324, 326, 347, 349, 354, 355, 360, 366,
+                           368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458};
+  static_assert(std::size(kKept) == 59);
   IdMap map = keep_only(kKept);
   if (background) map.classes[0] = 59;
   return map;
@@ -157,8 +156,9 @@ std::vector<int32_t> coco_category_ids() {
 }
 
 IdMap cityscapes_ids() {
-  return keep_only(
-      std::array{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33});
+  constexpr int kKept[] = {7,  8,  11, 12, 13, 17, 19, 20, 21, 22,
+                           23, 24, 25, 26, 27, 28, 31, 32, 33};
+  return keep_only(kKept);
 }
 
 IdMap voc_ids(bool background) {

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/serial_executor.hpp"
 #include "config/class_names.hpp"
+#include "config/per_set.hpp"
 #include "data/catalog.hpp"
 #include "data/doctor.hpp"
 #include "engine/protocol.hpp"

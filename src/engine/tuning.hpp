@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -55,13 +54,5 @@ bool is_searched(const std::string& stem);
 /// ranks take part. Errors: as tuning_axes; the set is not on disk or has no labels; one of the
 /// halves is empty.
 TuningResult tune(const Config& config, const TuningPlan& plan, Comm& comm);
-
-/// FOLDER/tuned.yaml with `config_file` as _BASE_ and the chosen keys; tuning.json and tuning.md
-/// with the trials; and write_comparison() of the rest.
-void write_tuning(const std::filesystem::path& folder, const std::filesystem::path& config_file,
-                  const TuningResult& result);
-
-/// The outcome in one sentence.
-std::string outcome(const TuningResult& result);
 
 }  // namespace pixelclip

@@ -1,9 +1,10 @@
+#include "engine/tuning_report.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "config/writer.hpp"
-#include "engine/tuning.hpp"
 #include "evaluation/html.hpp"
 
 namespace pixelclip {

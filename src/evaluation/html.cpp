@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <iomanip>
-#include <ranges>
+#include <span>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -73,7 +73,7 @@ std::string open_table(const std::string& label, const std::string& kind, const 
 std::string text_table(const std::string& label, const std::vector<TableRow>& rows) {
   const std::set<std::string> texts = {"fingerprint", "remarks", "source"};
   std::string out = open_table(label, "", table_head(rows.front(), texts));
-  for (const TableRow& row : rows | std::views::drop(1)) {
+  for (const TableRow& row : std::span(rows).subspan(1)) {
     out += "<tr>";
     for (size_t c = 0; c < row.size(); ++c) {
       const bool numeric = c > 0 && !texts.count(rows.front()[c]) && is_number(row[c]);

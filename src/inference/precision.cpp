@@ -1,8 +1,10 @@
 #include "inference/precision.hpp"
 
-#ifdef __aarch64__
+#if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 #include <mutex>
@@ -11,11 +13,23 @@
 
 namespace pixelclip {
 
+#if defined(__x86_64__)
+namespace {
+
+/// As __builtin_cpu_supports("avx512fp16"), a name that not every compiler knows.
+bool has_avx512_fp16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 23 & 1) != 0;
+}
+
+}  // namespace
+#endif
+
 bool is_emulated(torch::ScalarType type, torch::Device device) {
   if (!device.is_cpu()) return false;
 #if defined(__x86_64__)
   if (type == torch::kBFloat16) return !__builtin_cpu_supports("avx512bf16");
-  if (type == torch::kHalf) return !__builtin_cpu_supports("avx512fp16");
+  if (type == torch::kHalf) return !has_avx512_fp16();
 #elif defined(__aarch64__) && defined(HWCAP2_BF16)
   if (type == torch::kBFloat16) return (getauxval(AT_HWCAP2) & HWCAP2_BF16) == 0;
 #endif

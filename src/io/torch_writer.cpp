@@ -43,7 +43,7 @@ struct TensorView {
     for (int64_t i = 0; i < tensor.dim(); ++i) last += (sizes[i] - 1) * strides[i];
     end = begin + (last + 1) * tensor.element_size();
   }
-  auto operator<=>(const TensorView&) const = default;
+  auto operator<=>(const TensorView&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// A record: one view written contiguous, or a stretch of memory that several views overlap in.

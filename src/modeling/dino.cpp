@@ -18,6 +18,7 @@
 #include "modeling/mask_clusters.hpp"
 #include "nn/functional.hpp"
 #include "nn/lagged_flag.hpp"
+#include "nn/linear.hpp"
 
 namespace pixelclip {
 namespace nn = torch::nn;

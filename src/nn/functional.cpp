@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
-#include <torch/nn/functional/linear.h>
 #include <torch/utils.h>
 
 namespace pixelclip {
@@ -17,12 +16,6 @@ Tensor interpolate(const Tensor& x, int64_t height, int64_t width, Interpolation
 }
 
 }  // namespace
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::autocast::is_autocast_enabled(x.device().type())
-             ? torch::nn::functional::linear(x, weight, bias)
-             : at::linear(x, weight, bias);
-}
 
 Tensor resize_matrix(int64_t size, int64_t cells, const torch::TensorOptions& options,
                      Interpolation interpolation) {

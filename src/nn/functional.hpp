@@ -1,21 +1,13 @@
 #pragma once
 
 #include <torch/nn/functional/normalization.h>
-#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 namespace pixelclip {
 
 /// Each vector of the last dimension divided by its L2 norm.
 inline torch::Tensor l2_normalise(const torch::Tensor& x) {
   return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
-}
-
-/// x · weightᵀ + bias in one operation; where autocast rounds the operands in two, so that it does
-/// not round the bias.
-torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
-                     const torch::Tensor& bias);
-inline torch::Tensor linear(const torch::nn::Linear& layer, const torch::Tensor& x) {
-  return linear(x, layer->weight, layer->bias);
 }
 
 enum class Interpolation { bilinear, bicubic };

@@ -2,7 +2,7 @@
 
 #include <torch/nn/init.h>
 
-#include "nn/functional.hpp"
+#include "nn/linear.hpp"
 
 namespace pixelclip {
 using torch::Tensor;

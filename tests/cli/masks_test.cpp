@@ -23,7 +23,7 @@ void write_halves(const std::filesystem::path& path) {
   write_png(path, image);
 }
 
-std::string made_module(const TempFolder& folder, const std::string& body) {
+std::string synthetic_module(const TempFolder& folder, const std::string& body) {
   torch::jit::Module module("masks");
   module.define("def forward(self, x):\n    " + body + "\n");
   const std::string file = (folder / "module.pt").string();
@@ -34,7 +34,7 @@ std::string made_module(const TempFolder& folder, const std::string& body) {
 TEST(MasksCommand, WritesAModulesMasksAsSa1b) {
   const TempFolder folder;
   write_halves(folder / "p.png");
-  const auto module = made_module(
+  const auto module = synthetic_module(
       folder,
       "return torch.stack([x[0] - 127, 127 - x[0], x[0] - 300]), torch.tensor([0.9, 0.8, 0.7])");
   const auto outcome =
@@ -66,8 +66,9 @@ TEST(MasksCommand, AModuleThatGivesSomethingElseIsNamed) {
     const auto outcome = run_command(add_masks, words);
     return outcome.error + outcome.log;
   };
-  EXPECT_THAT(log_of(made_module(folder, "return x[0]")), HasSubstr("must give masks [M, 40, 60]"));
-  EXPECT_THAT(log_of(made_module(folder, "return x.view(7, 7)")),
+  EXPECT_THAT(log_of(synthetic_module(folder, "return x[0]")),
+              HasSubstr("must give masks [M, 40, 60]"));
+  EXPECT_THAT(log_of(synthetic_module(folder, "return x.view(7, 7)")),
               HasSubstr("the module fails on an image of 40 x 60"));
   write_text(folder / "text.pt", "no module");
   EXPECT_THAT(log_of((folder / "text.pt").string()), HasSubstr("is no TorchScript module"));

@@ -2,7 +2,7 @@
 
 #include "base/file.hpp"
 #include "config/check.hpp"
-#include "config/config.hpp"
+#include "config/per_set.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {

@@ -27,7 +27,7 @@ CocoMasks open_coco(const fs::path& path, const json& file,
 
 TEST(Coco, ReadsPolygonsAndRunsOfEachImage) {
   const TempFolder folder;
-  const CocoMasks coco = open_coco(folder / "a.json", made_coco());
+  const CocoMasks coco = open_coco(folder / "a.json", synthetic_coco());
   ASSERT_EQ(coco.images().size(), 3u);
   EXPECT_EQ(coco.strays(), 1);
   const MaskRuns masks = read_coco(coco, 1);
@@ -48,7 +48,7 @@ TEST(Coco, CrowdRegionsAreMasksButNotInCocosOwnFilesUnlessTheKeySays) {
     EXPECT_EQ(masks.masks.size(), coco.uses_crowds() ? 4u : 3u);
     return coco.uses_crowds();
   };
-  json own = made_coco(), named = own, linked = own;
+  json own = synthetic_coco(), named = own, linked = own;
   named["info"] = {{"contributor", "COCO Consortium"}, {"year", 2017}};
   linked["images"][2]["coco_url"] = "http://images.cocodataset.org/train2017/a.jpg";
   EXPECT_TRUE(crowds_used(own, CrowdRegions::automatic));
@@ -143,7 +143,7 @@ TEST(Coco, EntriesThatCanNotBeUnderstoodAreLeftOutAlone) {
         json{{"id", nullptr}, {"file_name", "b.jpg"}}, json{{"id", 7}, {"file_name", "other.jpg"}},
         json(nullptr), json(3),
         json{{"id", 8}, {"file_name", "deep/b.jpg"}, {"height", 11}, {"width", 12}}}) {
-    json file = made_coco();
+    json file = synthetic_coco();
     file["images"].push_back(image);
     const CocoMasks coco = open_coco(folder / "a.json", file);
     EXPECT_EQ(coco.unusable(), 1) << image;
@@ -157,7 +157,7 @@ TEST(Coco, EntriesThatCanNotBeUnderstoodAreLeftOutAlone) {
 TEST(Coco, DamagedFilesAreNamed) {
   const TempFolder folder;
   const fs::path path = folder / "a.json";
-  const std::string whole = made_coco().dump();
+  const std::string whole = synthetic_coco().dump();
   for (size_t size = 0; size < whole.size(); size += 7) {
     write_file(path, whole.substr(0, size));
     EXPECT_ERROR(CocoMasks{path}, HasSubstr("a.json"));
@@ -174,7 +174,7 @@ TEST(Coco, DamagedFilesAreNamed) {
   expect({{"images", {image_entry(1, "a.jpg", 5, 5)}}, {"annotations", {{{"id", 1}}}}}, "image_id");
   expect({{"images", {image_entry(1, "a.jpg", 5, 5)}}, {"annotations", {{{"image_id", 2}}}}},
          "image_id");
-  json wrong = made_coco();
+  json wrong = synthetic_coco();
   wrong["annotations"][2]["segmentation"]["size"] = {21, 30};
   wrong["annotations"][2]["id"] = 4711;
   EXPECT_ERROR(read_coco(open_coco(path, wrong), 1),
@@ -185,7 +185,7 @@ TEST(Coco, DamagedFilesAreNamed) {
   EXPECT_THAT(masks.left_out.first,
               AllOf(HasSubstr("a.json: annotation 2 (id 4711)"), HasSubstr("no mask")));
   // However long the line is, a fault is named by the entry that holds it.
-  std::string text = made_coco().dump();
+  std::string text = synthetic_coco().dump();
   text.replace(text.find("\"deep/b.jpg\""), 12, "deep/b.jpg");
   write_file(path, text);
   EXPECT_ERROR(CocoMasks{path}, AllOf(HasSubstr("in image 0"), HasSubstr("a.json")));
@@ -194,7 +194,7 @@ TEST(Coco, DamagedFilesAreNamed) {
 TEST(Coco, MutatedFilesAreErrorsOrHarmless) {
   const TempFolder folder;
   const fs::path path = folder / "a.json";
-  json odd = made_coco();
+  json odd = synthetic_coco();
   odd["images"].push_back(
       {{"id", "x1"}, {"coco_url", "http://images.cocodataset.org/a/b.jpg"}, {"height", nullptr}});
   odd["annotations"].push_back(

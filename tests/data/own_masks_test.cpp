@@ -77,7 +77,7 @@ TEST(CustomSets, TrainOnEachKindOfMasks) {
   fs::create_directories(folder / "images/deep");
   write_jpeg(folder / "images/a.jpg", synthetic_image(20, 30, 1));
   write_jpeg(folder / "images/deep/b.jpg", synthetic_image(10, 12, 2));
-  write_file(folder / "coco.json", made_coco().dump());
+  write_file(folder / "coco.json", synthetic_coco().dump());
   CustomDataset set;
   set.name = "mine";
   set.images = (folder / "images").string();
@@ -130,7 +130,7 @@ TEST(CustomSets, AnImageIsFoundByWhateverPathNamesIt) {
   set.images = images.string();
   set.masks = (folder / "coco.json").string();
   const auto found = [&](const std::string& name) {
-    json file = made_coco();
+    json file = synthetic_coco();
     file["images"] = {image_entry(7, name, 20, 30)};
     write_file(folder / "coco.json", file.dump());
     try {
@@ -165,7 +165,7 @@ TEST(CustomSets, TwoPathsThatCouldOnlyMeanOneFileAreBothLeftOut) {
   fs::create_directories(folder / "images");
   write_jpeg(folder / "images/a.jpg", synthetic_image(20, 30, 1));
   write_jpeg(folder / "images/b.jpg", synthetic_image(20, 30, 1));
-  json file = made_coco();
+  json file = synthetic_coco();
   file["images"] = {image_entry(7, "/x/a.jpg", 20, 30), image_entry(9, "/y/a.jpg", 20, 30),
                     image_entry(3, "/z/b.jpg", 20, 30)};
   write_file(folder / "coco.json", file.dump());
@@ -244,14 +244,14 @@ TEST(CustomSets, MissingFilesAreNamed) {
   const TempFolder folder;
   fs::create_directories(folder / "images");
   write_jpeg(folder / "images/x.jpg", synthetic_image(20, 30, 1));
-  write_file(folder / "coco.json", made_coco().dump());
+  write_file(folder / "coco.json", synthetic_coco().dump());
   CustomDataset set;
   set.name = "mine";
   set.images = (folder / "images").string();
   set.masks = (folder / "coco.json").string();
   EXPECT_ERROR(open_training_set(own_masks_config(set).datasets),
                AllOf(HasSubstr("coco.json"), HasSubstr("images")));
-  json outside = made_coco();
+  json outside = synthetic_coco();
   outside["images"][0]["file_name"] = "../../etc/passwd";
   write_file(folder / "coco.json", outside.dump());
   EXPECT_ERROR(open_training_set(own_masks_config(set).datasets), HasSubstr("passwd"));

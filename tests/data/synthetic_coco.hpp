@@ -18,7 +18,7 @@ inline json image_entry(int id, const std::string& name, int64_t height, int64_t
 }
 
 /// Two images with polygons, run lengths of both kinds, a crowd, and a stray annotation.
-inline json made_coco() {
+inline json synthetic_coco() {
   const Rle square = rle_from_bitmap(rectangle(20, 30, {2, 3, 5, 6}), 20, 30);
   return {
       {"info", {{"year", 2026}}},

@@ -10,8 +10,8 @@
 
 namespace pixelclip::testing {
 
-/// A tiny CLIP with random weights, six made pictures with masks, and a configuration that trains
-/// on them in a moment; all in one folder.
+/// A tiny CLIP with random weights, six generated images with masks, and a configuration that
+/// trains on them in a moment; all in one folder.
 class TinyWorld {
  public:
   explicit TinyWorld(bool convnext = false);

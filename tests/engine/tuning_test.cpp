@@ -11,6 +11,7 @@
 #include "engine/protocol.hpp"
 #include "engine/scoring.hpp"
 #include "engine/tuning_axes.hpp"
+#include "engine/tuning_report.hpp"
 #include "modeling/dense_recipe.hpp"
 #include "support/small_world.hpp"
 #include "support/tensors.hpp"

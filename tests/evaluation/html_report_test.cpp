@@ -16,7 +16,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::TempFolder;
 
-SetResult made_result(const std::string& set, int classes, int examples) {
+SetResult synthetic_result(const std::string& set, int classes, int examples) {
   Random random(7);
   SetResult result;
   result.set = set;
@@ -51,11 +51,11 @@ SetResult made_result(const std::string& set, int classes, int examples) {
   return result;
 }
 
-HtmlReport made_report() {
+HtmlReport synthetic_report() {
   return {.subject = "model.pth",
           .protocol = "{\"RULE\": \"pixelclip\"}",
-          .results = {made_result("ade20k_150_test_sem_seg", 30, 2),
-                      made_result("<script>alert(1)</script>", 3, 1)},
+          .results = {synthetic_result("ade20k_150_test_sem_seg", 30, 2),
+                      synthetic_result("<script>alert(1)</script>", 3, 1)},
           .compared = {{.name = "another",
                         .source = "its paper",
                         .scores = {{"ade20k_150_test_sem_seg", 12.3}}}},
@@ -65,7 +65,7 @@ HtmlReport made_report() {
 
 TEST(HtmlReport, NamesFromFilesCannotBecomeMarkup) {
   const TempFolder folder;
-  write_html_report(folder / "report.html", made_report());
+  write_html_report(folder / "report.html", synthetic_report());
   const std::string page = read_text(folder / "report.html");
   EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(page, Not(HasSubstr("<b>wall")));
@@ -104,7 +104,7 @@ TEST(HtmlReport, ABrowserLoadsItWithoutErrorsAndItWorksByKeyboard) {
   if (std::system("command -v chromium >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "chromium is not installed";
   const TempFolder folder;
-  write_html_report(folder / "report.html", made_report());
+  write_html_report(folder / "report.html", synthetic_report());
   // A probe at the page's end sorts the first set's classes by IoU, opens an image and steps on.
   std::string page = read_text(folder / "report.html");
   page.replace(page.find("</body>"), 0, R"(<script>

@@ -97,7 +97,7 @@ void use(const Value& value) {
   }
 }
 
-Value made_value() {
+Value synthetic_value() {
   Dict model;
   const auto base = torch::arange(24, torch::kFloat);
   model.set("a.weight", base.view({4, 6}));
@@ -120,7 +120,7 @@ std::string without_checksums(std::string bytes) {
 
 TEST(Fuzz, DamagedTorchFilesAreReadOrRefused) {
   const TempFolder folder;
-  write_torch_file(folder / "a.pth", made_value());
+  write_torch_file(folder / "a.pth", synthetic_value());
   fuzz(without_checksums(file_bytes(folder / "a.pth")), 1, [&](const std::string& bytes) {
     write_bytes(folder / "b.pth", bytes);
     use(read_torch_file(folder / "b.pth"));
