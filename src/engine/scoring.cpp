@@ -140,16 +140,16 @@ SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const Scoring
                                    fs::path(config.output_dir) / "class_embeddings",
                                    comm.is_main());
   };
-  scoring.views = [own](const std::vector<Image>& images) {
+  scoring.views = [own, device = model->device()](const std::vector<Image>& images) {
     std::vector<std::vector<View>> views;
     for (const Image& image : images)
       views.push_back(views_of(image, own.input, own.test, own.model.clip_resolution));
-    return views;
+    return pin_together(std::move(views), device);
   };
   scoring.score = [bank = class_bank(scoring.options.names, own.test, embed),
                    scorer = std::make_shared<ClassScorer>(model, own.model, own.test, recipe)](
-                      const std::vector<std::vector<View>>& views) {
-    return (*scorer)(views, bank);
+                      ViewBatch views) {
+    return (*scorer)(upload(std::move(views), bank.embeddings.device()), bank);
   };
   return scoring;
 }
@@ -195,12 +195,9 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       auto views = scoring.views(images);
-      if (!gpu) return scoring.score(views);
-      for (auto& of_image : views) {
-        for (View& view : of_image) view.image = view.image.pin_memory();
-      }
+      if (!gpu) return scoring.score(std::move(views));
       std::vector<torch::Tensor> scored;
-      gpu->run([&] { scored = scoring.score(views); });
+      gpu->run([&] { scored = scoring.score(std::move(views)); });
       return scored;
     };
     results.push_back(evaluate(info, scores, options));

@@ -37,9 +37,9 @@ ScoringPlan protocol_plan(const Config& config);
 struct SetScoring {
   EvaluateOptions options = {};
   /// The views of images, made by any thread.
-  std::function<std::vector<std::vector<View>>(const std::vector<Image>&)> views = {};
+  std::function<ViewBatch(const std::vector<Image>&)> views = {};
   /// Their scores. On a GPU, calls must not overlap.
-  std::function<std::vector<torch::Tensor>(const std::vector<std::vector<View>>&)> score = {};
+  std::function<std::vector<torch::Tensor>(ViewBatch)> score = {};
 };
 
 /// `config` with TEST.PER_SET applied, the set's names and embeddings, and the scorer; `recipe`

@@ -105,4 +105,39 @@ std::vector<View> views_of(const Image& rgb, const InputConfig& input, const Tes
   return views;
 }
 
+ViewBatch pin_together(std::vector<std::vector<View>> images, torch::Device device) {
+  if (device.is_cpu()) return {std::move(images)};
+  int64_t bytes = 0;
+  std::vector<int64_t> places;  // of views in the block
+  for (const auto& views : images) {
+    for (const View& view : views) {
+      const bool shared = &view != views.data() && view.image.is_same((&view - 1)->image);
+      places.push_back(shared ? places.back() : bytes);
+      if (!shared) bytes += view.image.numel();
+    }
+  }
+  const auto block = torch::empty({bytes}, torch::dtype(torch::kUInt8).pinned_memory(true));
+  size_t next = 0;
+  for (auto& views : images) {
+    for (View& view : views) {
+      const auto there =
+          block.narrow(0, places[next++], view.image.numel()).view(view.image.sizes());
+      view.image = there.copy_(view.image);
+    }
+  }
+  return {std::move(images), block};
+}
+
+std::vector<std::vector<View>> upload(ViewBatch batch, torch::Device device) {
+  if (!batch.block.defined()) return std::move(batch.images);
+  const auto block = batch.block.to(device, /*non_blocking=*/true);
+  for (auto& views : batch.images) {
+    for (View& view : views) {
+      view.image =
+          block.as_strided(view.image.sizes(), view.image.strides(), view.image.storage_offset());
+    }
+  }
+  return std::move(batch.images);
+}
+
 }  // namespace pixelclip

@@ -33,4 +33,16 @@ torch::Tensor to_tensor(const Image& rgb, ChannelOrder format);
 std::vector<View> views_of(const Image& rgb, const InputConfig& input, const TestConfig& test,
                            Size2 clip_resolution);
 
+/// The views of several images on their way to a device.
+struct ViewBatch {
+  std::vector<std::vector<View>> images;
+  torch::Tensor block = {};  ///< on a GPU the bytes of all views, uint8 in pinned memory
+};
+
+/// Lays the views into one pinned block where `device` is a GPU; by any thread. A mirrored view
+/// shares the bytes of the one before it.
+ViewBatch pin_together(std::vector<std::vector<View>> images, torch::Device device);
+/// The views on `device`: one copy, which does not block.
+std::vector<std::vector<View>> upload(ViewBatch batch, torch::Device device);
+
 }  // namespace pixelclip

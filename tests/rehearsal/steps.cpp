@@ -128,10 +128,11 @@ Counts score_batch(const StepSettings& settings, int64_t images) {
   std::vector<std::vector<View>> views;
   for (int64_t i = 0; i < images; ++i) {
     views.push_back(views_of(image, config.input, config.test, config.model.clip_resolution));
-    for (View& view : views.back()) view.image = view.image.pin_memory();
   }
+  auto batch = pin_together(std::move(views), model->device());
   reset_counts();
-  argmax_upsampled(scorer(views, bank), std::vector<Size2>(images, {480, 640}),
+  argmax_upsampled(scorer(upload(std::move(batch), model->device()), bank),
+                   std::vector<Size2>(images, {480, 640}),
                    std::vector<std::string>(images, "image"));
   return counts();
 }

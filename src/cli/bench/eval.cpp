@@ -225,9 +225,10 @@ class ScoringBench {
       for (const Image& image : images)
         views.push_back(
             views_of(image, config_.input, config_.test, config_.model.clip_resolution));
+      auto batch = pin_together(std::move(views), device_);
       std::unique_lock lock(gpu_, std::defer_lock);
       if (device_.is_cuda()) lock.lock();
-      return scorer(views, bank_);
+      return scorer(upload(std::move(batch), device_), bank_);
     };
     EvaluateOptions options;
     options.predictions = scratch_.path() / "out";
