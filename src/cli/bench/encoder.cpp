@@ -223,7 +223,7 @@ void add_bench_encoder(CLI::App& bench) {
                    "rounds; the best counts, or with --method the median")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   command->callback([options, output] { run(*options); });
 }

@@ -312,7 +312,7 @@ void add_bench_eval(CLI::App& bench) {
                     "only score images from end to end, in the sizes and with the classes of the "
                     "five published test sets");
   command->add_option("--device", options->device, "cpu, cuda or cuda:N (default cpu)");
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   command->callback([options, output] { run(*options); });
 }

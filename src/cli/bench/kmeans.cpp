@@ -142,7 +142,7 @@ void add_bench_kmeans(CLI::App& bench) {
   command->add_option("--clusters", options->clusters, "an image")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   command->callback([options, output] { run(*options); });
 }

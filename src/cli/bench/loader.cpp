@@ -134,7 +134,7 @@ void add_bench_loader(CLI::App& bench) {
       ->check(CLI::Range(1, 1000000));
   command->add_option("--rounds", options->rounds, "rounds, the median counts (default 5)")
       ->check(CLI::Range(1, 1000));
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   command->add_option(
       "--made", options->made,

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/parallel.hpp"
 
@@ -25,6 +26,23 @@ std::string build_kind() {
 #else
   return "with assertions, GCC " __VERSION__;
 #endif
+}
+
+void add_result_file(CLI::App& command, const std::string& flag, std::string& file,
+                     const std::string& meaning) {
+  command.add_option(flag, file, meaning)->check([](const std::string& path) -> std::string {
+    if (path == "-") return {};
+    try {
+      make_writable_folder(std::filesystem::absolute(path).parent_path());
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return {};
+  });
+}
+
+void add_json_file(CLI::App& command, std::string& file) {
+  add_result_file(command, "--json", file, "write the figures to this file, - to print them");
 }
 
 void BenchReport::add(std::string key, double value, std::string unit, std::string meaning) {

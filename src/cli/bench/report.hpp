@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,12 @@ namespace pixelclip::cli {
 /// The processor's name, and how the program was compiled.
 std::string processor();
 std::string build_kind();
+
+/// An option that names a file for results, whose folder must be writable before any is measured.
+void add_result_file(CLI::App& command, const std::string& flag, std::string& file,
+                     const std::string& meaning);
+/// --json FILE, for BenchReport::publish.
+void add_json_file(CLI::App& command, std::string& file);
 
 /// Results of one benchmark: printed as a table and written as JSON, with the machine, its cores,
 /// the build and the versions.

@@ -108,7 +108,7 @@ void add_bench_text(CLI::App& bench) {
   command->add_option("--rounds", options->rounds, "rounds, the median counts")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   command->callback([options, output] { run(*options); });
 }

@@ -231,10 +231,10 @@ void add_bench_train(CLI::App& bench) {
       ->check(CLI::Range(1, 100000));
   command->add_flag("--own-data", options->own_data,
                     "load DATASETS.TRAIN instead of synthetic images");
-  command->add_option("--timeline", options->timeline,
-                      "write when each operation of one more step ran to this file, for "
-                      "chrome://tracing or ui.perfetto.dev");
-  command->add_option("--json", options->json, "write the figures to this file, - to print them");
+  add_result_file(*command, "--timeline", options->timeline,
+                  "write when each operation of one more step ran to this file, for "
+                  "chrome://tracing or ui.perfetto.dev");
+  add_json_file(*command, options->json);
   const auto output = add_quiet_flag(*command);
   add_overrides(*command, options->overrides);
   command->callback([options, output] { run(*options); });
