@@ -156,11 +156,14 @@ sanitize() {
 all_stages() {
   # shellcheck disable=SC2016 # for the inner shell
   stage machine sh -c '"$1" doctor; nvidia-smi || echo "there is no nvidia-smi"' sh "$program"
+  others='FeaturesOnAGpu.*:ArgmaxKernel.*:*GoldenModel.*:*StepOnAGpu.*:Nccl.*:TrainingOnAGpu.*'
+  inference='ScoringOnAGpu.*:CommandsOnAGpu.*:Scoring.*:Segmenter.*:SegmenterTest.*'
   run_tests features 'FeaturesOnAGpu.*:ArgmaxKernel.*'
   run_tests golden '*GoldenModel.*'
   run_tests step '*StepOnAGpu.*:Nccl.*'
   run_tests training 'TrainingOnAGpu.*'
-  run_tests inference '-FeaturesOnAGpu.*:ArgmaxKernel.*:*GoldenModel.*:*StepOnAGpu.*:Nccl.*:TrainingOnAGpu.*'
+  run_tests inference "$inference"
+  run_tests layers "-$others:$inference"
   sanitize
   for backbone in vit_base convnext_base; do
     for images in $batches; do

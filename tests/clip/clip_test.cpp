@@ -8,12 +8,14 @@
 #include "io/load_into.hpp"
 #include "io/safetensors.hpp"
 #include "nn/autocast.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
 using ::testing::HasSubstr;
+using testing::on_device;
 using torch::Tensor;
 
 ClipArchitecture tiny_vit() {
@@ -48,6 +50,7 @@ struct Golden {
     clip = CLIP(clip_architecture(weights));
     load_into(*clip, weights);
     clip->eval();
+    clip->to(testing::test_device());
   }
   StateDict expected;
   CLIP clip{nullptr};
@@ -63,13 +66,14 @@ TEST_P(GoldenClip, MeetsDenseAndPooledOutputs) {
   const int64_t side = vit ? 96 : 128, small = vit ? 64 : 96;
   const auto mean = torch::tensor({122.7709383f, 116.7460125f, 104.09373615f}).view({3, 1, 1});
   const auto deviation = torch::tensor({68.5005327f, 66.6321579f, 70.3231630f}).view({3, 1, 1});
-  const auto image =
-      ((golden.expected.at("in.image.0").to(torch::kFloat) - mean) / deviation).unsqueeze(0);
+  const auto image = on_device(
+      ((golden.expected.at("in.image.0").to(torch::kFloat) - mean) / deviation).unsqueeze(0));
   const auto resized = at::upsample_bilinear2d(image, {side, side}, false);
-  EXPECT_TRUE(close(golden.clip->visual->dense(resized), golden.expected.at("eval.dense"), 1e-5));
+  EXPECT_TRUE(close(golden.clip->visual->dense(resized), golden.expected.at("eval.dense"),
+                    testing::within(1e-5)));
   EXPECT_TRUE(
       close(golden.clip->visual->pooled(at::upsample_bilinear2d(resized, {small, small}, false)),
-            golden.expected.at("eval.pooled"), 1e-5));
+            golden.expected.at("eval.pooled"), testing::within(1e-5)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Backbones, GoldenClip, ::testing::Values("vit", "convnext"),
@@ -114,10 +118,13 @@ TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
   torch::manual_seed(0);
   ConvNextBlock block(8);
   torch::nn::init::normal_(block->named_parameters()["gamma"]);
-  const auto x = torch::randn({400, 8, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast);
+  block->to(testing::test_device());
+  const auto x =
+      on_device(torch::randn({400, 8, 2, 2})).contiguous(torch::MemoryFormat::ChannelsLast);
   const auto stream = [](uint64_t seed) { return at::make_generator<at::CPUGeneratorImpl>(seed); };
-  const auto whole = block(x) - x;
-  const auto change = block(x, residual_factors(x.size(0), 0.25, stream(0))) - x;
+  const auto whole = (block(x) - x).cpu();
+  const auto factors = on_device(residual_factors(x.size(0), 0.25, stream(0)));
+  const auto change = (block(x, factors) - x).cpu();
   int64_t dropped = 0;
   for (int64_t i = 0; i < x.size(0); ++i) {
     const bool none = change[i].abs().max().item<float>() == 0;
@@ -132,13 +139,14 @@ TEST(ConvNext, DropsWholeSamplesMoreOftenTheDeeperTheBlock) {
   architecture.convnext->drop_path_rate = 0.999;
   const auto encoder = make_image_encoder(architecture);
   encoder->train();
-  const auto images = torch::randn({64, 3, 32, 32});
+  encoder->to(testing::test_device());
+  const auto images = on_device(torch::randn({64, 3, 32, 32}));
   const auto once = encoder->dense(images, stream(1));
-  EXPECT_TRUE(torch::equal(encoder->dense(images, stream(1)), once));
+  EXPECT_TRUE(testing::same(encoder->dense(images, stream(1)), once));
   EXPECT_FALSE(torch::equal(encoder->dense(images, stream(2)), once));
   EXPECT_THROW(encoder->dense(images), c10::Error) << "no stream was handed in";
   encoder->eval();
-  EXPECT_TRUE(torch::equal(encoder->dense(images), encoder->dense(images, stream(1))));
+  EXPECT_TRUE(testing::same(encoder->dense(images), encoder->dense(images, stream(1))));
 }
 
 TEST(ConvNext, GivesTheSameWithGradientsAsInPlaceWithout) {
@@ -148,7 +156,8 @@ TEST(ConvNext, GivesTheSameWithGradientsAsInPlaceWithout) {
     for (auto& item : encoder->named_parameters()) {
       if (item.key().ends_with("gamma")) torch::nn::init::normal_(item.value());
     }
-    const auto images = torch::randn({2, 3, 64, 96});
+    encoder->to(testing::test_device());
+    const auto images = on_device(torch::randn({2, 3, 64, 96}));
     const auto with = encoder->dense(images);
     torch::NoGradGuard no_grad;
     EXPECT_TRUE(close(encoder->dense(images), with, 1e-5));
@@ -162,11 +171,12 @@ TEST(ImageEncoders, TakeEverySizeOfWholePatchesAndKeepTheirMeaningInBfloat16) {
   for (const auto& architecture : {tiny_vit(), tiny_convnext()}) {
     const auto encoder = make_image_encoder(architecture);
     encoder->eval();
-    const auto images = torch::randn({1, 3, 64, 96});
+    encoder->to(testing::test_device());
+    const auto images = on_device(torch::randn({1, 3, 64, 96}));
     const auto dense = encoder->dense(images);
     EXPECT_EQ(dense.size(3), 16);
     keep_matrices_in_bfloat16(*encoder);
-    const Autocast autocast(torch::kCPU, torch::kBFloat16);
+    const Autocast autocast(testing::test_device(), torch::kBFloat16);
     EXPECT_TRUE(close(encoder->dense(images).to(torch::kFloat), dense, 0.05));
   }
 }
@@ -174,31 +184,33 @@ TEST(ImageEncoders, TakeEverySizeOfWholePatchesAndKeepTheirMeaningInBfloat16) {
 TEST(TextEncoder, IsExactWhenCutToTheLongestTextOrBehindASharedBeginning) {
   torch::NoGradGuard no_grad;
   CLIP clip(tiny_vit());
+  clip->to(testing::test_device());
   const std::vector<std::vector<int64_t>> texts = {
       {38, 5, 6, 7, 39}, {38, 5, 6, 39}, {38, 5, 6, 8, 9, 10, 39}};
-  const auto whole = torch::constant_pad_nd(pad_tokens(texts), {0, 2});  // all nine positions
+  const auto tokens = on_device(pad_tokens(texts));
+  const auto whole = torch::constant_pad_nd(tokens, {0, 2});  // all nine positions
   const auto expected = clip->encode_text(whole);
-  EXPECT_TRUE(close(clip->encode_text(pad_tokens(texts)), expected, 1e-5));
+  EXPECT_TRUE(close(clip->encode_text(tokens), expected, 1e-5));
   const auto rest = whole.slice(1, 3);
-  EXPECT_TRUE(
-      close(clip->encode_text_after(torch::tensor({int64_t{38}, int64_t{5}, int64_t{6}}), rest),
-            expected, 1e-5));
-  EXPECT_THROW(clip->encode_text(torch::zeros({1, 10}, torch::kLong)), c10::Error);
+  const auto shared = tokens[0].slice(0, 0, 3);
+  EXPECT_TRUE(close(clip->encode_text_after(shared, rest), expected, 1e-5));
+  EXPECT_THROW(clip->encode_text(on_device(torch::zeros({1, 10}, torch::kLong))), c10::Error);
 }
 
 TEST(VisionTransformer, PoolsTheChosenPatchesAlone) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(3);
   VisionTransformerImpl vit({.width = 64, .layers = 2, .patch = 8, .grid = 4, .embedding = 32});
-  auto images = torch::randn({2, 3, 32, 32});
-  const auto all = torch::arange(16).expand({2, -1});
+  vit.to(testing::test_device());
+  auto images = on_device(torch::randn({2, 3, 32, 32}));
+  const auto all = on_device(torch::arange(16)).expand({2, -1});
   EXPECT_TRUE(close(vit.pooled_of_patches(images, all), vit.pooled(images), 1e-6));
-  const auto some = torch::tensor({{0, 5}, {3, 15}});
+  const auto some = on_device(torch::tensor({{0, 5}, {3, 15}}));
   const auto before = vit.pooled_of_patches(images, some);
   images.slice(2, 16, 24).zero_();  // the third row of patches: 8 to 11
   EXPECT_TRUE(torch::equal(vit.pooled_of_patches(images, some), before));
-  EXPECT_FALSE(
-      close(vit.pooled_of_patches(images, torch::tensor({{0, 9}, {3, 15}})), before, 1e-3));
+  const auto others = on_device(torch::tensor({{0, 9}, {3, 15}}));
+  EXPECT_FALSE(close(vit.pooled_of_patches(images, others), before, 1e-3));
 }
 
 TEST(ImageEncoders, GiveDenseAndPooledEmbeddingsTogether) {
@@ -210,8 +222,9 @@ TEST(ImageEncoders, GiveDenseAndPooledEmbeddingsTogether) {
   for (const auto& architecture : {vit, convnext}) {
     auto encoder = make_image_encoder(architecture);
     encoder->eval();
+    encoder->to(testing::test_device());
     for (const int64_t width : {32, 64}) {
-      const auto images = torch::randn({2, 3, 32, width});
+      const auto images = on_device(torch::randn({2, 3, 32, width}));
       for (const auto method : {DenseMethod::pixelclip, DenseMethod::naclip}) {
         if (!architecture.vit && method != DenseMethod::pixelclip) continue;
         const auto [dense, pooled] = encoder->dense_and_pooled(images, {.method = method});
@@ -223,12 +236,12 @@ TEST(ImageEncoders, GiveDenseAndPooledEmbeddingsTogether) {
 }
 
 TEST(ResizePositions, KeepsTheClassTokenAndTheGridItWasMadeFor) {
-  const auto positions = torch::randn({17, 8});
+  const auto positions = on_device(torch::randn({17, 8}));
   EXPECT_TRUE(torch::equal(resize_positions(positions, 4, 4), positions));
   const auto wide = resize_positions(positions, 4, 6);
   EXPECT_EQ(wide.size(0), 25);
   EXPECT_TRUE(torch::equal(wide[0], positions[0]));
-  const auto constant = torch::ones({17, 8});
+  const auto constant = on_device(torch::ones({17, 8}));
   EXPECT_TRUE(close(resize_positions(constant, 9, 5), torch::ones({46, 8}), 1e-6));
 }
 

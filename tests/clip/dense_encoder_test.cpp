@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "clip/clip.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -21,6 +22,7 @@ class DenseEncoderTest : public ::testing::Test {
         VitOptions{.width = 64, .layers = 2, .patch = 16, .grid = 2, .embedding = 32};
     encoder_ = make_image_encoder(architecture);
     encoder_->eval();
+    encoder_->to(testing::test_device());
   }
 
   static Tensor image(int64_t height, int64_t width) {
@@ -29,7 +31,7 @@ class DenseEncoderTest : public ::testing::Test {
 
   const torch::NoGradGuard no_grad_;
   ImageEncoder encoder_;
-  const PixelStatistics statistics_{{120, 110, 100}, {60, 50, 40}};
+  const PixelStatistics statistics_{{120, 110, 100}, {60, 50, 40}, testing::test_device()};
 };
 
 TEST_F(DenseEncoderTest, AnInputIsNormalisedBeforeItIsPaddedAndResized) {

@@ -7,12 +7,14 @@
 #include "clip/clip.hpp"
 #include "io/load_into.hpp"
 #include "io/safetensors.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
 using ::testing::HasSubstr;
+using testing::on_device;
 using torch::Tensor;
 namespace F = torch::nn::functional;
 
@@ -25,14 +27,16 @@ struct DenseGolden {
     clip = CLIP(clip_architecture(weights));
     load_into(*clip, weights);
     clip->eval();
+    clip->to(testing::test_device());
   }
   Tensor images(const std::string& size) const {
     const auto channels = [](float r, float g, float b) {
       return torch::tensor({r, g, b}).view({3, 1, 1});
     };
     const auto pixels = expected.at("in." + size).to(torch::kFloat);
-    return ((pixels - channels(122.771f, 116.746f, 104.094f)) / channels(68.501f, 66.632f, 70.323f))
-        .unsqueeze(0);
+    const auto normalised =
+        (pixels - channels(122.771f, 116.746f, 104.094f)) / channels(68.501f, 66.632f, 70.323f);
+    return on_device(normalised.unsqueeze(0));
   }
   StateDict expected;
   CLIP clip{nullptr};
@@ -49,13 +53,13 @@ TEST_P(DenseMethods, MeetThePublicCodeAtBothSizes) {
   for (const std::string size : {"square", "wide"}) {
     Tensor helper;
     if (method == DenseMethod::proxyclip)
-      helper = golden.expected.at(str(name, ".", size, ".ex_feats"));
+      helper = on_device(golden.expected.at(str(name, ".", size, ".ex_feats")));
     const auto dense = golden.clip->visual->dense_by(golden.images(size),
                                                      {{.method = method, .form = form}}, helper)[0];
     const auto grid = golden.images(size).size(3) / 16;
     EXPECT_EQ(dense.size(2), helper.defined() ? helper.size(3) : grid);
-    EXPECT_TRUE(
-        close(dense.flatten(1, 2), golden.expected.at(str(name, ".", size, ".dense")), 1e-5))
+    EXPECT_TRUE(close(dense.flatten(1, 2), golden.expected.at(str(name, ".", size, ".dense")),
+                      testing::within(1e-5)))
         << size;
   }
 }
@@ -82,7 +86,8 @@ struct SmallBlock {
   SmallBlock() {
     torch::manual_seed(3);
     for (auto& parameter : transformer->parameters()) torch::nn::init::normal_(parameter, 0, 0.2);
-    tokens = {torch::randn({2, 7, 128}), 2, 3};
+    transformer->to(testing::test_device());
+    tokens = {on_device(torch::randn({2, 7, 128})), 2, 3};
   }
   Tensor apply(const DenseOptions& options, const Tensor& helper = {}) {
     return apply_last_block(transformer->last(), tokens, options, helper).x;
@@ -129,7 +134,7 @@ TEST(DenseMethod, NaclipWithAWindowOfEqualWeightsIsKkButForTheClassToken) {
 
 TEST(DenseMethod, ProxyclipWithAlikeFeaturesKeepsEveryPatchToItself) {
   SmallBlock small;
-  const auto alike = torch::ones({2, 5, 2, 3});
+  const auto alike = on_device(torch::ones({2, 5, 2, 3}));
   const DenseOptions proxy{.method = DenseMethod::proxyclip};
   EXPECT_TRUE(close(small.apply(proxy, alike),
                     small.apply({.method = DenseMethod::maskclip, .form = DenseForm::reduced}),
@@ -138,7 +143,7 @@ TEST(DenseMethod, ProxyclipWithAlikeFeaturesKeepsEveryPatchToItself) {
 
 TEST(DenseMethod, ProxyclipTakesEachImagesMeanAlone) {
   SmallBlock small;
-  auto helper = torch::randn({2, 5, 4, 6});
+  auto helper = on_device(torch::randn({2, 5, 4, 6}));
   helper[1] = helper[1].abs() + 1;  // another mean
   const DenseOptions proxy{.method = DenseMethod::proxyclip};
   const auto together = small.apply(proxy, helper);
@@ -158,9 +163,9 @@ TEST(DenseMethod, SeveralAtOnceGiveWhatEachGivesAlone) {
   const auto images = golden.images("wide");
   const auto together = golden.clip->visual->dense_by(images, methods);
   ASSERT_EQ(together.size(), 3u);
-  EXPECT_TRUE(torch::equal(together[0], golden.clip->visual->dense(images)));
+  EXPECT_TRUE(testing::same(together[0], golden.clip->visual->dense(images)));
   for (size_t i = 0; i < methods.size(); ++i)
-    EXPECT_TRUE(torch::equal(together[i], golden.clip->visual->dense_by(images, {methods[i]})[0]));
+    EXPECT_TRUE(testing::same(together[i], golden.clip->visual->dense_by(images, {methods[i]})[0]));
 }
 
 TEST(DenseMethod, IsRefusedForAConvNextInOneSentence) {
@@ -180,7 +185,7 @@ TEST(DenseMethod, HasANameForEachAndNamesTheNearestOfAnUnknownOne) {
 
 TEST(ResizePositions, WithTheOffsetResamplesAlsoTheSideThatFits) {
   torch::manual_seed(0);
-  const auto positions = torch::randn({17, 8});
+  const auto positions = on_device(torch::randn({17, 8}));
   EXPECT_TRUE(torch::equal(resize_positions(positions, 4, 4, PositionRule::offset), positions));
   const auto plain = resize_positions(positions, 4, 6);
   const auto offset = resize_positions(positions, 4, 6, PositionRule::offset);

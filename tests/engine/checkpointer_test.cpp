@@ -7,7 +7,7 @@
 
 #include "base/file.hpp"
 #include "io/torch_writer.hpp"
-#include "support/tensors.hpp"
+#include "support/device.hpp"
 
 namespace pixelclip::testing {
 namespace {
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 Value state_with(int64_t number) {
   Dict model, state;
-  model.set("weight", torch::full({64, 64}, number, torch::kFloat));
+  model.set("weight", on_device(torch::full({64, 64}, number, torch::kFloat)));
   state.set("model", std::move(model));
   state.set("iteration", number);
   return state;

@@ -2,12 +2,9 @@
 
 #include <torch/utils.h>
 
-#include <functional>
 #include <limits>
-#include <numeric>
 
 #include "inference/argmax_pixel.hpp"
-#include "inference/argmax_tensor.hpp"
 #include "support/support.hpp"
 
 namespace pixelclip {
@@ -99,25 +96,6 @@ TEST(FusedArgmax, PruningIsExact) {
       ASSERT_EQ(labels.ids[y * size + x], best) << y << ' ' << x;
     }
   }
-}
-
-TEST(TiledArgmax, AgreesWithTheFusedOneWhateverTheTiles) {
-  torch::manual_seed(3);
-  for (const auto& [classes, h, w, height, width] :
-       std::initializer_list<std::tuple<int, int, int, int, int>>{
-           {21, 64, 64, 93, 117}, {3, 1, 7, 5, 50}, {1, 2, 2, 9, 1}}) {
-    const auto scores = torch::randn({classes, h, w});
-    const LabelMap fused_labels = fused(scores, height, width);
-    for (const int64_t values : {int64_t{1}, int64_t{5000}, int64_t{1} << 25}) {
-      const LabelMap tiled = argmax_in_tiles(scores, height, width, values);
-      const auto same =
-          std::inner_product(tiled.ids.begin(), tiled.ids.end(), fused_labels.ids.begin(), 0.0,
-                             std::plus<>(), std::equal_to<>());
-      EXPECT_GE(same / (height * width), 0.9999) << classes << " classes, " << values << " values";
-    }
-  }
-  EXPECT_ERROR(argmax_in_tiles(torch::full({2, 2, 2}, std::nan("")), 4, 4),
-               HasSubstr("not a finite"));
 }
 
 TEST(FusedArgmax, TiesGoToTheLowestClass) {

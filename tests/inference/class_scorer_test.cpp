@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "inference/pamr.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -11,6 +12,7 @@ namespace {
 using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::on_device;
 using torch::Tensor;
 
 /// A small model with random weights whose encoder sees 64×64.
@@ -27,9 +29,10 @@ struct Small {
         .width = 64, .layers = 1, .heads = 1, .context = 16, .vocabulary = 49408, .embedding = 32};
     model = PixelCLIP(config.model, architecture);
     model->eval();
+    model->to(testing::test_device());
     for (int i = 0; i < 3; ++i)
       images.push_back(torch::randint(0, 256, {3, 70 + i, 90}, torch::kByte));
-    const auto rows = torch::randn({5, 32});
+    const auto rows = on_device(torch::randn({5, 32}));
     bank = one_row_a_class(rows / rows.norm(2, -1, true));
   }
 
@@ -41,10 +44,11 @@ struct Small {
   Tensor cosines(const Tensor& image) {
     const torch::NoGradGuard no_grad;
     const auto channels = [](const std::vector<double>& values) {
-      return torch::tensor(values, torch::kFloat).view({3, 1, 1});
+      return on_device(torch::tensor(values, torch::kFloat)).view({3, 1, 1});
     };
-    const auto normalised = (image.to(torch::kFloat) - channels(config.model.clip_pixel_mean)) /
-                            channels(config.model.clip_pixel_std);
+    const auto normalised =
+        (on_device(image).to(torch::kFloat) - channels(config.model.clip_pixel_mean)) /
+        channels(config.model.clip_pixel_std);
     const auto resized = at::upsample_bilinear2d(normalised.unsqueeze(0), {64, 64}, false);
     const auto features = model->clip()->visual->dense(resized).permute({0, 3, 1, 2});
     const auto grid = at::upsample_bilinear2d(features, {64, 64}, false)[0];  // [C, 64, 64]
@@ -77,7 +81,7 @@ TEST(ClassScorer, ABatchGivesWhatItsPicturesGiveAlone) {
   for (const auto& image : small.images) pictures.push_back({{image, {64, 64}}});
   const auto together = small.scores(pictures);
   for (size_t i = 0; i < pictures.size(); ++i)
-    EXPECT_TRUE(torch::equal(together[i], small.scores({pictures[i]})[0]));
+    EXPECT_TRUE(testing::same(together[i], small.scores({pictures[i]})[0]));
 }
 
 TEST(ClassScorer, AMirroredViewGivesTheScoresOfTheMirroredPictureMirroredBack) {
@@ -160,9 +164,9 @@ TEST(ClassBank, RowsFollowSynonymsAndBackgroundWords) {
 }
 
 TEST(ClassBank, TheBestRowSpeaksForItsClass) {
-  const auto scores = torch::tensor({{1.f, -5.f}, {3.f, -6.f}, {2.f, 0.f}});
-  EXPECT_TRUE(
-      torch::equal(best_of_rows(scores, {0, 0, 1}), torch::tensor({{3.f, -5.f}, {2.f, 0.f}})));
+  const auto scores = on_device(torch::tensor({{1.f, -5.f}, {3.f, -6.f}, {2.f, 0.f}}));
+  EXPECT_TRUE(torch::equal(best_of_rows(scores, {0, 0, 1}).cpu(),
+                           torch::tensor({{3.f, -5.f}, {2.f, 0.f}})));
 }
 
 TEST(Background, WinsExactlyWhereNoProbabilityReachesTheThreshold) {
@@ -192,9 +196,9 @@ TEST(Pamr, MovesOutlinesToThoseOfThePicture) {
   auto masks = torch::zeros({2, 32, 32});
   masks[0].slice(1, 0, 13) = 1;  // three pixels too far left
   masks[1] = 1 - masks[0];
-  const auto refined = refine_pamr(masks, image, PamrConfig());
+  const auto refined = refine_pamr(on_device(masks), on_device(image), PamrConfig());
   EXPECT_TRUE(close(refined.sum(0), torch::ones({32, 32}), 1e-4)) << "shares still add to 1";
-  const auto labels = refined.argmax(0);
+  const auto labels = refined.argmax(0).cpu();
   EXPECT_TRUE(torch::equal(labels.slice(1, 0, 15), torch::zeros({32, 15}, torch::kLong)));
   EXPECT_TRUE(torch::equal(labels.slice(1, 17), torch::ones({32, 15}, torch::kLong)));
 }

@@ -7,11 +7,13 @@
 #include "io/load_into.hpp"
 #include "io/safetensors.hpp"
 #include "modeling/dino.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
+using testing::on_device;
 using torch::Tensor;
 
 const std::vector<double> kMean = {122.771, 116.746, 104.094}, kStd = {68.501, 66.632, 70.323};
@@ -23,14 +25,18 @@ struct PublicPrograms {
     clip = CLIP(clip_architecture(weights));
     load_into(*clip, weights);
     clip->eval();
-    bank = {get("text.features"), {0, 0, 1, 2, 2, 3}, 0};
+    clip->to(testing::test_device());
+    bank = {on_device(get("text.features")), {0, 0, 1, 2, 2, 3}, 0};
     test.background = {.mode = BackgroundMode::reject, .threshold = 0.3, .scale = 40, .words = ""};
     test.sliding_window.enabled = true;
   }
   Tensor get(const std::string& name) const { return expected.at(name); }
   DenseEncoder encoder(const DenseOptions& options,
                        std::shared_ptr<const DenseHelper> helper = nullptr) const {
-    return {clip->visual, PixelStatistics(kMean, kStd), {}, {options, std::move(helper)}};
+    return {clip->visual,
+            PixelStatistics(kMean, kStd, testing::test_device()),
+            {},
+            {options, std::move(helper)}};
   }
   PixelScores scores(const DenseEncoder& encoder) {
     input = encoder.input(get("in.picture"), 108, 165);
@@ -40,7 +46,7 @@ struct PublicPrograms {
   /// Pixels that may flip: their scores lie within 1e-4 of each other.
   static ::testing::AssertionResult differ_in_at_most(const Tensor& labels, const Tensor& expected,
                                                       int64_t pixels) {
-    const int64_t wrong = labels.ne(expected.to(torch::kInt)).sum().item<int64_t>();
+    const int64_t wrong = labels.cpu().ne(expected.to(torch::kInt)).sum().item<int64_t>();
     if (wrong <= pixels) return ::testing::AssertionSuccess();
     return ::testing::AssertionFailure() << wrong << " pixels differ";
   }
@@ -60,16 +66,18 @@ TEST(PixelScores, MeetNaclipsWindowsThresholdAndPamr) {
   golden.test.sliding_window.size = {96, 96};
   golden.test.sliding_window.stride = {48, 48};
   const auto scores = golden.scores(golden.encoder({.method = DenseMethod::naclip}));
-  EXPECT_TRUE(close(scores.resized_rows(0, 108), golden.get("naclip.slide.logits")[0], 1e-5));
-  EXPECT_TRUE(close(scores.rows(0, 72), golden.get("naclip.logits")[0], 1e-5));
-  EXPECT_TRUE(close(scores.rows(31, 40), golden.get("naclip.logits")[0].slice(1, 31, 40), 1e-5));
+  EXPECT_TRUE(close(scores.resized_rows(0, 108), golden.get("naclip.slide.logits")[0],
+                    testing::within(1e-5)));
+  EXPECT_TRUE(close(scores.rows(0, 72), golden.get("naclip.logits")[0], testing::within(1e-5)));
+  EXPECT_TRUE(close(scores.rows(31, 40), golden.get("naclip.logits")[0].slice(1, 31, 40),
+                    testing::within(1e-5)));
   EXPECT_TRUE(golden.differ_in_at_most(golden.labels(scores), golden.get("naclip.labels"), 10));
 
   golden.test.refine = Refinement::pamr;
   golden.test.pamr.dilations = {8, 16};
-  EXPECT_TRUE(close(
-      refine_pamr(golden.get("naclip.logits")[0], golden.get("pamr.image")[0], golden.test.pamr),
-      golden.get("pamr.out")[0], 1e-5));
+  EXPECT_TRUE(close(refine_pamr(on_device(golden.get("naclip.logits")[0]),
+                                on_device(golden.get("pamr.image")[0]), golden.test.pamr),
+                    golden.get("pamr.out")[0], testing::within(1e-5)));
   EXPECT_TRUE(golden.differ_in_at_most(golden.labels(scores), golden.get("naclip_pamr.labels"), 9));
 }
 
@@ -87,9 +95,9 @@ TEST(PixelScores, MeetProxyclipsPaddedWindowsWithItsDino) {
   PublicPrograms golden;
   golden.test.sliding_window = {.enabled = true, .size = {112, 112}, .stride = {56, 56}, .pad = 56};
   const auto helper = std::make_shared<DinoHelper>((golden.folder / "dino8.safetensors").string(),
-                                                   torch::kCPU, kMean, kStd);
+                                                   testing::test_device(), kMean, kStd);
   const auto scores = golden.scores(golden.encoder({.method = DenseMethod::proxyclip}, helper));
-  EXPECT_TRUE(close(scores.rows(0, 72), golden.get("proxyclip.logits")[0], 1e-5));
+  EXPECT_TRUE(close(scores.rows(0, 72), golden.get("proxyclip.logits")[0], testing::within(1e-5)));
   EXPECT_TRUE(golden.differ_in_at_most(golden.labels(scores), golden.get("proxyclip.labels"), 19));
 }
 
@@ -100,9 +108,11 @@ struct SmallScores {
     ClipArchitecture architecture;
     architecture.vit =
         VitOptions{.width = 64, .layers = 2, .patch = 16, .grid = 4, .embedding = 32};
-    encoder.emplace(make_image_encoder(architecture), PixelStatistics(kMean, kStd));
-    input = torch::randn({1, 3, 48, 80});
-    bank.embeddings = torch::randn({5, 32});
+    const auto vit = make_image_encoder(architecture);
+    vit->to(testing::test_device());
+    encoder.emplace(vit, PixelStatistics(kMean, kStd, testing::test_device()));
+    input = on_device(torch::randn({1, 3, 48, 80}));
+    bank.embeddings = on_device(torch::randn({5, 32}));
     bank.embeddings = bank.embeddings / bank.embeddings.norm(2, -1, true);
     bank.owner = {0, 1, 1, 2, 3};
     bank.background = 0;
@@ -119,7 +129,7 @@ struct SmallScores {
 TEST(PixelScores, LabelTheClassOfTheBestWordOfEachPixel) {
   const SmallScores small;
   const auto words = small.scores->rows(0, 60).argmax(0);
-  const auto owner = torch::tensor(small.bank.owner, torch::kInt);
+  const auto owner = on_device(torch::tensor(small.bank.owner, torch::kInt));
   const auto labels = small.labels({});
   EXPECT_EQ(labels.sizes().vec(), (std::vector<int64_t>{60, 100}));
   EXPECT_TRUE(torch::equal(labels, owner.index_select(0, words.flatten()).view({60, 100})));

@@ -5,15 +5,17 @@
 #include <barrier>
 #include <thread>
 
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 
 using testing::close;
+using testing::on_device;
 using torch::Tensor;
 
-/// Masks of each image as a batch on the CPU.
+/// Masks of each image as a batch on the device.
 MaskBatch batch_of(const std::vector<Tensor>& masks, int64_t most = 0) {
   TrainBatch batch;
   for (const auto& of_image : masks) {
@@ -22,7 +24,7 @@ MaskBatch batch_of(const std::vector<Tensor>& masks, int64_t most = 0) {
     sample.mask_bits = pack_masks(of_image);
     batch.push_back(sample);
   }
-  return to_device(batch, torch::kCPU, {.width = masks[0].size(2), .most = most}).masks;
+  return to_device(batch, testing::test_device(), {.width = masks[0].size(2), .most = most}).masks;
 }
 
 Tensor random_masks(int64_t count, int64_t height, int64_t width, double share = 0.3) {
@@ -32,7 +34,7 @@ Tensor random_masks(int64_t count, int64_t height, int64_t width, double share =
 TEST(MaskBits, ComeBackFromBytesWhateverTheWidth) {
   torch::manual_seed(1);
   for (const int64_t width : {1, 7, 8, 13, 24}) {
-    const auto masks = random_masks(3, 5, width);
+    const auto masks = on_device(random_masks(3, 5, width));
     EXPECT_TRUE(unpack_masks(pack_masks(masks), width).equal(masks)) << width;
     EXPECT_TRUE(unpack_masks(pack_masks(masks.unsqueeze(0)), width)[0].equal(masks)) << width;
   }
@@ -46,14 +48,14 @@ TEST(Pooling, IsTheMeanOfTheResizedFeaturesInsideEachMask) {
   const std::pair<Size2, Size2> shapes[] = {
       {{4, 5}, {16, 20}}, {{3, 7}, {13, 11}}, {{8, 8}, {6, 5}}, {{1, 1}, {9, 9}}};
   for (const auto& [grid, size] : shapes) {
-    const auto features = torch::randn({2, grid.height, grid.width, 6});
+    const auto features = on_device(torch::randn({2, grid.height, grid.width, 6}));
     const std::vector<Tensor> masks = {random_masks(3, size.height, size.width, 0.5),
                                        random_masks(5, size.height, size.width, 0.5)};
     const auto large =
         at::upsample_bilinear2d(features.permute({0, 3, 1, 2}), {size.height, size.width}, false);
     std::vector<Tensor> expected;
     for (int64_t i = 0; i < 2; ++i) {
-      expected.push_back(torch::einsum("mhw,chw->mc", {masks[i], large[i]}) /
+      expected.push_back(torch::einsum("mhw,chw->mc", {masks[i], large[i].cpu()}) /
                          masks[i].sum({1, 2}).unsqueeze(1));
     }
     EXPECT_TRUE(close(pool_masks(features, batch_of(masks)), torch::cat(expected), 1e-5))
@@ -62,7 +64,7 @@ TEST(Pooling, IsTheMeanOfTheResizedFeaturesInsideEachMask) {
 }
 
 TEST(Pooling, OfNoMasksIsEmpty) {
-  const auto pooled = pool_masks(torch::randn({2, 3, 3, 4}),
+  const auto pooled = pool_masks(on_device(torch::randn({2, 3, 3, 4})),
                                  batch_of({torch::zeros({2, 8, 8}), torch::zeros({0, 8, 8})}));
   EXPECT_EQ(pooled.sizes().vec(), (std::vector<int64_t>{0, 4}));
 }
@@ -82,8 +84,8 @@ TEST(Merging, UnitesTheMasksOfAnImageThatShareACluster) {
         target.copy_(torch::maximum(target, masks[i][m]));
       }
     }
-    const auto merged = merge_masks(batch_of(masks), clusters, kClusters);
-    EXPECT_TRUE(unpack_masks(merged, 11).equal(expected));
+    const auto merged = merge_masks(batch_of(masks), on_device(clusters), kClusters);
+    EXPECT_TRUE(unpack_masks(merged, 11).cpu().equal(expected));
   }
 }
 
@@ -91,10 +93,11 @@ TEST(Merging, AllMasksMayGoToOneCluster) {
   torch::manual_seed(4);
   const auto masks = random_masks(100, 6, 8, 0.05);
   const auto batch = batch_of({masks});
-  const auto merged = merge_masks(batch, torch::full({batch.size()}, 2, torch::kLong), 4);
+  const auto clusters = on_device(torch::full({batch.size()}, 2, torch::kLong));
+  const auto merged = merge_masks(batch, clusters, 4);
   auto expected = torch::zeros({4, 6, 8});
   expected[2] = masks.index({masks.sum({1, 2}).gt(1)}).amax(0);
-  EXPECT_TRUE(unpack_masks(merged, 8)[0].equal(expected));
+  EXPECT_TRUE(unpack_masks(merged, 8)[0].cpu().equal(expected));
 }
 
 /// Runs `body` for each of the ranks in a thread of its own; they add up tensors among them.
@@ -120,14 +123,14 @@ void on_ranks(int ranks, const std::function<void(int, const AllReduce&)>& body)
 TEST(Sinkhorn, GivesEveryMaskOneAndEveryClusterAnEqualShare) {
   torch::manual_seed(5);
   const auto q = sinkhorn(
-      3 * torch::randn({40, 5}), [](Tensor&) {}, /*rounds=*/200);
+      on_device(3 * torch::randn({40, 5})), [](Tensor&) {}, /*rounds=*/200);
   EXPECT_TRUE(close(q.sum(1), torch::ones({40}), 1e-5));
   EXPECT_TRUE(close(q.sum(0), torch::full({5}, 8.0), 1e-4));
 }
 
 TEST(Sinkhorn, IsTheSameWhereverTheMasksAreAndAnEmptyRankStillJoins) {
   torch::manual_seed(6);
-  const auto logits = 4 * torch::randn({12, 5});
+  const auto logits = on_device(4 * torch::randn({12, 5}));
   const auto alone = sinkhorn(logits, [](Tensor&) {});
   const std::vector<int64_t> ends = {5, 5, 12};  // the second rank has no masks
   std::vector<Tensor> parts(3);
@@ -141,8 +144,8 @@ TEST(Sinkhorn, IsTheSameWhereverTheMasksAreAndAnEmptyRankStillJoins) {
 
 TEST(MaskLoss, IsTheMeanOverClustersAndCoveredPixels) {
   torch::manual_seed(7);
-  const auto logits = torch::randn({2, 3, 4, 5});
-  const auto targets = random_masks(6, 4, 5).view({2, 3, 4, 5});
+  const auto logits = on_device(torch::randn({2, 3, 4, 5}));
+  const auto targets = on_device(random_masks(6, 4, 5).view({2, 3, 4, 5}));
   const auto covered = targets.amax(1, true).expand_as(targets).gt(0);
   const auto p = logits.sigmoid();
   const auto entropy = -(targets * p.log() + (1 - targets) * (1 - p).log());
@@ -151,11 +154,11 @@ TEST(MaskLoss, IsTheMeanOverClustersAndCoveredPixels) {
 }
 
 TEST(MaskLoss, WithoutMasksIsZeroAndHasAGradient) {
-  const auto logits = torch::randn({1, 2, 3, 3}).requires_grad_();
-  const auto loss = mask_loss(logits, torch::zeros({1, 2, 3, 3}));
+  const auto logits = on_device(torch::randn({1, 2, 3, 3})).requires_grad_();
+  const auto loss = mask_loss(logits, torch::zeros_like(logits));
   loss.backward();
   EXPECT_EQ(loss.item<double>(), 0);
-  EXPECT_TRUE(logits.grad().equal(torch::zeros({1, 2, 3, 3})));
+  EXPECT_TRUE(logits.grad().equal(torch::zeros_like(logits)));
 }
 
 }  // namespace

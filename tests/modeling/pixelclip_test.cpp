@@ -5,6 +5,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "nn/functional.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -43,6 +44,7 @@ PixelCLIP small_model(const ModelConfig& config, bool convnext, uint64_t seed = 
   }
   PixelCLIP model(config, small_architecture(convnext));
   model->start_from_clip(state_of(*clip), "clip");
+  model->to(testing::test_device());
   return model;
 }
 
@@ -81,7 +83,7 @@ TEST(Teacher, ItsTextTensorsAreTheStudentsAlsoAfterAMove) {
   };
   EXPECT_GT(shared(), 3);
   model->to(torch::kDouble);
-  model->to(torch::Device(torch::kCPU));
+  model->to(testing::test_device());
   EXPECT_GT(shared(), 3);
 }
 
@@ -102,7 +104,7 @@ TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
   EXPECT_FALSE(close(taught(3), still, 1e-3));
   EXPECT_FALSE(close(taught(4), taught(3), 1e-3));
   const auto student = model->student_features(model->upload(batch), stream(3));
-  EXPECT_TRUE(torch::equal(student, taught(3)));
+  EXPECT_TRUE(testing::same(student, taught(3)));
 
   config.teacher_drop_path = false;
   model = small_model(config, /*convnext=*/true);
@@ -113,7 +115,7 @@ TEST(Teacher, DropsBlocksInTrainingAsTheStudentDoes) {
 TEST(Teacher, KeepsTheStudentsTextTensorsThroughAConversion) {
   auto model = small_model(small_config(), /*convnext=*/false);
   model->to(torch::kDouble);
-  model->to(torch::kCPU, torch::kFloat);
+  model->to(testing::test_device(), torch::kFloat);
   const auto all = model->named_parameters();
   int64_t shared = 0;
   for (const auto& item : model->named_buffers()) {

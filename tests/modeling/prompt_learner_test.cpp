@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 #include "text/bpe_tokenizer.hpp"
 #include "text/prompts.hpp"
@@ -11,6 +12,7 @@ namespace {
 using testing::close;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::on_device;
 using torch::Tensor;
 
 CLIP tiny_clip() {
@@ -20,13 +22,22 @@ CLIP tiny_clip() {
   architecture.text = {.width = 64, .layers = 2, .heads = 1, .embedding = 16};
   CLIP clip(architecture);
   clip->eval();
+  clip->to(testing::test_device());
   return clip;
 }
 
 Tensor normalise(const Tensor& x) { return x / x.norm(2, {-1}, true); }
 
 Tensor alone(CLIP& clip, const std::string& text) {
-  return normalise(clip->encode_text(pad_tokens({BpeTokenizer::shared().encode(text)})))[0];
+  const auto tokens = on_device(pad_tokens({BpeTokenizer::shared().encode(text)}));
+  return normalise(clip->encode_text(tokens))[0];
+}
+
+/// prompt_templates() of four words on the device.
+std::vector<PromptTemplate> templates_there(const std::vector<std::string>& sentences) {
+  auto layouts = prompt_templates(sentences, 4);
+  for (auto& layout : layouts) layout = layout.to(testing::test_device());
+  return layouts;
 }
 
 TEST(EncodeClasses, GivesWhatEachTextGivesAlone) {
@@ -69,6 +80,7 @@ TEST(EncodeClasses, LongTextsAreCutForAConvNextAndRefusedForAVit) {
       ConvNextOptions{.depths = {1, 1, 1, 1}, .widths = {8, 8, 8, 8}, .embedding = 16};
   architecture.text = {.width = 64, .layers = 1, .heads = 1, .embedding = 16};
   CLIP convnext(architecture);
+  convnext->to(testing::test_device());
   ::testing::internal::CaptureStderr();
   const auto classes = encode_classes(convnext, {name, "dog"}, {"a {}", "the {}"});
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
@@ -96,14 +108,14 @@ TEST(EncodePrompts, GivesEachTemplateItsOwnSentence) {
   const auto prompts = initial_prompt_tokens(clip, 3, 4).requires_grad_();
   const std::vector<std::string> sentences = {"A photo of a {} in the scene", "art of the {}.",
                                               "itap of a {}."};
-  Tensor sum = torch::zeros({3, 16});
+  Tensor sum = on_device(torch::zeros({3, 16}));
   std::vector<Tensor> singles;
   for (const auto& sentence : sentences) {
-    singles.push_back(encode_prompts(clip, prompts, prompt_templates({sentence}, 4)));
+    singles.push_back(encode_prompts(clip, prompts, templates_there({sentence})));
     sum = sum + singles.back();
   }
   EXPECT_FALSE(close(singles[0], singles[1], 1e-2));
-  const auto ensemble = encode_prompts(clip, prompts, prompt_templates(sentences, 4));
+  const auto ensemble = encode_prompts(clip, prompts, templates_there(sentences));
   EXPECT_TRUE(close(ensemble, sum / 3, 1e-5));
   ensemble.square().sum().backward();
   EXPECT_GT(prompts.grad().abs().amax({1, 2}).min().item<float>(), 0);
@@ -113,11 +125,11 @@ TEST(EncodePrompts, OfOrdinaryTokensIsTheTextOfThoseTokens) {
   torch::NoGradGuard no_grad;
   auto clip = tiny_clip();
   const auto ids = BpeTokenizer::shared().encode("A photo of a big red dog house in the scene");
-  const auto words =
-      torch::tensor(std::vector<int64_t>(ids.begin() + 5, ids.begin() + 9)).unsqueeze(0);
+  const auto tokens = on_device(pad_tokens({ids}));
+  const auto words = tokens.slice(1, 5, 9);
   const auto prompted = encode_prompts(clip, clip->embed_tokens(words),
-                                       prompt_templates({"A photo of a {} in the scene"}, 4));
-  EXPECT_TRUE(close(prompted, clip->encode_text(pad_tokens({ids})), 1e-5));
+                                       templates_there({"A photo of a {} in the scene"}));
+  EXPECT_TRUE(close(prompted, clip->encode_text(tokens), 1e-5));
 }
 
 TEST(InitialPromptTokens, AreDeterministic) {

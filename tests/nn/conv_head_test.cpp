@@ -3,11 +3,13 @@
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
+using testing::on_device;
 using torch::Tensor;
 
 /// The layers of a double convolution spelled out.
@@ -26,7 +28,8 @@ Tensor double_conv_by_hand(Tensor x, const torch::nn::Module& module, const std:
 
 TEST(DoubleConv, IsTwiceConvolutionNormAndReluAlsoInItsGradients) {
   DoubleConv module(32);
-  const auto inputs = torch::randn({2, 32, 5, 4});
+  module->to(testing::test_device());
+  const auto inputs = on_device(torch::randn({2, 32, 5, 4}));
   const auto parameters = module->parameters();
   const auto gradients = [&](const Tensor& y) {
     return torch::autograd::grad({y.pow(2).sum()}, parameters);
@@ -41,10 +44,11 @@ TEST(DoubleConv, IsTwiceConvolutionNormAndReluAlsoInItsGradients) {
 TEST(ConvHead, IsItsLayersSpelledOut) {
   torch::NoGradGuard no_grad;
   ConvHead head;
+  head->to(testing::test_device());
   const auto parameters = head->named_parameters();
   const auto weight = [&](const char* name) { return parameters[str(name, ".weight")]; };
   const auto bias = [&](const char* name) { return parameters[str(name, ".bias")]; };
-  const auto cost = torch::randn({3, 1, 4, 6});
+  const auto cost = on_device(torch::randn({3, 1, 4, 6}));
   auto x = at::conv2d(cost, weight("conv0"), bias("conv0"), 1, 1);
   for (const auto& [up, conv] : {std::pair("up1", "conv1."), std::pair("up2", "conv2.")}) {
     x = at::conv_transpose2d(x, weight(up), bias(up), /*stride=*/2);

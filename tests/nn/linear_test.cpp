@@ -5,17 +5,19 @@
 #include <torch/utils.h>
 
 #include "base/scope_exit.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
+using testing::on_device;
 using torch::Tensor;
 
 /// Its own seed, so that each test sees the same numbers alone and among others.
 Tensor random(at::IntArrayRef sizes, bool trains, uint64_t seed) {
   torch::manual_seed(seed);
-  return torch::randn(sizes).requires_grad_(trains);
+  return on_device(torch::randn(sizes)).requires_grad_(trains);
 }
 
 Tensor as_double(const Tensor& x) { return x.defined() ? x.detach().to(torch::kDouble) : x; }
@@ -45,7 +47,8 @@ TEST(Linear, WhereGradientsAreKeptItIsLibTorchsOwn) {
 }
 
 TEST(Linear, ARowDoesNotDependOnThoseBesideIt) {
-  const auto x = random({400, 300}, false, 1), weight = random({256, 300}, false, 2);
+  // On the CPU; a GPU may choose another kernel for fewer rows.
+  const auto x = random({400, 300}, false, 1).cpu(), weight = random({256, 300}, false, 2).cpu();
   const auto all = linear(x, weight, Tensor());
   for (const int64_t rows : {100, 200, 399})
     EXPECT_TRUE(linear(x.slice(0, 0, rows), weight, Tensor()).equal(all.slice(0, 0, rows))) << rows;
@@ -62,13 +65,14 @@ TEST(Linear, OtherTypesAutocastAndDisabledOneDnnAreLibTorchsOwn) {
     const ScopeExit restore([] { at::globalContext().setUserEnabledMkldnn(true); });
     EXPECT_TRUE(linear(x, weight, bias).equal(at::linear(x, weight, bias)));
   }
-  at::autocast::set_autocast_enabled(at::kCPU, true);
-  const ScopeExit restore([] {
-    at::autocast::set_autocast_enabled(at::kCPU, false);
+  const auto type = testing::test_device().type();
+  at::autocast::set_autocast_enabled(type, true);
+  const ScopeExit restore([&] {
+    at::autocast::set_autocast_enabled(type, false);
     at::autocast::clear_cache();
   });
   const auto rounded = linear(x, weight, bias);
-  EXPECT_EQ(rounded.scalar_type(), at::autocast::get_autocast_dtype(at::kCPU));
+  EXPECT_EQ(rounded.scalar_type(), at::autocast::get_autocast_dtype(type));
   EXPECT_TRUE(close(rounded, expected, 1e-2));
 }
 

@@ -6,11 +6,13 @@
 
 #include "io/state_dict.hpp"
 #include "nn/conv_head.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 using testing::close;
+using testing::on_device;
 using torch::Tensor;
 namespace F = torch::nn::functional;
 
@@ -19,6 +21,7 @@ class Transformers : public ::testing::TestWithParam<Activation> {
   void SetUp() override {
     torch::manual_seed(3);
     for (auto& parameter : transformer_->parameters()) torch::nn::init::normal_(parameter, 0, 0.2);
+    transformer_->to(testing::test_device());
   }
   torch::NoGradGuard no_grad_;
   Transformer transformer_{128, 3, 2, GetParam()};
@@ -53,11 +56,11 @@ Tensor block_by_hand(Tensor x, const torch::nn::Module& module, Activation activ
 }
 
 TEST_P(Transformers, AreAttentionAndMlpsSpelledOut) {
-  const auto x = torch::randn({2, 5, 128});
+  const auto x = on_device(torch::randn({2, 5, 128}));
   for (const bool causal : {false, true}) {
     const auto later = torch::ones({5, 5}, torch::kBool).triu(1);
-    const auto seen =
-        causal ? torch::zeros({5, 5}).masked_fill(later, -INFINITY) : torch::zeros({5, 5});
+    const auto seen = on_device(causal ? torch::zeros({5, 5}).masked_fill(later, -INFINITY)
+                                       : torch::zeros({5, 5}));
     Tensor y = x;
     for (const auto& block :
          *transformer_->named_children()["resblocks"]->as<torch::nn::ModuleList>()) {
@@ -68,27 +71,28 @@ TEST_P(Transformers, AreAttentionAndMlpsSpelledOut) {
 }
 
 TEST_P(Transformers, GiveTheSameWithGradientsAsInPlaceWithout) {
-  const auto x = torch::randn({2, 5, 128});
+  const auto x = on_device(torch::randn({2, 5, 128}));
   const auto without = transformer_(x, false);
   at::AutoGradMode gradients(true);
   EXPECT_TRUE(close(transformer_(x, false), without, 1e-6));
 }
 
 TEST_P(Transformers, ContinueFromASharedPrefixAsIfItWereInEverySequence) {
-  const auto prefix = torch::randn({1, 4, 128}), rest = torch::randn({3, 2, 128});
+  const auto prefix = on_device(torch::randn({1, 4, 128})),
+             rest = on_device(torch::randn({3, 2, 128}));
   const auto whole =
       transformer_(torch::cat({prefix.expand({3, -1, -1}), rest}, 1), /*causal=*/true);
   EXPECT_TRUE(close(transformer_->forward_after(prefix, rest), whole.slice(1, 4), 1e-5));
 }
 
 TEST_P(Transformers, AreCausal) {
-  const auto x = torch::randn({1, 6, 128});
+  const auto x = on_device(torch::randn({1, 6, 128}));
   EXPECT_TRUE(
       close(transformer_(x.slice(1, 0, 4), true), transformer_(x, true).slice(1, 0, 4), 1e-5));
 }
 
 TEST_P(Transformers, SplitIntoTheBlocksBeforeTheLastAndTheLast) {
-  const auto x = torch::randn({2, 5, 128});
+  const auto x = on_device(torch::randn({2, 5, 128}));
   EXPECT_TRUE(torch::equal(transformer_->last().forward(transformer_->before_last(x), false),
                            transformer_(x, false)));
 }

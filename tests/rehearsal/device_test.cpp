@@ -130,6 +130,10 @@ TEST(FakeCuda, TensorsOfTwoDevicesDoNotMix) {
   EXPECT_EQ((x + y.to(kFirst)).sum().item<double>(), 4);
 }
 
+TEST(FakeCuda, ATensorWithoutElementsKeepsItsShapeWhenItIsWritten) {
+  EXPECT_EQ(torch::zeros({0, 4}, kFirst).sizes().vec(), (std::vector<int64_t>{0, 4}));
+}
+
 TEST(FakeCuda, EachDeviceHasARandomStreamOfItsOwn) {
   torch::manual_seed(5);
   const auto here = torch::rand({3}), first = torch::rand({3}, kFirst);

@@ -113,7 +113,7 @@ class Call {
                   " and ", tensor.device());
       device_ = tensor.get_device();
       if (written && tensor.numel() == 0) {  // an output that the kernel sizes
-        const auto host = at::empty({0}, tensor.options().device(at::kCPU));
+        const auto host = at::empty(tensor.sizes(), tensor.options().device(at::kCPU));
         resized_.push_back({host, tensor});
         aliases_.push_back({host, tensor});
         return host;

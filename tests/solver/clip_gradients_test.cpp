@@ -4,12 +4,14 @@
 #include <cmath>
 
 #include "solver/optimizer.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
 namespace {
 
 using testing::close;
+using testing::on_device;
 
 /// One step of plain SGD at rate 1 from 0: minus the clipped gradient, one row a parameter.
 torch::Tensor clipped(GradientClipping type, double value, double norm) {
@@ -22,8 +24,8 @@ torch::Tensor clipped(GradientClipping type, double value, double norm) {
       .enabled = true, .clip_type = type, .clip_value = value, .norm_type = norm};
   std::vector<ParameterGroup> groups;
   for (int i = 0; i < 2; ++i) {
-    auto parameter = torch::zeros({2}).set_requires_grad(true);
-    parameter.mutable_grad() = torch::tensor({3.0f, 4.0f}) * (i + 1);
+    auto parameter = on_device(torch::zeros({2})).set_requires_grad(true);
+    parameter.mutable_grad() = on_device(torch::tensor({3.0f, 4.0f})) * (i + 1);
     groups.push_back({str(i), parameter, 1.0, 0.0});
   }
   Optimizer optimizer(groups, solver);
@@ -52,10 +54,11 @@ TEST(ClipGradients, TheNormIsOverAllGroupsWhateverTheirRate) {
       .enabled = true, .clip_type = GradientClipping::full_model, .clip_value = 1, .norm_type = 2};
   std::vector<ParameterGroup> groups;
   for (const double rate : {1.0, 0.1, 0.5}) {
-    groups.push_back({str(rate), torch::zeros({1}).set_requires_grad(true), rate, 0.0});
+    groups.push_back({str(rate), on_device(torch::zeros({1})).set_requires_grad(true), rate, 0.0});
   }
-  groups[0].parameter.mutable_grad() = torch::tensor({3.0f});
-  groups[1].parameter.mutable_grad() = torch::tensor({4.0f});  // and the third has no gradient
+  groups[0].parameter.mutable_grad() = on_device(torch::tensor({3.0f}));
+  groups[1].parameter.mutable_grad() =
+      on_device(torch::tensor({4.0f}));  // and the third has no gradient
   Optimizer optimizer(groups, solver);
   EXPECT_NEAR(optimizer.gradient_norm().item<double>(), 5, 1e-6);
   optimizer.step(1.0);

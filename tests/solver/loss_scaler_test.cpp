@@ -1,5 +1,6 @@
 #include "solver/loss_scaler.hpp"
 
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -29,7 +30,7 @@ TEST(LossScaler, AScaleOfOneCannotBeToBlame) {
 }
 
 TEST(LossScaler, DividesGradientsByTheScaleAndDoesNothingWhenOff) {
-  const auto gradient = torch::full({3}, 131072.0);
+  const auto gradient = testing::on_device(torch::full({3}, 131072.0));
   LossScaler(false).unscale({gradient});
   EXPECT_TRUE(gradient.eq(131072).all().item<bool>());
   LossScaler(true).unscale({gradient});

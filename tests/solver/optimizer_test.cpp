@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "io/torch_file.hpp"
+#include "support/device.hpp"
 #include "support/tensors.hpp"
 
 namespace pixelclip {
@@ -22,13 +23,13 @@ SolverConfig sgd() {
 /// Parameters that a run trains, and a copy of them for another run.
 struct Trained {
   explicit Trained(const SolverConfig& solver, double rate = 0.1)
-      : parameter(torch::tensor({1.f, -2.f}).requires_grad_()),
+      : parameter(testing::on_device(torch::tensor({1.f, -2.f})).requires_grad_()),
         optimizer({{"prompt_tokens", parameter, rate, 0.0}}, solver) {}
   void step(const Tensor& gradient) {
-    parameter.mutable_grad() = gradient.clone();
+    parameter.mutable_grad() = testing::on_device(gradient).clone();
     optimizer.step(1.0);
   }
-  Tensor value() const { return parameter.detach().clone(); }
+  Tensor value() const { return parameter.detach().cpu().clone(); }
 
   Tensor parameter;
   Optimizer optimizer;
@@ -42,7 +43,7 @@ TEST(Optimizer, SgdKeepsAndTakesTheStateOfPyTorchs) {
   const auto saved = whole.optimizer.state(1.0);
   const auto& entry = saved.as_dict().at("state").as_dict().find(0)->as_dict();
   ASSERT_EQ(entry.size(), 1u) << "torch.optim.SGD keeps the momentum alone";
-  EXPECT_TRUE(torch::equal(entry.at("momentum_buffer").as_tensor(), first));
+  EXPECT_TRUE(torch::equal(entry.at("momentum_buffer").as_tensor().cpu(), first));
 
   Trained resumed(sgd());
   {
@@ -97,7 +98,8 @@ TEST(Optimizer, TheStateOfAPublicRunComesBackAsItWas) {
     const auto& dict = group.as_dict();
     const auto& moment =
         entries.find(dict.at("params").as_list()[0].as_int())->as_dict().at("exp_avg").as_tensor();
-    groups.push_back({str("parameter ", groups.size()), torch::zeros_like(moment).requires_grad_(),
+    groups.push_back({str("parameter ", groups.size()),
+                      testing::on_device(torch::zeros_like(moment)).requires_grad_(),
                       dict.at("initial_lr").as_double(), dict.at("weight_decay").as_double()});
   }
   Optimizer optimizer(groups, SolverConfig());
@@ -110,7 +112,7 @@ TEST(Optimizer, TheStateOfAPublicRunComesBackAsItWas) {
     const auto &own = state.as_dict().at("state").as_dict().find(number)->as_dict(),
                &theirs = entries.find(number)->as_dict();
     for (const char* name : {"step", "exp_avg", "exp_avg_sq"}) {
-      EXPECT_TRUE(torch::equal(own.at(name).as_tensor(), theirs.at(name).as_tensor()))
+      EXPECT_TRUE(torch::equal(own.at(name).as_tensor().cpu(), theirs.at(name).as_tensor()))
           << name << ' ' << i;
     }
     const auto &group = state.as_dict().at("param_groups").as_list()[i].as_dict(),
