@@ -16,9 +16,8 @@ using testing::on_device;
 double equal_share(const LabelMap& labels, const LabelMap& expected) {
   EXPECT_EQ(labels.height, expected.height);
   EXPECT_EQ(labels.width, expected.width);
-  const auto same =
-      std::inner_product(labels.ids.begin(), labels.ids.end(), expected.ids.begin(), 0.0,
-                         std::plus<>(), std::equal_to<>());
+  const auto same = std::inner_product(labels.ids.begin(), labels.ids.end(), expected.ids.begin(),
+                                       0.0, std::plus<>(), std::equal_to<>());
   return same / static_cast<double>(expected.ids.size());
 }
 
@@ -30,7 +29,8 @@ TEST(TiledArgmax, AgreesWithTheFusedOneWhateverTheTiles) {
     const auto scores = torch::randn({classes, h, w});
     const LabelMap fused = argmax_upsampled(scores, height, width);
     for (const int64_t values : {int64_t{1}, int64_t{5000}, int64_t{1} << 25}) {
-      EXPECT_GE(equal_share(argmax_in_tiles(on_device(scores), height, width, values), fused), 0.9999)
+      EXPECT_GE(equal_share(argmax_in_tiles(on_device(scores), height, width, values), fused),
+                0.9999)
           << classes << " classes, " << values << " values";
     }
   }
