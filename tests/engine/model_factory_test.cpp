@@ -5,7 +5,7 @@
 #include "base/file.hpp"
 #include "io/safetensors.hpp"
 #include "io/torch_writer.hpp"
-#include "support/tensors.hpp"
+#include "support/device.hpp"
 #include "support/tiny_clip.hpp"
 
 namespace pixelclip {
@@ -19,19 +19,19 @@ using ::testing::Not;
 class ModelFactory : public ::testing::Test {
  protected:
   void SetUp() override {
-    config_.model.device = "cpu";
+    config_.model.device = testing::device();
     config_.model.sem_seg_head.num_classes = 3;
     config_.model.sem_seg_head.clip_pretrained =
         testing::write_tiny_clip(folder_ / "clip.pth").string();
-    weights_ = state_of(*build_model(config_.model, torch::kCPU));
-    for (auto& [name, tensor] : weights_) tensor = tensor.detach().clone();
+    weights_ = state_of(*build_model(config_.model, testing::test_device()));
+    for (auto& [name, tensor] : weights_) tensor = tensor.detach().cpu().clone();
     config_.model.weights = (folder_ / "model.pth").string();
   }
   PixelCLIP load(const std::map<std::string, std::string>& record = {}) {
     Dict file{{{"model", to_value(weights_)}}};
     for (const auto& [key, text] : record) file.set(key, text);
     write_torch_file(folder_ / "model.pth", file);
-    return build_model(config_.model, torch::kCPU);
+    return build_model(config_.model, testing::test_device());
   }
   Activation activation_of(const PixelCLIP& model) const {
     return model->clip()->architecture().vit->activation;
@@ -85,11 +85,12 @@ TEST_F(ModelFactory, TakesAFolderAsHuggingFacePublishesModelsForItsWeights) {
   write_text(model / "model.safetensors.index.json",
              str(R"({"metadata": {}, "weight_map": {)", map, "}}"));
   config_.model.weights = model.string();
-  const auto loaded = load_model(config_.model, torch::kCPU);
+  const auto loaded = load_model(config_.model, testing::test_device());
   EXPECT_TRUE(loaded.plain_clip);
-  EXPECT_TRUE(
-      torch::equal(state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj"),
-                   clip.at("visual.proj")));
+  const auto projection =
+      state_of(*loaded.model).at("sem_seg_head.predictor.clip_model.visual.proj");
+  EXPECT_EQ(projection.device(), testing::test_device());
+  EXPECT_TRUE(torch::equal(projection.cpu(), clip.at("visual.proj")));
 }
 
 TEST_F(ModelFactory, ListsAllNamesThatAreMissingOrOfAnotherShape) {
