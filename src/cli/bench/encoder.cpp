@@ -14,6 +14,7 @@
 #include "clip/clip.hpp"
 #include "clip/dense_encoder.hpp"
 #include "nn/autocast.hpp"
+#include "nn/linear.hpp"
 #include "nn/seeded_init.hpp"
 
 namespace pixelclip::cli {
@@ -73,19 +74,13 @@ std::vector<Product> products_of(const ConvNextOptions& convnext, int64_t side, 
 struct Operands {
   Operands(const Product& p, torch::ScalarType type)
       : a(torch::randn({p.batches, p.m, p.k}).to(type)),
-        b(torch::randn({p.batches, p.n, p.k}).to(type)),
-        out(torch::empty({p.batches, p.m, p.n}, type)) {}
+        b(torch::randn({p.batches, p.n, p.k}).to(type)) {}
   double seconds() {
     const Stopwatch watch;
-    if (a.size(0) == 1) {
-      auto single = out[0];
-      at::mm_out(single, a[0], b[0].t());
-    } else {
-      at::bmm_out(out, a, b.transpose(1, 2));
-    }
+    a.size(0) == 1 ? linear(a[0], b[0], Tensor()) : at::bmm(a, b.transpose(1, 2));
     return watch.seconds();
   }
-  Tensor a, b, out;
+  Tensor a, b;
 };
 
 struct Times {
