@@ -13,7 +13,7 @@ set_property(SOURCE "${CMAKE_SOURCE_DIR}/src/config/class_names.cpp" "${CMAKE_SO
 target_compile_options(pixelclip_options INTERFACE ${PIXELCLIP_WARNINGS} -ffp-contract=off
   # The same for programs and libraries, so that one precompiled header serves both.
   -fPIC
-  # LibTorch's headers fill 600 MB; to collect garbage before a GB is used costs GCC a tenth of its time.
+  # LibTorch's headers fill 600 MB; to collect garbage before 2 GB are full costs GCC a tenth of its time.
   $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=2000000>)
 if(PIXELCLIP_NATIVE)
   target_compile_options(pixelclip_options INTERFACE -march=native)
