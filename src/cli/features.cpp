@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -12,6 +11,7 @@
 #include "cli/segmenter_flags.hpp"
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
+#include "nn/device_thread.hpp"
 
 namespace pixelclip::cli {
 namespace {
@@ -49,14 +49,16 @@ void run_features(const FeatureFlags& flags, const SegmenterOptions& options,
   ImageWork work = image_work(inputs, segmenter.encoder().device());
   work.short_side = std::max<int64_t>(1, segmenter.short_side());
   work.batch = 1;
-  std::mutex gpu;
+  DeviceThread device(segmenter.encoder().device());
   work.work = [&](const std::vector<InputImage>& images) -> std::vector<FinishImage> {
     const InputImage& image = images.front();
-    std::unique_lock lock(gpu, std::defer_lock);
-    if (!segmenter.encoder().device().is_cpu()) lock.lock();
-    const auto features = segmenter.dense_and_pooled(image.image.rgb);
-    return {[&tensors, name = image.name, dense = features.first.to(torch::kCPU),
-             pooled = features.second.to(torch::kCPU)] {
+    torch::Tensor dense, pooled;
+    device.run([&] {
+      const auto features = segmenter.dense_and_pooled(image.image.rgb);
+      dense = features.first.to(torch::kCPU);
+      pooled = features.second.to(torch::kCPU);
+    });
+    return {[&tensors, name = image.name, dense, pooled] {
       tensors["dense." + name] = dense;
       tensors["pooled." + name] = pooled;
     }};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -19,6 +18,7 @@
 #include "inference/segmentation.hpp"
 #include "inference/segmenter.hpp"
 #include "io/safetensors.hpp"
+#include "nn/device_thread.hpp"
 #include "visualization/overlay.hpp"
 
 namespace pixelclip::cli {
@@ -99,15 +99,17 @@ class ResultWriter {
 
 /// Encodes and labels images; on a GPU all at once and by one thread at a time.
 std::vector<Segmentation> segment_images(const Segmenter& segmenter, const Words& words,
-                                         const std::vector<InputImage>& images, std::mutex& gpu) {
+                                         const std::vector<InputImage>& images,
+                                         DeviceThread& device) {
   std::vector<Segmenter::Source> sources;
   for (const auto& [source, name, image] : images)
     sources.push_back({image.rgb, image.height, image.width});
-  std::unique_lock lock(gpu, std::defer_lock);
-  if (!segmenter.encoder().device().is_cpu()) lock.lock();
+  const int threads = at::get_num_threads();  // of the caller
   std::vector<Segmentation> results;
-  for (const EncodedImage& encoded : segmenter.encode(sources))
-    results.push_back(segment(encoded, words, at::get_num_threads()));
+  device.run([&] {
+    for (const EncodedImage& encoded : segmenter.encode(sources))
+      results.push_back(segment(encoded, words, threads));
+  });
   return results;
 }
 
@@ -123,9 +125,9 @@ void run_segment(const SegmentFlags& flags, const SegmenterOptions& options, con
   ImageWork work = image_work(inputs, segmenter.encoder().device());
   work.short_side = std::max<int64_t>(1, segmenter.short_side());
   work.every = flags.every;
-  std::mutex gpu;
+  DeviceThread device(segmenter.encoder().device());
   work.work = [&](const std::vector<InputImage>& images) {
-    const auto results = segment_images(segmenter, words, images, gpu);
+    const auto results = segment_images(segmenter, words, images, device);
     std::vector<FinishImage> finish;
     for (size_t i = 0; i < images.size(); ++i)
       finish.push_back(writer.write(images[i], results[i]));

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "base/serial_executor.hpp"
 #include "config/class_names.hpp"
 #include "config/per_set.hpp"
 #include "data/catalog.hpp"
@@ -18,6 +16,7 @@
 #include "io/torch_file.hpp"
 #include "io/torch_writer.hpp"
 #include "modeling/dense_recipe.hpp"
+#include "nn/device_thread.hpp"
 #include "text/clean.hpp"
 #include "text/prompts.hpp"
 
@@ -141,10 +140,7 @@ SetScoring prepare_scoring(PixelCLIP& model, const Config& config, const Scoring
                                    comm.is_main());
   };
   scoring.views = [own, device = model->device()](const std::vector<Image>& images) {
-    std::vector<std::vector<View>> views;
-    for (const Image& image : images)
-      views.push_back(views_of(image, own.input, own.test, own.model.clip_resolution));
-    return pin_together(std::move(views), device);
+    return views_of(images, own.input, own.test, own.model.clip_resolution, device);
   };
   scoring.score = [bank = class_bank(scoring.options.names, own.test, embed),
                    scorer = std::make_shared<ClassScorer>(model, own.model, own.test, recipe)](
@@ -165,8 +161,7 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
   for (const auto& set : sets_with_own_keys(config)) catalog.find(set);  // refuses unknown names
   const auto recipe = dense_recipe(config.model, model->device());
   const auto weights = weights_checksum(model);
-  std::optional<SerialExecutor> gpu;  // alone encodes there
-  if (model->device().is_cuda()) gpu.emplace();
+  DeviceThread device(model->device());
   std::vector<SetResult> results;
   std::vector<fs::path> folders;
   std::string unfit;
@@ -195,9 +190,8 @@ std::vector<SetResult> score_sets(PixelCLIP& model, const Config& config, const 
     options.predictions = folder_per_set ? output / "inference" / set : output / "inference";
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
       auto views = scoring.views(images);
-      if (!gpu) return scoring.score(std::move(views));
       std::vector<torch::Tensor> scored;
-      gpu->run([&] { scored = scoring.score(std::move(views)); });
+      device.run([&] { scored = scoring.score(std::move(views)); });
       return scored;
     };
     results.push_back(evaluate(info, scores, options));

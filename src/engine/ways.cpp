@@ -2,13 +2,12 @@
 
 #include <torch/utils.h>
 
-#include <mutex>
-
 #include "base/error.hpp"
 #include "clip/shared_trunk.hpp"
 #include "engine/protocol.hpp"
 #include "engine/scoring.hpp"
 #include "modeling/dense_recipe.hpp"
+#include "nn/device_thread.hpp"
 
 namespace pixelclip {
 namespace fs = std::filesystem;
@@ -110,14 +109,14 @@ Comparison score_ways(const DatasetInfo& info, const std::vector<Way>& ways, Mod
     scores.push_back([views = std::move(scoring.views), score = std::move(scoring.score)](
                          const std::vector<Image>& images) { return score(views(images)); });
   }
-  std::mutex gpu;
+  DeviceThread device(comm.device());
   const WaysScoreFunction all = [&](const std::vector<Image>& images,
                                     const std::vector<size_t>& wanted) {
-    std::unique_lock lock(gpu, std::defer_lock);
-    if (comm.device().is_cuda()) lock.lock();
-    want_members(recipes, wanted);
     std::vector<std::vector<torch::Tensor>> result;
-    for (const size_t way : wanted) result.push_back(scores[way](images));
+    device.run([&] {
+      want_members(recipes, wanted);
+      for (const size_t way : wanted) result.push_back(scores[way](images));
+    });
     return result;
   };
   return evaluate_ways(info, all, evaluations, options.contested);

@@ -105,27 +105,31 @@ std::vector<View> views_of(const Image& rgb, const InputConfig& input, const Tes
   return views;
 }
 
-ViewBatch pin_together(std::vector<std::vector<View>> images, torch::Device device) {
-  if (device.is_cpu()) return {std::move(images)};
+ViewBatch views_of(const std::vector<Image>& images, const InputConfig& input,
+                   const TestConfig& test, Size2 clip_resolution, torch::Device device) {
+  ViewBatch batch;
+  for (const Image& image : images)
+    batch.images.push_back(views_of(image, input, test, clip_resolution));
+  if (device.is_cpu()) return batch;
   int64_t bytes = 0;
   std::vector<int64_t> places;  // of views in the block
-  for (const auto& views : images) {
+  for (const auto& views : batch.images) {
     for (const View& view : views) {
       const bool shared = &view != views.data() && view.image.is_same((&view - 1)->image);
       places.push_back(shared ? places.back() : bytes);
       if (!shared) bytes += view.image.numel();
     }
   }
-  const auto block = torch::empty({bytes}, torch::dtype(torch::kUInt8).pinned_memory(true));
+  batch.block = torch::empty({bytes}, torch::dtype(torch::kUInt8).pinned_memory(true));
   size_t next = 0;
-  for (auto& views : images) {
+  for (auto& views : batch.images) {
     for (View& view : views) {
       const auto there =
-          block.narrow(0, places[next++], view.image.numel()).view(view.image.sizes());
+          batch.block.narrow(0, places[next++], view.image.numel()).view(view.image.sizes());
       view.image = there.copy_(view.image);
     }
   }
-  return {std::move(images), block};
+  return batch;
 }
 
 std::vector<std::vector<View>> upload(ViewBatch batch, torch::Device device) {

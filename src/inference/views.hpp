@@ -39,9 +39,10 @@ struct ViewBatch {
   torch::Tensor block = {};  ///< on a GPU the bytes of all views, uint8 in pinned memory
 };
 
-/// Lays the views into one pinned block where `device` is a GPU; by any thread. A mirrored view
-/// shares the bytes of the one before it.
-ViewBatch pin_together(std::vector<std::vector<View>> images, torch::Device device);
+/// The views of several images; by any thread. Where `device` is a GPU they lie in one pinned
+/// block, in which a mirrored view shares the bytes of the one before it.
+ViewBatch views_of(const std::vector<Image>& images, const InputConfig& input,
+                   const TestConfig& test, Size2 clip_resolution, torch::Device device);
 /// The views on `device`: one copy, which does not block.
 std::vector<std::vector<View>> upload(ViewBatch batch, torch::Device device);
 

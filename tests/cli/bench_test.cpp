@@ -20,7 +20,9 @@ TEST(Bench, AFileThatCannotBeWrittenIsNamedBeforeAnythingIsMeasured) {
   const auto timeline = run_command(cli::add_bench_train, {"train", "--timeline", inside});
   EXPECT_THAT(timeline.error,
               HasSubstr("--timeline: cannot make the folder " + (folder / "file").string()));
-  EXPECT_EQ(json.log + timeline.log, "");
+  const auto place = run_command(cli::add_bench_text, {"text", "--json", folder.path()});
+  EXPECT_THAT(place.error, HasSubstr("is a folder; expected a file"));
+  EXPECT_EQ(json.log + timeline.log + place.log, "");
 }
 
 }  // namespace

@@ -124,12 +124,8 @@ Counts score_batch(const StepSettings& settings, int64_t images) {
   const ClassScorer scorer(model, config.model, config.test);
   const auto classes = torch::randn({150, settings.architecture.text.embedding});
   const auto bank = one_row_a_class((classes / classes.norm(2, -1, true)).to(model->device()));
-  Image image(480, 640, 3);
-  std::vector<std::vector<View>> views;
-  for (int64_t i = 0; i < images; ++i) {
-    views.push_back(views_of(image, config.input, config.test, config.model.clip_resolution));
-  }
-  auto batch = pin_together(std::move(views), model->device());
+  auto batch = views_of(std::vector<Image>(images, Image(480, 640, 3)), config.input, config.test,
+                        config.model.clip_resolution, model->device());
   reset_counts();
   argmax_upsampled(scorer(upload(std::move(batch), model->device()), bank),
                    std::vector<Size2>(images, {480, 640}),

@@ -19,16 +19,15 @@ TEST(ViewsOnAGpu, ABatchIsOneCopyThatDoesNotBlock) {
   test.aug.enabled = true;
   test.aug.min_sizes = {32, 48};
   test.aug.flip = true;
-  std::vector<std::vector<View>> images;
+  const std::vector<Image> images = {noise(40, 60), noise(33, 21)};
+  const auto expected = views_of(images, {}, test, {64, 64}, torch::kCPU).images;
   int64_t bytes = 0;
-  for (const auto& image : {noise(40, 60), noise(33, 21)}) {
-    images.push_back(views_of(image, {}, test, {64, 64}));
-    ASSERT_EQ(images.back().size(), 4u);
-    for (const View& view : images.back()) bytes += view.flip ? 0 : view.image.numel();
+  for (const auto& views : expected) {
+    ASSERT_EQ(views.size(), 4u);
+    for (const View& view : views) bytes += view.flip ? 0 : view.image.numel();
   }
-  const auto expected = images;
   const torch::Device gpu("cuda:0");
-  auto batch = pin_together(std::move(images), gpu);
+  auto batch = views_of(images, {}, test, {64, 64}, gpu);
   reset_counts();
   const auto there = upload(std::move(batch), gpu);
   EXPECT_EQ(counts().to_device, 1);

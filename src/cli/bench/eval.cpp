@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <mutex>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -25,6 +24,7 @@
 #include "inference/argmax.hpp"
 #include "inference/class_scorer.hpp"
 #include "inference/views.hpp"
+#include "nn/device_thread.hpp"
 #include "nn/seeded_init.hpp"
 #include "nn/torch_threads.hpp"
 
@@ -220,15 +220,13 @@ class ScoringBench {
   double rate(FloatType precision) {
     config_.model.precision = precision;
     const ClassScorer scorer(model_, config_.model, config_.test);
+    DeviceThread thread(device_);
     const BatchScoreFunction scores = [&](const std::vector<Image>& images) {
-      std::vector<std::vector<View>> views;
-      for (const Image& image : images)
-        views.push_back(
-            views_of(image, config_.input, config_.test, config_.model.clip_resolution));
-      auto batch = pin_together(std::move(views), device_);
-      std::unique_lock lock(gpu_, std::defer_lock);
-      if (device_.is_cuda()) lock.lock();
-      return scorer(upload(std::move(batch), device_), bank_);
+      auto views =
+          views_of(images, config_.input, config_.test, config_.model.clip_resolution, device_);
+      std::vector<Tensor> scored;
+      thread.run([&] { scored = scorer(upload(std::move(views), device_), bank_); });
+      return scored;
     };
     EvaluateOptions options;
     options.predictions = scratch_.path() / "out";
@@ -245,7 +243,6 @@ class ScoringBench {
   torch::Device device_ = torch::kCPU;
   PixelCLIP model_{nullptr};
   ClassBank bank_;
-  std::mutex gpu_;
 };
 
 constexpr FloatType kPrecisions[] = {FloatType::float32, FloatType::bfloat16};

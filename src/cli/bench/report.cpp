@@ -32,6 +32,8 @@ void add_result_file(CLI::App& command, const std::string& flag, std::string& fi
                      const std::string& meaning) {
   command.add_option(flag, file, meaning)->check([](const std::string& path) -> std::string {
     if (path == "-") return {};
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) return path + " is a folder; expected a file";
     try {
       make_writable_folder(std::filesystem::absolute(path).parent_path());
     } catch (const Error& e) {
