@@ -7,7 +7,7 @@
 
 namespace pixelclip::testing {
 
-/// A demo world of a few small scenes, made in a moment.
+/// A demo world of a few small images.
 inline constexpr DemoWorldOptions kSmallWorld = {.seed = 1,
                                                  .photos = 96,
                                                  .scenes = 1,
@@ -15,7 +15,7 @@ inline constexpr DemoWorldOptions kSmallWorld = {.seed = 1,
                                                  .photo_side = 32,
                                                  .scene_side = 32,
                                                  .threads = 2};
-/// A CLIP that is trained on it for a moment.
+/// A small CLIP that is trained on it for a few steps.
 inline constexpr DemoClipOptions kSmallClip = {.seed = 1,
                                                .side = 16,
                                                .patch = 8,
